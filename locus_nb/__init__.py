@@ -1,0 +1,102 @@
+"""Make an AI agent's run visible inside a Jupyter notebook, while it happens and afterwards.
+
+Data goes one way:
+
+    emit -> EventBus -> Subscription -> pump -> sink (the live table)
+               |
+               +-- history(run_id) -> events_df -> DataFrame
+
+`_event` is the record, `_bus` takes it in and hands it out, `_history` keeps it, `_inbox` holds what one
+reader has yet to read, `_readers` who they are, `_subscription` is the reader's end. `_context` and
+`_emit` are what an agent's code calls; `_agent`, `_tool` and `_model` are such an agent. `_frames` makes
+DataFrames; `_pump`, `_rows`, `_widget` and `_watch` make the live table.
+
+Importing this loads the bus and nothing heavy: the rest comes at its first use.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from locus_nb._bus import EventBus, get_event_bus, reset_event_bus
+from locus_nb._context import current_run_id, reset_run_id, run_context, set_run_id
+from locus_nb._emit import emit, emit_sync
+from locus_nb._errors import LocusError, SubscriptionBusyError, ViewRefusedError
+from locus_nb._event import StreamEvent
+from locus_nb._history import RunRecord
+from locus_nb._subscription import Batch, Subscription
+
+if TYPE_CHECKING:
+    from locus_nb._agent import Agent
+    from locus_nb._agent_loop import AgentResult
+    from locus_nb._frames import events_df
+    from locus_nb._loops import allow_nested_loops
+    from locus_nb._messages import Message, Model, ModelReply, ToolCall
+    from locus_nb._model import get_model
+    from locus_nb._tool import Tool, tool
+    from locus_nb._watch import LiveTable, watch
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Agent",
+    "AgentResult",
+    "Batch",
+    "EventBus",
+    "LiveTable",
+    "LocusError",
+    "Message",
+    "Model",
+    "ModelReply",
+    "RunRecord",
+    "StreamEvent",
+    "Subscription",
+    "SubscriptionBusyError",
+    "Tool",
+    "ToolCall",
+    "ViewRefusedError",
+    "__version__",
+    "allow_nested_loops",
+    "current_run_id",
+    "emit",
+    "emit_sync",
+    "events_df",
+    "get_event_bus",
+    "get_model",
+    "reset_event_bus",
+    "reset_run_id",
+    "run_context",
+    "set_run_id",
+    "tool",
+    "watch",
+]
+
+_LATER = {
+    "Agent": "_agent",
+    "AgentResult": "_agent_loop",
+    "LiveTable": "_watch",
+    "Message": "_messages",
+    "Model": "_messages",
+    "ModelReply": "_messages",
+    "Tool": "_tool",
+    "ToolCall": "_messages",
+    "allow_nested_loops": "_loops",
+    "events_df": "_frames",
+    "get_model": "_model",
+    "tool": "_tool",
+    "watch": "_watch",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    value = getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

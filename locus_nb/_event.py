@@ -1,0 +1,195 @@
+"""The record that travels: one thing an agent did, said once and never changed."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
+from typing import Any, Protocol
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_id_lock = threading.Lock()
+
+
+class Sequencer(Protocol):
+    """What an accepted event needs of its bus: to be given its place in the total order."""
+
+    def settle(self) -> None:
+        """Number every accepted event."""
+        ...
+
+
+class StreamEvent:
+    """One event of a run.
+
+    Args:
+        run_id: The run it belongs to. A bad one (empty, not a `str`) is refused when it is published.
+        event_type: Dotted name, see `locus_nb.event_types`; an open set.
+        data: Payload. Copied (shallow), so a later change of the caller's mapping does not rewrite
+            history; `data` gives a read-only view of the copy, because all readers share it.
+        timestamp: Aware datetime, kept as UTC to the microsecond. Default: now.
+        event_id: Unique string. Default: a UUID4, made when first asked for.
+
+    Attributes are read-only. Two events are equal only if they are the same object. A copy or an
+    unpickled event is a new one, not yet published, with the same id.
+
+    Raises:
+        TypeError: `event_type` is not a str, `data` not a mapping, `timestamp` not a
+            datetime or `event_id` not a str.
+        ValueError: `event_type` or `event_id` is empty, or `timestamp` is naive.
+
+    Example:
+        >>> event = StreamEvent("run-1", "agent.think", {"iteration": 1})
+        >>> event.seq is None, event.data["iteration"]
+        (True, 1)
+    """
+
+    __slots__ = ("_arrived", "_data", "_event_id", "_event_type", "_place", "_run_id", "_time")
+
+    # How far it has come. None: not published; the bus: accepted, not yet numbered; int: its seq.
+    # False: never to be published, its run id is bad.
+    _place: Sequencer | int | None
+    # When the bus accepted it, by the bus's own monotonic clock, in seconds; 0 where nobody needs to know.
+    _arrived: float
+
+    def __init__(
+        self,
+        run_id: str,
+        event_type: str,
+        data: Mapping[str, Any],
+        timestamp: datetime | None = None,
+        event_id: str | None = None,
+    ) -> None:
+        if event_type.__class__ is not str or not event_type:
+            _check_text("event_type", event_type)
+        self._run_id = run_id
+        self._event_type = event_type
+        self._arrived = 0.0
+        if data.__class__ is not dict:
+            _check_mapping(data)
+        self._data: dict[str, Any] = dict(data)
+        self._time = time.time_ns() // 1000 if timestamp is None else _microseconds(timestamp)
+        if event_id is not None:
+            _check_text("event_id", event_id)
+        self._event_id = event_id
+        if run_id.__class__ is str and run_id:
+            self._place = None
+        else:
+            self._place = None if run_id_error(run_id) is None else False
+
+    @property
+    def run_id(self) -> str:
+        """The run it belongs to."""
+        return self._run_id
+
+    @property
+    def event_type(self) -> str:
+        """Dotted name of what happened."""
+        return self._event_type
+
+    @property
+    def data(self) -> Mapping[str, Any]:
+        """Read-only view of the payload."""
+        return MappingProxyType(self._data)
+
+    @property
+    def timestamp_ns(self) -> int:
+        """When it was made, in nanoseconds since the Unix epoch (UTC); exact to the microsecond."""
+        return self._time * 1000
+
+    @property
+    def timestamp(self) -> datetime:
+        """When it was made: aware, UTC, to the microsecond."""
+        return _EPOCH + timedelta(microseconds=self._time)
+
+    @property
+    def event_id(self) -> str:
+        """Unique id; the same at every reading, from any thread."""
+        if self._event_id is None:
+            from uuid import uuid4  # noqa: PLC0415 - costs a third of the package's import time
+
+            with _id_lock:
+                if self._event_id is None:
+                    self._event_id = str(uuid4())
+        return self._event_id
+
+    @property
+    def seq(self) -> int | None:
+        """Place in the bus's total order, from 1; None while it is not published."""
+        place = self._place
+        if place is None or place is False:
+            return None
+        if not isinstance(place, int):
+            place.settle()
+            place = self._place
+        return place if isinstance(place, int) else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Wire form: `event_id run_id event_type timestamp data`, always valid strict JSON.
+
+        `timestamp` is ISO 8601 with the offset `+00:00`. Payload values that JSON does not know are
+        made into what it knows; the payload itself is left alone.
+        """
+        from locus_nb._wire import jsonable  # noqa: PLC0415 - only who writes events needs it
+
+        return {
+            "event_id": jsonable(self.event_id),
+            "run_id": jsonable(self._run_id),
+            "event_type": jsonable(self._event_type),
+            "timestamp": self.timestamp.isoformat(),
+            "data": jsonable(self._data),
+        }
+
+    def __repr__(self) -> str:
+        return f"StreamEvent(run_id={self._run_id!r}, event_type={self._event_type!r}, seq={self.seq})"
+
+    def __reduce__(self) -> tuple[type[StreamEvent], tuple[Any, ...]]:
+        return StreamEvent, (self._run_id, self._event_type, self._data, self.timestamp, self.event_id)
+
+
+def run_id_error(run_id: object) -> TypeError | ValueError | None:
+    """Say what is wrong with `run_id`; None if it can name a run."""
+    if not isinstance(run_id, str):
+        return TypeError(f"A run id is a str, not {type(run_id).__name__}: pass one, or use run_context()")
+    if not run_id:
+        return ValueError("A run id is not empty: pass a name, or let run_context() make one")
+    return None
+
+
+def _check_text(what: str, text: object) -> None:
+    if not isinstance(text, str):
+        msg = f"StreamEvent needs a str as {what}, not {type(text).__name__}"
+        raise TypeError(msg)
+    if not text:
+        msg = f"StreamEvent needs a name as {what}, not an empty str"
+        raise ValueError(msg)
+
+
+def _check_mapping(data: object) -> None:
+    if not isinstance(data, Mapping):
+        msg = f"StreamEvent needs a mapping as data, not {type(data).__name__}: pass a dict"
+        raise TypeError(msg)
+
+
+def _microseconds(timestamp: object) -> int:
+    if not isinstance(timestamp, datetime):
+        msg = f"StreamEvent needs a datetime as timestamp, not {type(timestamp).__name__}"
+        raise TypeError(msg)
+    if timestamp.utcoffset() is None:
+        msg = "StreamEvent refuses a naive timestamp, whose zone is a guess: use datetime.now(UTC)"
+        raise ValueError(msg)
+    return (timestamp - _EPOCH) // _MICROSECOND
+
+
+def _begin_in_child() -> None:
+    # The thread that may hold the parent's lock is not here.
+    global _id_lock  # noqa: PLW0603 - the one lock for all events
+    _id_lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_in_child)

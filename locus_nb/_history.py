@@ -1,0 +1,218 @@
+"""What is kept of runs: the log of each, and which logs are still there."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict, deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal
+
+from locus_nb._atomic import commit
+from locus_nb.event_types import AGENT_TERMINATE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from locus_nb._event import StreamEvent
+
+RunStatus = Literal["running", "ok", "error", "interrupted"]
+
+_NO_TAGS: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """What is known of a run at one moment; it travels in a `Batch` when a run is opened or closed.
+
+    `status` is `running` until the stream is closed; then `error` or `interrupted` if the run's last
+    `agent.terminate` says so, else `ok`. Times are nanoseconds since the Unix epoch (UTC).
+    `trimmed` counts the run's events that are no longer in history.
+    """
+
+    run_id: str
+    name: str | None
+    tags: Mapping[str, str]
+    status: RunStatus
+    started_at_ns: int
+    ended_at_ns: int | None
+    cell_id: str | None
+    execution_count: int | None
+    closed: bool
+    trimmed: int
+
+
+class RunLog:
+    """The history of one run, and what is known of the run itself. Guarded by the bus's lock."""
+
+    __slots__ = (
+        "cell_id",
+        "closed",
+        "ended_at_ns",
+        "events",
+        "execution_count",
+        "name",
+        "run_id",
+        "started_at_ns",
+        "status",
+        "tags",
+        "total",
+    )
+
+    def __init__(self, run_id: str) -> None:
+        self.run_id = run_id
+        self.events: deque[StreamEvent] | tuple[()] = ()
+        self.total = 0
+        self.name: str | None = None
+        self.tags = _NO_TAGS
+        self.cell_id: str | None = None
+        self.execution_count: int | None = None
+        self.started_at_ns = time.time_ns()
+        self.closed = False
+        self.status: RunStatus = "running"
+        self.ended_at_ns: int | None = None
+
+    @property
+    def trimmed(self) -> int:
+        """Events of this run that history no longer holds."""
+        return self.total - len(self.events)
+
+    def open(self) -> None:
+        """Take events again after a close; nothing if it is open."""
+        self.ended_at_ns = None
+        self.status = "running"
+        self.closed = False
+
+    def close(self) -> None:
+        """End it, with the status its last `agent.terminate` names; nothing if it has ended."""
+        if self.closed:
+            return
+        self.ended_at_ns = time.time_ns()
+        self.status = _final_status(self.events)
+        self.closed = True
+
+    def record(self) -> RunRecord:
+        """The run as it is now."""
+        return RunRecord(
+            run_id=self.run_id,
+            name=self.name,
+            tags=self.tags,
+            status=self.status,
+            started_at_ns=self.started_at_ns,
+            ended_at_ns=self.ended_at_ns,
+            cell_id=self.cell_id,
+            execution_count=self.execution_count,
+            closed=self.closed,
+            trimmed=self.trimmed,
+        )
+
+
+def _final_status(events: Sequence[StreamEvent]) -> RunStatus:
+    for event in reversed(events):
+        if event.event_type == AGENT_TERMINATE:
+            reason = event.data.get("reason")
+            if isinstance(reason, str) and reason in {"error", "interrupted"}:
+                return "error" if reason == "error" else "interrupted"
+            return "ok"
+    return "ok"
+
+
+class RunLogs:
+    """All runs the bus knows: those with history, least recently published to first, and husks.
+
+    A husk is a run known without events: opened, closed or evicted. It remembers that the run was
+    closed and how many events were lost. Husks are bounded too, open ones apart from closed ones so that
+    these are the runs closed last: each 10 times as many as runs retained.
+    """
+
+    def __init__(self, *, events_per_run: int, max_runs: int) -> None:
+        self.events_per_run = events_per_run
+        self.max_runs = max_runs
+        self.retained: OrderedDict[str, RunLog] = OrderedDict()
+        self.evicted = 0
+        self.lost = 0
+        self._open_husks: OrderedDict[str, RunLog] = OrderedDict()
+        self._closed_husks: OrderedDict[str, RunLog] = OrderedDict()
+
+    def find(self, run_id: str) -> RunLog | None:
+        """The log of a run; None for an unknown one."""
+        return self.retained.get(run_id) or self._open_husks.get(run_id) or self._closed_husks.get(run_id)
+
+    def open(self, run_id: str) -> RunLog:
+        """The log of a run, made if there is none, opened if it was closed."""
+        log = self.find(run_id) or RunLog(run_id)
+        log.open()
+        if run_id not in self.retained:
+            self._keep_husk(log)
+        return log
+
+    def close(self, run_id: str) -> None:
+        """End a run; an unknown one is known, and closed, from now on."""
+        log = self.find(run_id) or RunLog(run_id)
+        log.close()
+        if run_id not in self.retained:
+            self._keep_husk(log)
+
+    def used(self, run_id: str) -> tuple[RunLog, deque[StreamEvent]]:
+        """The log and the events of a run that is about to take some: it is now the most recently used."""
+        log = self.find(run_id) or RunLog(run_id)
+        events = log.events
+        if not isinstance(events, deque):
+            events = log.events = deque(maxlen=self.events_per_run)
+        self.retained[run_id] = log
+        self.retained.move_to_end(run_id)
+        self._drop_husk(run_id)
+        return log, events
+
+    def evict(self) -> None:
+        """Forget the events of the least recently used runs over the bound."""
+        while len(self.retained) > self.max_runs:
+            run_id, log = next(iter(self.retained.items()))
+            self._keep_husk(log)
+            lost = self.lost + len(log.events)
+            counts = [(setattr, self, "evicted", self.evicted + 1), (setattr, self, "lost", lost)]
+            commit([*counts, (self.retained.pop, run_id, None), (setattr, log, "events", ())])
+
+    def drop(self, run_id: str) -> None:
+        """Forget a run altogether."""
+        self.retained.pop(run_id, None)
+        self._drop_husk(run_id)
+
+    def _keep_husk(self, log: RunLog) -> None:
+        here, there = self._open_husks, self._closed_husks
+        if log.closed:
+            here, there = there, here
+        here[log.run_id] = log
+        here.move_to_end(log.run_id)
+        there.pop(log.run_id, None)
+        if len(here) > 10 * self.max_runs:
+            here.pop(next(iter(here)), None)
+
+    def _drop_husk(self, run_id: str) -> None:
+        self._open_husks.pop(run_id, None)
+        self._closed_husks.pop(run_id, None)
+
+
+class HistoryView(Mapping[str, "tuple[StreamEvent, ...]"]):
+    """Run id to events, oldest first, of every run with history; each read is a snapshot.
+
+    Safe to use from any thread while others publish.
+    """
+
+    def __init__(
+        self, history: Callable[[str], tuple[StreamEvent, ...]], run_ids: Callable[[], tuple[str, ...]]
+    ) -> None:
+        self._events_of = history
+        self._run_ids = run_ids
+
+    def __getitem__(self, run_id: str) -> tuple[StreamEvent, ...]:
+        if run_id not in self._run_ids():
+            raise KeyError(run_id)
+        return self._events_of(run_id)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._run_ids())
+
+    def __len__(self) -> int:
+        return len(self._run_ids())

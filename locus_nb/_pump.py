@@ -1,0 +1,172 @@
+"""The one thread that carries what the bus has to whatever shows or stores it.
+
+    subscription -> pump -> sink
+
+It is a thread because a cell may block the kernel's main thread for as long as an agent runs.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from locus_nb._subscription import Batch, Subscription
+
+# Seconds between two ticks while there is something to carry; 20 a second is what an eye can use.
+TICK = 0.05
+
+# A sink that has this many events unread lets the rest wait in its subscription, where drops are counted.
+_ENOUGH = 1000
+
+_log = logging.getLogger(__name__)
+
+
+class Sink(Protocol):
+    """Where events go. All methods but `attach` are called from the pump's thread only."""
+
+    @property
+    def unread(self) -> int:
+        """Events taken in `put` and not yet worked off."""
+        ...
+
+    def put(self, batch: Batch) -> None:
+        """Take what the subscription had; must not wait."""
+        ...
+
+    def tick(self) -> bool:
+        """Do one tick's work; True if there will be more without any further event."""
+        ...
+
+
+class Pump:
+    """Carries batches from subscriptions to sinks in one daemon thread, which ends when it has none.
+
+    A sink whose methods raise is taken out and reported once, to the log: the thread never prints, because
+    its output would land in whichever cell runs now.
+    """
+
+    def __init__(self, *, tick: float = TICK) -> None:
+        self._tick = tick
+        self._lock = threading.Lock()
+        # A subscription that has ended is None; its sink may still have work.
+        self._pairs: dict[Sink, Subscription | None] = {}
+        self._wakeup = threading.Event()
+        # Set to cut the wait between two ticks short.
+        self._hurry = threading.Event()
+        self._flushes: list[threading.Event] = []
+        self._thread: threading.Thread | None = None
+
+    def attach(self, subscription: Subscription, sink: Sink) -> None:
+        """Carry what `subscription` has to `sink` from now on. Any thread."""
+        with self._lock:
+            self._pairs[sink] = subscription
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._run, name="locus_nb pump", daemon=True)
+                self._thread.start()
+        self.wake()
+
+    def detach(self, sink: Sink) -> None:
+        """Carry nothing to `sink` any more; its subscription is closed. Any thread; idempotent."""
+        with self._lock:
+            subscription = self._pairs.pop(sink, None)
+        if subscription is not None:
+            subscription.close()
+        self.wake()
+
+    def wake(self) -> None:
+        """Have all sinks ticked soon."""
+        self._wakeup.set()
+
+    def flush(self, timeout: float = 2.0) -> bool:
+        """Wait until all that was published before has reached its sink; False if it takes too long.
+
+        Not from the pump's own thread.
+        """
+        done = threading.Event()
+        with self._lock:
+            if not self._pairs:
+                return True
+            self._flushes.append(done)
+        self._hurry.set()
+        self.wake()
+        return done.wait(timeout)
+
+    def _run(self) -> None:
+        while True:
+            self._wakeup.clear()
+            self._hurry.clear()
+            with self._lock:
+                pairs, flushes = dict(self._pairs), tuple(self._flushes)
+                if not pairs:
+                    self._thread = None
+                    self._finish(flushes)
+                    return
+            carried = [self._carry(sink, subscription) for sink, subscription in pairs.items()]
+            active = [self._tick_of(sink) for sink in pairs]
+            if any(carried) or any(sink.unread for sink in pairs):
+                if not flushes:
+                    self._hurry.wait(self._tick)
+                continue
+            self._finish(flushes)
+            if any(active):
+                self._hurry.wait(self._tick)
+            elif all([s.wake_with(self._wakeup) for s in pairs.values() if s is not None]):
+                self._wakeup.wait()
+
+    def _carry(self, sink: Sink, subscription: Subscription | None) -> bool:
+        """Move what the subscription has to the sink; True if that was something."""
+        if subscription is None or sink.unread >= _ENOUGH:
+            return False
+        batch = subscription.next_batch_nowait()
+        if batch is None:
+            return False
+        with self._guard(sink):
+            sink.put(batch)
+        if not batch:
+            with self._lock:
+                if sink in self._pairs:
+                    self._pairs[sink] = None
+        return True
+
+    def _tick_of(self, sink: Sink) -> bool:
+        with self._guard(sink):
+            return sink.tick()
+        return False
+
+    @contextmanager
+    def _guard(self, sink: Sink) -> Generator[None, None, None]:
+        try:
+            yield
+        except Exception:
+            # One view that fails must not stop the others.
+            _log.exception("locus_nb stopped a view: its %s failed", type(sink).__name__)
+            self.detach(sink)
+
+    def _finish(self, flushes: tuple[threading.Event, ...]) -> None:
+        for done in flushes:
+            done.set()
+            self._flushes.remove(done)
+
+
+_the_pump = Pump()
+
+
+def the_pump() -> Pump:
+    """The pump of this process."""
+    return _the_pump
+
+
+def _begin_in_child() -> None:
+    # The thread stayed in the parent, and perhaps held the lock.
+    global _the_pump  # noqa: PLW0603 - the one pump of the process is what this module keeps
+    _the_pump = Pump()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_in_child)

@@ -1,0 +1,202 @@
+"""Who reads the bus: joining, leaving, being handed events, sleeping and being woken."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from locus_nb._atomic import commit
+from locus_nb._errors import SubscriptionBusyError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from locus_nb._atomic import Step
+    from locus_nb._event import StreamEvent
+    from locus_nb._inbox import Inbox
+
+    Waiter = asyncio.Future[None] | threading.Event
+
+
+class Readers:
+    """The inboxes of all subscriptions of one bus. Guarded by the bus's lock, but for `forgotten`.
+
+    Every method may be interrupted and called again with the same arguments.
+    """
+
+    def __init__(self) -> None:
+        self.of_run: dict[str, list[Inbox]] = {}
+        self.of_all: list[Inbox] = []
+        # Key to the readers that sleep until there is news of it; None: of any run.
+        self.parked: dict[str | None, dict[Inbox, None]] = {}
+        # Those with events in the overflow, whose time runs.
+        self.lagging: dict[Inbox, None] = {}
+        self.dropped_before = 0
+        # Inboxes whose subscription was garbage collected; filled from any thread, without the lock.
+        self.forgotten: deque[Inbox] = deque()
+        self._unheard: set[str | None] = set()
+
+    def __iter__(self) -> Iterator[Inbox]:
+        return chain(self.of_all, *self.of_run.values())
+
+    @property
+    def nearly_full(self) -> bool:
+        """Whether the next events may find a reader full."""
+        return any(inbox.held for inbox in self)
+
+    @property
+    def dropped(self) -> int:
+        """Events dropped so far, for readers that are here and those that have left."""
+        return self.dropped_before + sum(inbox.dropped for inbox in self)
+
+    def join(self, inbox: Inbox) -> None:
+        """Have `inbox` take part from now on."""
+        readers = self.of_all if inbox.run_id is None else self.of_run.setdefault(inbox.run_id, [])
+        if inbox not in readers:
+            readers.append(inbox)
+
+    def remove(self, inbox: Inbox) -> None:
+        """Have it take part no longer; what it has not read it keeps."""
+        readers = self.of_all if inbox.run_id is None else self.of_run.get(inbox.run_id, [])
+        if inbox in readers:
+            dropped = self.dropped_before + inbox.dropped
+            commit([(setattr, self, "dropped_before", dropped), (readers.remove, inbox)])
+        if inbox.run_id is not None and not readers:
+            self.of_run.pop(inbox.run_id, None)
+
+    def end(self, inboxes: Iterable[Inbox]) -> None:
+        """Let these readers read what they have, and then end."""
+        for inbox in tuple(inboxes):
+            inbox.end()
+            self._unheard.add(inbox.run_id)
+            self.remove(inbox)
+
+    def leave(self, inbox: Inbox) -> None:
+        """End a reader at once."""
+        inbox.leave()
+        self._unheard.add(inbox.run_id)
+        self.remove(inbox)
+
+    def bury(self) -> None:
+        """Remove those whose subscription is gone."""
+        while self.forgotten:
+            self.leave(self.forgotten[0])
+            self.forgotten.popleft()
+
+    def offer(
+        self,
+        groups: Mapping[str, Sequence[StreamEvent]],
+        events: Sequence[StreamEvent],
+        steps: list[Step],
+        *,
+        now: float,
+    ) -> None:
+        """Add to `steps` what hands out `events`, grouped by run in `groups`."""
+        self._unheard.update(groups)
+        for run_id, group in groups.items():
+            for inbox in self.of_run.get(run_id, ()):
+                if inbox.offer(group, steps, now):
+                    self.lagging[inbox] = None
+        for inbox in self.of_all:
+            if inbox.offer(events, steps, now):
+                self.lagging[inbox] = None
+
+    def tell(self, run_id: str) -> None:
+        """Let those who follow runs know that this one was opened or closed."""
+        self._unheard.add(run_id)
+        for inbox in chain(self.of_all, self.of_run.get(run_id, ())):
+            inbox.note_run(run_id)
+
+    def expire(self, now: float) -> None:
+        """Drop what has waited too long for room."""
+        for inbox in tuple(self.lagging):
+            inbox.expire(now)
+            if not inbox.overflow:
+                self.lagging.pop(inbox, None)
+
+    def park(self, inbox: Inbox, waiter: Waiter, *, reading: bool = True) -> None:
+        """Have `waiter` woken at the next news for `inbox`; `reading`: a consumer waits in a read."""
+        inbox.waiter = waiter
+        if reading:
+            inbox.reader = waiter
+        self.parked.setdefault(inbox.run_id, {})[inbox] = None
+
+    def unpark(self, inbox: Inbox, waiter: Waiter) -> None:
+        """Undo `park`, if it is still that waiter's."""
+        if inbox.waiter is waiter:
+            inbox.waiter = None
+            self._unlist(inbox)
+
+    def wake(self, now: float) -> None:
+        """Wake those who sleep and have news, each loop once."""
+        if not self._unheard:
+            return
+        futures: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
+        woken: list[Inbox] = []
+        for key in (*self._unheard, None):
+            # A copy, because garbage collection may end a read that nobody waits for any more.
+            for inbox in tuple(self.parked.get(key, ())):
+                woken.append(inbox)
+                inbox.moved_at = now
+                waiter = inbox.waiter
+                if isinstance(waiter, threading.Event):
+                    waiter.set()
+                elif waiter is not None:
+                    futures.setdefault(waiter.get_loop(), []).append(waiter)
+        for loop, waiting in futures.items():
+            _wake_loop(loop, waiting)
+        for inbox in woken:
+            inbox.waiter = None
+            self._unlist(inbox)
+        self._unheard.clear()
+
+    def _unlist(self, inbox: Inbox) -> None:
+        sleepers = self.parked.get(inbox.run_id)
+        if sleepers is not None:
+            sleepers.pop(inbox, None)
+            if not sleepers:
+                self.parked.pop(inbox.run_id, None)
+
+
+def check_free(inbox: Inbox) -> None:
+    """Refuse a second consumer. One whose loop was closed will not go on: it counts no longer.
+
+    Raises:
+        SubscriptionBusyError: Another one is waiting in a read.
+    """
+    reader = inbox.reader
+    if reader is None:
+        return
+    if not isinstance(reader, threading.Event) and reader.get_loop().is_closed():
+        inbox.reader = None
+        return
+    msg = "Read a subscription that another consumer is waiting on: give each consumer its own subscribe()"
+    raise SubscriptionBusyError(msg)
+
+
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """The loop that runs in this thread now, if one does."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+def _wake_loop(loop: asyncio.AbstractEventLoop, futures: list[asyncio.Future[None]]) -> None:
+    if running_loop() is loop:
+        _resolve(futures)
+        return
+    try:
+        loop.call_soon_threadsafe(_resolve, futures)
+    except RuntimeError:
+        # The loop was closed under its readers: nobody is waiting there any more.
+        return
+
+
+def _resolve(futures: list[asyncio.Future[None]]) -> None:
+    for future in futures:
+        if not future.done():
+            future.set_result(None)

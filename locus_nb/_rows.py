@@ -1,0 +1,97 @@
+"""Events as rows of a table: what a view shows of them, secrets taken out."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
+
+from locus_nb._preview import preview_of
+from locus_nb._redact import redact
+from locus_nb._wire import dumps
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from locus_nb._event import StreamEvent
+
+_LONGEST_DETAIL = 4000
+_CUT = "\n... cut: {} more characters"
+
+
+class Row(NamedTuple):
+    """One event as a view shows it; text only, safe to leave the process.
+
+    `time_ms` is the Unix epoch in milliseconds (UTC). `detail` is the redacted payload as indented
+    JSON, cut at 4,000 characters, which its last line then says.
+    """
+
+    seq: int
+    time_ms: int
+    event_type: str
+    run_id: str
+    preview: str
+    detail: str
+
+
+def row_of(event: StreamEvent) -> Row:
+    """Make the row of a published event."""
+    data = redact(dict(event.data))
+    detail = json.dumps(data, indent=2, ensure_ascii=False)
+    if len(detail) > _LONGEST_DETAIL:
+        detail = detail[:_LONGEST_DETAIL] + _CUT.format(len(detail) - _LONGEST_DETAIL)
+    return Row(
+        seq=event.seq or 0,
+        time_ms=event.timestamp_ns // 1_000_000,
+        event_type=event.event_type,
+        run_id=event.run_id,
+        preview=preview_of(event.event_type, data),
+        detail=detail,
+    )
+
+
+class RowStore:
+    """The newest rows of one view, `size` at most, ready to be sent. For one thread at a time."""
+
+    def __init__(self, size: int = 10_000) -> None:
+        self._rows: deque[Row] = deque(maxlen=size)
+        self.total = 0
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @property
+    def last_seq(self) -> int:
+        """The newest row's seq; 0 without rows."""
+        return self._rows[-1].seq if self._rows else 0
+
+    def extend(self, rows: Iterable[Row]) -> None:
+        """Add rows, in the bus's order."""
+        for row in rows:
+            self._rows.append(row)
+            self.total += 1
+
+    def newest(self, count: int) -> list[Row]:
+        """The newest `count` rows, oldest first."""
+        return list(islice(self._rows, max(0, len(self._rows) - count), None))
+
+    def before_newest(self, count: int) -> int:
+        """The seq of the row just before the newest `count`; 0 if there is none."""
+        start = len(self._rows) - count
+        return self._rows[start - 1].seq if start > 0 else 0
+
+    def after(self, seq: int, count: int) -> list[Row]:
+        """The `count` oldest of the rows after `seq`."""
+        behind = 0
+        for row in reversed(self._rows):
+            if row.seq <= seq:
+                break
+            behind += 1
+        start = len(self._rows) - behind
+        return list(islice(self._rows, start, start + count))
+
+
+def encode(rows: Sequence[Row]) -> bytes:
+    """Rows as the page takes them: a JSON array of arrays, UTF-8."""
+    return dumps([list(row) for row in rows]).encode()

@@ -1,0 +1,158 @@
+"""What a live table knows on Python's side, and what it tells the page."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any, Literal
+
+from locus_nb._rows import RowStore, encode, row_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from locus_nb._event import StreamEvent
+    from locus_nb._rows import Row
+    from locus_nb._subscription import Batch
+
+Status = Literal["waiting", "live", "ended"]
+
+_ROWS_PER_MESSAGE = 1000
+# What is sent again, unasked, while no page has said hello.
+_ROWS_UNASKED = 200
+# Seconds between two such messages with nothing new in them, and seconds after which an idle kernel would
+# have heard the hello, or the acknowledgement, of a page that is there.
+_UNASKED_EVERY = 1.0
+_HELLO_DUE = 3.0
+_ACK_DUE = 10.0
+
+
+class TableSink:
+    """The sink of one live table: a bounded row store, and one message to the page per tick.
+
+    The page says hello when it is rendered and when it sees a gap, and gets the rows it lacks. Until the
+    first hello is heard the newest rows are sent at every change, because a busy kernel without subshells
+    hears nothing. A page that no longer acknowledges is sent nothing more until it speaks again; but
+    silence counts only while the main shell is idle.
+
+    Args:
+        send: Sends `(content, buffers)` to the page; may be called from any thread.
+        run_id: The run that is shown; None for all.
+        is_busy: Whether the kernel's main shell runs a cell now.
+        clock: Monotonic seconds; for tests.
+    """
+
+    def __init__(
+        self,
+        send: Callable[[dict[str, Any], list[bytes]], None],
+        *,
+        run_id: str | None,
+        missed: int = 0,
+        is_busy: Callable[[], bool] = lambda: False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.store = RowStore()
+        self.missing = missed
+        self.status: Status = "waiting" if run_id is not None else "live"
+        self._send = send
+        self._run_id = run_id
+        self._is_busy = is_busy
+        self._clock = clock
+        self._events: deque[StreamEvent] = deque()
+        self._said: deque[dict[str, Any]] = deque()
+        # Rows up to this seq were sent.
+        self._sent = 0
+        self._told: tuple[object, ...] = ()
+        self._greeted = False
+        now = clock()
+        self._heard_at = self._sent_at = self._idle_since = self._changed_at = now
+
+    @property
+    def unread(self) -> int:
+        """Events taken and not yet made into rows."""
+        return len(self._events)
+
+    def put(self, batch: Batch) -> None:
+        """Take what the subscription had."""
+        self._events.extend(batch.events)
+        self.missing += batch.dropped
+        if self._run_id is not None:
+            for record in batch.runs:
+                self.status = "ended" if record.closed else "live"
+        if batch.closed:
+            self.status = "ended"
+        elif self.status == "waiting" and batch.events:
+            self.status = "live"
+
+    def hear(self, content: object) -> None:
+        """Take a message of the page's. Any thread."""
+        if isinstance(content, dict):
+            self._said.append(content)  # pyright: ignore[reportUnknownArgumentType] - checked in _listen
+
+    def tick(self) -> bool:
+        """Make rows, send what the page lacks; True if there is more to do without any event."""
+        self._listen()
+        self._make_rows()
+        now = self._clock()
+        if self._is_busy():
+            self._idle_since = now
+        if not self._greeted:
+            return self._send_unasked(now)
+        if self._is_silent(now):
+            return False
+        rows = self.store.after(self._sent, _ROWS_PER_MESSAGE)
+        if rows or self._told != self._state():
+            self._tell(rows, prev=self._sent, now=now)
+        return self._sent < self.store.last_seq or bool(self._events)
+
+    def _make_rows(self) -> None:
+        count = min(len(self._events), _ROWS_PER_MESSAGE)
+        self.store.extend(row_of(self._events.popleft()) for _ in range(count))
+
+    def _listen(self) -> None:
+        back_to: int | None = None
+        while self._said:
+            content = self._said.popleft()
+            seq = content.get("last_seq")
+            if not isinstance(seq, int) or isinstance(seq, bool):
+                continue
+            self._heard_at = self._clock()
+            if content.get("kind") == "hello":
+                self._greeted = True
+                back_to = seq if back_to is None else min(back_to, seq)
+        if back_to is not None:
+            self._sent = back_to
+            self._told = ()
+
+    def _is_silent(self, now: float) -> bool:
+        since = max(self._heard_at, self._idle_since)
+        return self._sent_at > self._heard_at and now - since > _ACK_DUE
+
+    def _send_unasked(self, now: float) -> bool:
+        changed = self._told != self._state()
+        if changed:
+            self._changed_at = now
+        awaited = now - max(self._idle_since, self._changed_at) <= _HELLO_DUE
+        if changed or (awaited and now - self._sent_at >= _UNASKED_EVERY):
+            rows = self.store.newest(_ROWS_UNASKED)
+            self._tell(rows, prev=self.store.before_newest(_ROWS_UNASKED), now=now)
+        return awaited or bool(self._events)
+
+    def _state(self) -> tuple[object, ...]:
+        return self.store.total, self.missing, self.status
+
+    def _tell(self, rows: list[Row], *, prev: int, now: float) -> None:
+        content = {
+            "kind": "rows",
+            "prev": prev,
+            "count": len(rows),
+            "missing": self.missing,
+            "status": self.status,
+            "total": self.store.total,
+            "run": self._run_id,
+        }
+        self._told = self._state()
+        self._sent_at = now
+        if rows:
+            self._sent = rows[-1].seq
+        self._send(content, [encode(rows)])

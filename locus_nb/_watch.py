@@ -1,0 +1,192 @@
+"""The live view of a run, or of all runs."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, Self
+from uuid import uuid4
+
+from locus_nb._bus import get_event_bus
+from locus_nb._errors import ViewRefusedError
+from locus_nb._event import run_id_error
+from locus_nb._notebook import NOTEBOOK
+from locus_nb._pump import the_pump
+from locus_nb._static_table import static_html, static_text
+from locus_nb._table import TableSink
+from locus_nb._widget import TableWidget
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+    from types import TracebackType
+
+    from locus_nb._bus import EventBus
+
+# More than any history holds: a view of all runs begins with everything that is kept.
+_ALL_KEPT = sys.maxsize
+
+# What is written into the static table at the most.
+_STATIC_ROWS = 200
+
+# Cell and ordinal to the view made there: the views that live.
+_views: dict[tuple[Hashable, int], LiveTable] = {}
+
+
+def watch(run: object = None, *, bus: EventBus | None = None) -> LiveTable:
+    """Watch a run live, or all runs.
+
+    Begins with the run's history, goes on while the run does, and follows it when it is opened again. The
+    view works while its cell is blocked. Nothing is shown until the view is displayed: let it be the last
+    expression of a cell, or pass it to `display`. Run in the same cell again it replaces the view it made
+    there before.
+
+    Args:
+        run: A run id, or an object with a `run_id` (or `id`); never a name. It need not exist yet. None:
+            all runs.
+        bus: The bus to watch; the process's own if None.
+
+    Raises:
+        TypeError, ValueError: `run` cannot name a run.
+        ViewRefusedError: The bus has as many global readers as it may have.
+
+    Example:
+        >>> from locus_nb import emit_sync, run_context, watch
+        >>> view = watch("run-1")
+        >>> with run_context("run-1"):
+        ...     emit_sync("agent.think", iteration=1)
+        >>> view.close()
+    """
+    run_id = _run_id_of(run)
+    in_notebook = NOTEBOOK.connect()
+    place = NOTEBOOK.place()
+    if place is not None and place in _views:
+        _views.pop(place).close()
+    view = LiveTable(run_id, bus=bus or get_event_bus())
+    if place is not None:
+        _views[place] = view
+    if in_notebook:
+        NOTEBOOK.on_cell_end(_refresh_views)
+    return view
+
+
+class LiveTable:
+    """A table of events that grows while they happen; made by `watch`, shown when it is displayed.
+
+    In a notebook it is two outputs: the widget, and a static table that the page hides while the widget
+    lives. The static one is brought up to date after each cell, and when the run ends. It is what a saved
+    notebook shows, and nbconvert, and a page without the kernel.
+
+    A context manager: leaving it closes the view. Its methods may be called from any thread.
+    """
+
+    def __init__(self, run_id: str | None, *, bus: EventBus) -> None:
+        self.run_id = run_id
+        self._twin = f"locus-nb-twin-{uuid4().hex[:12]}"
+        self._displayed = False
+        self._written: tuple[object, ...] = ()
+        if run_id is None:
+            subscription = bus.subscribe_global(replay=_ALL_KEPT)
+        else:
+            subscription = bus.subscribe(run_id, follow=True)
+        if subscription.refused:
+            msg = (
+                "watch() found as many readers of all runs as the bus may have: close() views that are "
+                "no longer needed, or watch one run"
+            )
+            raise ViewRefusedError(msg)
+        self._sink = TableSink(
+            self._send, run_id=run_id, missed=subscription.missed, is_busy=NOTEBOOK.is_busy
+        )
+        self._widget = TableWidget(run=run_id or "", twin=self._twin, hear=self._hear)
+        the_pump().attach(subscription, self._sink)
+
+    @property
+    def total(self) -> int:
+        """Events it has shown so far."""
+        return self._sink.store.total
+
+    @property
+    def missing(self) -> int:
+        """Events it never got: gone from history when it began, or dropped because it was too slow."""
+        return self._sink.missing
+
+    @property
+    def status(self) -> str:
+        """`waiting` for a first event, `live`, or `ended`."""
+        return self._sink.status
+
+    def close(self) -> None:
+        """Stop following; the static table stays as it is now. Idempotent."""
+        the_pump().detach(self._sink)
+        self._widget.close()
+
+    def refresh(self) -> None:
+        """Bring the static table up to date, if the view is displayed and there is news."""
+        written = (self.total, self.missing, self.status)
+        if self._displayed and written != self._written:
+            from IPython.display import update_display  # noqa: PLC0415 - only a notebook has it
+
+            self._written = written
+            update_display(self._static(), display_id=self._twin, raw=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        run = "all runs" if self.run_id is None else f"run {self.run_id!r}"
+        return f"<LiveTable of {run}: {self.status}, {self.total} events, {self.missing} missing>"
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import display  # noqa: PLC0415 - whoever calls this has it
+
+        bundle: Any = self._widget._repr_mimebundle_()  # noqa: SLF001 - IPython's own protocol
+        live = dict(bundle[0] if isinstance(bundle, tuple) else bundle)
+        display({**live, "text/plain": repr(self)}, raw=True)
+        self._displayed = True
+        self._written = (self.total, self.missing, self.status)
+        display(self._static(), display_id=self._twin, raw=True)
+        the_pump().wake()
+
+    def _repr_mimebundle_(self, **_which: object) -> dict[str, str]:
+        # For those that render objects themselves; IPython calls _ipython_display_.
+        return self._static()
+
+    def _static(self) -> dict[str, str]:
+        rows = self._sink.store.newest(_STATIC_ROWS)
+        title = "all runs" if self.run_id is None else self.run_id
+        facts: dict[str, Any] = {"status": self.status, "missing": self.missing, "total": self.total}
+        return {
+            "text/html": static_html(rows, title=title, css_class=self._twin, **facts),
+            "text/plain": static_text(rows, title=title, **facts),
+        }
+
+    def _send(self, content: dict[str, Any], buffers: list[bytes]) -> None:
+        self._widget.send(content, buffers)
+        if content["status"] == "ended" and not NOTEBOOK.is_busy():
+            # Nobody else will: no cell is going to end. While one runs, its end does it.
+            self.refresh()
+
+    def _hear(self, content: object) -> None:
+        self._sink.hear(content)
+        the_pump().wake()
+
+
+def _refresh_views() -> None:
+    if _views:
+        the_pump().flush()
+    for view in tuple(_views.values()):
+        view.refresh()
+
+
+def _run_id_of(run: object) -> str | None:
+    if run is None:
+        return None
+    run_id = run if isinstance(run, str) else getattr(run, "run_id", getattr(run, "id", run))
+    error = run_id_error(run_id)
+    if error is not None:
+        raise error
+    return run_id

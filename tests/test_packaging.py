@@ -1,0 +1,318 @@
+from __future__ import annotations
+
+import ast
+import importlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import locus_nb
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = Path(locus_nb.__file__).parent
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+# In this order a module imports only from those above it.
+LAYERS = [
+    "_errors",
+    "event_types",
+    "_atomic",
+    "_wire",
+    "_event",
+    "_history",
+    "_inbox",
+    "_readers",
+    "_subscription",
+    "_bus",
+    "_context",
+    "_emit",
+    "_schema",
+    "_tool",
+    "_messages",
+    "_mock",
+    "_model",
+    "_worker",
+    "_loops",
+    "_agent_loop",
+    "_agent_events",
+    "_agent",
+    "_redact",
+    "_frames",
+    "_preview",
+    "_rows",
+    "_pump",
+    "_table",
+    "_static_table",
+    "_widget",
+    "_notebook",
+    "_watch",
+    "testing",
+    "__init__",
+]
+STANDARD_LIBRARY_ONLY = LAYERS[: LAYERS.index("_emit") + 1]
+
+PUBLIC = {
+    "locus_nb": {
+        "Agent",
+        "AgentResult",
+        "Batch",
+        "EventBus",
+        "LiveTable",
+        "LocusError",
+        "Message",
+        "Model",
+        "ModelReply",
+        "RunRecord",
+        "StreamEvent",
+        "Subscription",
+        "SubscriptionBusyError",
+        "Tool",
+        "ToolCall",
+        "ViewRefusedError",
+        "__version__",
+        "allow_nested_loops",
+        "current_run_id",
+        "emit",
+        "emit_sync",
+        "events_df",
+        "get_event_bus",
+        "get_model",
+        "reset_event_bus",
+        "reset_run_id",
+        "run_context",
+        "set_run_id",
+        "tool",
+        "watch",
+    },
+    "locus_nb.testing": {"ScriptedCall", "ScriptedModel"},
+}
+
+HEAVY = {"IPython", "anywidget", "ipywidgets", "numpy", "pandas", "traitlets"}
+
+MARKUP_SINKS = re.compile(
+    r"innerHTML|outerHTML|insertAdjacentHTML|setHTML|createContextualFragment|DOMParser|srcdoc"
+    r"|document\.write|\beval\(|\bnew Function\b"
+)
+
+LOADS = re.compile(r"https?://(?!www\.w3\.org/)\S+|@import\b.*|^import\b.*", re.MULTILINE)
+
+
+# The package
+
+
+def test_import_loads_nothing_heavy() -> None:
+    """`import locus_nb` loads the bus only: no notebook and no DataFrame library."""
+    script = f"import sys, locus_nb; print(*sorted({HEAVY!r} & {{*sys.modules}}))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("module", sorted(PUBLIC))
+def test_public_names_are_pinned(module: str) -> None:
+    """What a module makes public is what is written here, each name can be had, and `dir` shows it."""
+    found = importlib.import_module(module)
+    assert len(found.__all__) == len(set(found.__all__))
+    assert set(found.__all__) == PUBLIC[module]
+    assert {name for name in found.__all__ if not hasattr(found, name)} == set()
+    assert set(found.__all__) <= set(dir(found))
+
+
+def test_unknown_name_is_an_attribute_error() -> None:
+    """A name the package does not have is refused by name, as any module does."""
+    with pytest.raises(AttributeError, match="'locus_nb' has no attribute 'no_such_name'"):
+        _ = locus_nb.no_such_name
+
+
+def test_version_is_the_distributions() -> None:
+    """`__version__` is the version that was installed."""
+    assert locus_nb.__version__ == version("locus-nb")
+
+
+def test_data_files_are_found() -> None:
+    """The type marker, the script and the style sheet are where `importlib.resources` finds them."""
+    package = files("locus_nb")
+    assert package.joinpath("py.typed").is_file()
+    static = [entry for entry in package.joinpath("static").iterdir() if entry.read_bytes()]
+    assert {Path(entry.name).suffix for entry in static} == {".css", ".js"}
+
+
+# Layers
+
+
+def test_every_module_has_a_layer() -> None:
+    """Each module of the package stands in LAYERS once, and LAYERS names no other."""
+    unknown = sorted(_modules() - set(LAYERS))
+    gone = sorted(set(LAYERS) - _modules())
+    assert len(LAYERS) == len(set(LAYERS))
+    assert not unknown, (
+        f"say in LAYERS below which modules {unknown} stand: they import only from those above"
+    )
+    assert not gone, f"LAYERS names {gone}, which the package does not have"
+
+
+def test_modules_import_only_from_above() -> None:
+    """No module imports from its own layer or below, not even inside a function; types are exempt."""
+    wrong = [
+        f"{module} imports {imported}"
+        for position, module in enumerate(LAYERS)
+        if module in _modules()
+        for imported in _imports(module)
+        if imported in LAYERS and imported not in LAYERS[:position]
+    ]
+    assert not wrong
+
+
+@pytest.mark.parametrize("module", STANDARD_LIBRARY_ONLY)
+def test_the_bus_uses_the_standard_library_only(module: str) -> None:
+    """The modules from the errors down to emit import nothing that has to be installed."""
+    foreign = [name for name in _imports(module) if name.partition(".")[0] not in sys.stdlib_module_names]
+    assert set(foreign) <= set(LAYERS)
+
+
+def _modules() -> set[str]:
+    return {path.stem for path in PACKAGE.glob("*.py")}
+
+
+def _imports(module: str) -> Iterator[str]:
+    """What a module imports when it runs: names in LAYERS for the package's own, dotted names for others."""
+    tree = ast.parse((PACKAGE / f"{module}.py").read_text("utf-8"))
+    for node in _running(tree):
+        if isinstance(node, ast.Import):
+            yield from (_own(alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            source = ".".join(filter(None, ["locus_nb" if node.level else "", node.module]))
+            if source == "locus_nb":
+                yield from (alias.name if alias.name in LAYERS else "__init__" for alias in node.names)
+            else:
+                yield _own(source)
+
+
+def _running(node: ast.AST) -> Iterator[ast.AST]:
+    """The nodes below `node`, without those that only a type checker sees."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and ast.unparse(child.test).endswith("TYPE_CHECKING"):
+            continue
+        yield child
+        yield from _running(child)
+
+
+def _own(name: str) -> str:
+    package, _, module = name.partition(".")
+    return (module or "__init__") if package == "locus_nb" else name
+
+
+# What the page runs
+
+
+def test_the_page_makes_no_markup_of_data() -> None:
+    """The shipped scripts use no call that would turn text into markup or code."""
+    for script in (PACKAGE / "static").glob("*.js"):
+        found = MARKUP_SINKS.findall(script.read_text("utf-8"))
+        assert not found, f"{script.name} uses {found}: put text into the page by textContent"
+
+
+def test_the_page_loads_nothing_from_elsewhere() -> None:
+    """The shipped scripts and style sheets name no address to load from, so the table works offline."""
+    for asset in (PACKAGE / "static").iterdir():
+        found = LOADS.findall(asset.read_text("utf-8"))
+        assert not found, f"{asset.name} names {found}"
+
+
+# The tree, the README and the notebooks
+
+
+def test_top_level_is_fixed() -> None:
+    """Beside dotfiles the tree holds the package, the notebooks, the tests and three files; nothing else."""
+    allowed = {"LICENSE", "README.md", "locus_nb", "notebooks", "pyproject.toml", "tests"}
+    assert {name for name in _top_level() if not name.startswith(".")} <= allowed
+
+
+def _top_level() -> set[str]:
+    """The names at the top of what git would commit; outside a checkout, of the directory."""
+    if (ROOT / ".git").exists() and (git := shutil.which("git")):
+        command = [git, "ls-files", "--cached", "--others", "--exclude-standard"]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+        return {line.partition("/")[0] for line in done.stdout.splitlines()}
+    return {path.name for path in ROOT.iterdir()}
+
+
+@pytest.mark.parametrize("extra", ["lab", "test"])
+def test_readme_has_one_command_line_each(extra: str) -> None:
+    """The README holds one command line to run and one to test, each alone in a fenced block."""
+    prefix = f'python -m pip install -e ".[{extra}]" && '
+    lines = [line for block in _fenced_blocks() for line in block if f"[{extra}]" in line]
+    assert len(lines) == 1
+    assert lines[0].startswith(prefix)
+    assert [lines[0]] in _fenced_blocks()
+
+
+def test_readme_commands_do_what_they_say() -> None:
+    """The line to run opens a notebook that exists; the line to test runs the whole suite."""
+    lines = [line for block in _fenced_blocks() for line in block]
+    run = next(line for line in lines if "[lab]" in line)
+    test = next(line for line in lines if "[test]" in line)
+    opened = re.search(r"jupyter lab (notebooks/\S+\.ipynb)$", run)
+    assert opened
+    assert (ROOT / opened[1]).is_file()
+    assert test.endswith("&& python -m pytest")
+
+
+def test_readme_links_lead_somewhere() -> None:
+    """Every relative link and picture of the README is a file of the tree."""
+    targets = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", _readme())
+    assert [target for target in targets if not (ROOT / target).exists()] == []
+
+
+def _readme() -> str:
+    return (ROOT / "README.md").read_text("utf-8")
+
+
+def _fenced_blocks() -> list[list[str]]:
+    blocks = re.findall(r"^```[^\n]*\n(.*?)^```$", _readme(), re.MULTILINE | re.DOTALL)
+    return [block.splitlines() for block in blocks]
+
+
+@pytest.mark.parametrize("module", sorted(PUBLIC))
+def test_public_names_are_told_of(module: str) -> None:
+    """A public name is used in a notebook or stands in the README."""
+    cells = [cell for path in NOTEBOOKS for cell in _notebook(path)["cells"]]
+    told = "\n".join([_readme(), *("".join(cell["source"]) for cell in cells)])
+    assert {name for name in PUBLIC[module] if not re.search(rf"\b{name}\b", told)} == set()
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_notebooks_are_stored_clean(path: Path) -> None:
+    """A notebook is stored without outputs, execution counts, widget state or a machine's own kernel."""
+    notebook = _notebook(path)
+    for cell in notebook["cells"]:
+        assert cell.get("outputs", []) == []
+        assert cell.get("execution_count") is None
+        assert not {"execution", "ExecuteTime"} & cell["metadata"].keys()
+    assert "widgets" not in notebook["metadata"]
+    assert notebook["metadata"]["kernelspec"]["name"] == "python3"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_notebooks_hide_no_failure(path: Path) -> None:
+    """No cell of a notebook may fail or be left out when it is tested, and its last cell asserts."""
+    notebook = _notebook(path)
+    assert "execution" not in notebook["metadata"]
+    tags = {tag for cell in notebook["cells"] for tag in cell["metadata"].get("tags", [])}
+    assert not tags & {"raises-exception", "skip-execution"}
+    last = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"][-1]
+    assert re.search(r"^\s*assert\b", "".join(last["source"]), re.MULTILINE)
+
+
+def _notebook(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text("utf-8"))
