@@ -58,7 +58,7 @@ class Notebook:
 
     def _cell(self) -> Hashable:
         kernel = getattr(self._shell, "kernel", None)
-        parent = kernel.get_parent() if kernel is not None else {}
+        parent: Any = kernel.get_parent() if kernel is not None else {}
         cell_id = parent.get("metadata", {}).get("cellId")
         if cell_id is not None:
             return cell_id

@@ -56,7 +56,8 @@ def clean_chunks(
     clean = jsonable if secrets else redact
     odd: dict[tuple[str, ...], list[tuple[int, Payload]]] = {}
     for start in range(0, len(rows), _TOGETHER):
-        for alike in _alike(rows[start : start + _TOGETHER], raws):
+        some = rows[start : start + _TOGETHER]
+        for alike in [some] if _have_same_keys([raws[row] for row in some]) else _alike(some, raws):
             chunk = _plain_chunk(event_type, alike, [raws[row] for row in alike], secrets=secrets)
             if chunk.rows:
                 yield chunk
@@ -69,20 +70,18 @@ def clean_chunks(
         yield Chunk(event_type, odd_rows, payloads, {key: [each[key] for each in payloads] for key in keys})
 
 
+def _have_same_keys(raws: list[dict[Any, Any]]) -> bool:
+    # By type too: a key of another type may be equal to a str.
+    return set(map(type, chain.from_iterable(raws))) <= {str} and len(set(map(tuple, raws))) == 1
+
+
 def _alike(rows: Sequence[int], raws: Sequence[dict[Any, Any]]) -> Iterable[Sequence[int]]:
     """Group rows by the keys of their payloads; those with a key that is no plain `str` are one group."""
-    if _have_same_keys([raws[row] for row in rows]):
-        return [rows]
     groups: dict[tuple[Any, ...] | None, list[int]] = {}
     for row in rows:
         keys = tuple(raws[row])
         groups.setdefault(keys if set(map(type, keys)) <= {str} else None, []).append(row)
     return groups.values()
-
-
-def _have_same_keys(raws: list[dict[Any, Any]]) -> bool:
-    # By type too: a key of another type may be equal to a str.
-    return set(map(type, chain.from_iterable(raws))) <= {str} and len(set(map(tuple, raws))) == 1
 
 
 def _plain_chunk(event_type: str, rows: Sequence[int], raws: list[dict[Any, Any]], *, secrets: bool) -> Chunk:
@@ -116,11 +115,11 @@ def _looked_at(payloads: list[Payload], tests: dict[type, Test]) -> tuple[dict[s
     columns: dict[str, Sequence[Any]] = {}
     odd: set[int] = set()
     for key, column in zip(payloads[0], zip(*map(_values_of, payloads), strict=True), strict=True):
-        values = column
+        values: Sequence[Any] = column
         kinds = set(map(type, values))
         if list in kinds:
             # First copied, then looked at: from here on nobody else changes them.
-            values = [list(value) if type(value) is list else value for value in values]
+            values = [_list_copy(value) if type(value) is list else value for value in values]
             for payload, value in zip(payloads, values, strict=True):
                 payload[key] = value
         columns[key] = values
@@ -182,6 +181,7 @@ def _all_in_lists(test: Test) -> Test:
     return test_members
 
 
+_list_copy: Callable[[Any], Any] = cast("Any", list).copy
 _values_of: Callable[[Payload], Sequence[Any]] = cast("Any", dict).values
 
 # What values of one exact type have to pass to be copied as they are; a type without a test never is.

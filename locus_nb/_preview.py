@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 
 from locus_nb import event_types
 from locus_nb._wire import dumps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
+
+    Columns = Mapping[str, Sequence[Any]]
 
 LONGEST_PREVIEW = 240
 
@@ -30,9 +33,26 @@ def preview_of(event_type: str, data: Mapping[str, Any]) -> str:
         >>> preview_of("rag.store.search", {"hits": 3})
         '{"hits":3}'
     """
+    return previews_of(event_type, (data,), {key: (value,) for key, value in data.items()})[0]
+
+
+def previews_of(
+    event_type: str, payloads: Sequence[Mapping[str, Any]], columns: Mapping[str, Sequence[Any]]
+) -> list[str]:
+    """Give the preview of each payload of one event type.
+
+    `columns` are the same payloads the other way round: for each key that all of them have, the values.
+    """
     form = _FORMS.get(event_type)
-    preview = form(data) if form is not None else ""
-    return (preview or _of_any(data))[:LONGEST_PREVIEW]
+    previews = form(columns) if form is not None else None
+    if previews is None and form is not None and len(payloads) > 1:
+        return [preview_of(event_type, data) for data in payloads]
+    if previews is None:
+        return [_of_any(data)[:LONGEST_PREVIEW] for data in payloads]
+    return [
+        preview[:LONGEST_PREVIEW] or _of_any(data)[:LONGEST_PREVIEW]
+        for preview, data in zip(previews, payloads, strict=True)
+    ]
 
 
 def _of_any(data: Mapping[str, Any]) -> str:
@@ -42,66 +62,97 @@ def _of_any(data: Mapping[str, Any]) -> str:
     return dumps(data) if data else ""
 
 
-def _text(data: Mapping[str, Any], key: str) -> str:
-    value = data.get(key)
-    return value if isinstance(value, str) else ""
+# A form takes the values of each key and gives a preview for each payload, an empty one where it has nothing to
+# say; None if a key it needs is missing or has values of another type.
 
 
-def _count(data: Mapping[str, Any], key: str, what: str) -> str:
-    """Give `3 whats`, and nothing for a count that is none."""
-    value = data.get(key)
-    if type(value) is not int:
-        return ""
-    return f"{value} {what}" if value == 1 else f"{value} {what}s"
+def _model_started(columns: Columns) -> Sequence[str] | None:
+    models, messages = _texts(columns, "model"), _counts(columns, "message_count")
+    tools = _counts(columns, "tool_count")
+    if models is None or messages is None or tools is None:
+        return None
+    return [
+        f"{model}, {_some(message_count, 'message')}, {_some(tool_count, 'tool')}"
+        for model, message_count, tool_count in zip(models, messages, tools, strict=True)
+    ]
 
 
-def _listed(*parts: str) -> str:
-    return ", ".join(filter(None, parts))
+def _model_completed(columns: Columns) -> Sequence[str] | None:
+    return _texts_or_calls(columns, "content_preview")
 
 
-def _think(data: Mapping[str, Any]) -> str:
-    return _text(data, "reasoning_preview") or _count(data, "tool_call_count", "tool call")
+def _think(columns: Columns) -> Sequence[str] | None:
+    return _texts_or_calls(columns, "reasoning_preview")
 
 
-def _model_started(data: Mapping[str, Any]) -> str:
-    counts = (_count(data, "message_count", "message"), _count(data, "tool_count", "tool"))
-    return _listed(_text(data, "model"), *counts)
+def _texts_or_calls(columns: Columns, key: str) -> Sequence[str] | None:
+    texts, calls = _texts(columns, key), _counts(columns, "tool_call_count")
+    if texts is None or calls is None or all(texts):
+        return texts
+    return [text or _some(count, "tool call") for text, count in zip(texts, calls, strict=True)]
 
 
-def _model_completed(data: Mapping[str, Any]) -> str:
-    return _text(data, "content_preview") or _count(data, "tool_call_count", "tool call")
+def _tokens_used(columns: Columns) -> Sequence[str] | None:
+    prompts, completions = _counts(columns, "prompt_tokens"), _counts(columns, "completion_tokens")
+    if prompts is None or completions is None:
+        return None
+    cached = _counts(columns, "cache_read_tokens") or (0,) * len(prompts)
+    return [
+        f"{prompt} ({read} cached) + {completion} tokens" if read else f"{prompt} + {completion} tokens"
+        for prompt, read, completion in zip(prompts, cached, completions, strict=True)
+    ]
 
 
-def _tokens_used(data: Mapping[str, Any]) -> str:
-    prompt, completion = data.get("prompt_tokens"), data.get("completion_tokens")
-    if type(prompt) is not int or type(completion) is not int:
-        return ""
-    cached = data.get("cache_read_tokens")
-    note = f" ({cached} cached)" if type(cached) is int and cached else ""
-    return f"{prompt}{note} + {completion} tokens"
+def _tool_started(columns: Columns) -> Sequence[str] | None:
+    names, keys = _texts(columns, "tool_name"), columns.get("arg_keys", ())
+    if names is None or set(map(type, keys)) != {list}:
+        return None
+    if not set(map(type, chain.from_iterable(keys))) <= {str}:
+        keys = [map(str, each) for each in keys]
+    return [f"{name}({', '.join(each)})" if name else "" for name, each in zip(names, keys, strict=True)]
 
 
-def _tool_started(data: Mapping[str, Any]) -> str:
-    name, keys = _text(data, "tool_name"), data.get("arg_keys")
-    if not name or not isinstance(keys, list):
-        return name
-    return f"{name}({', '.join(map(str, cast('list[object]', keys)))})"
+def _tool_completed(columns: Columns) -> Sequence[str] | None:
+    names, outputs = _texts(columns, "tool_name"), _texts(columns, "output_preview")
+    if names is None or outputs is None:
+        return None
+    errors = _texts(columns, "error") or ("",) * len(names)
+    results = map(_first, errors, outputs)
+    return [f"{name}: {result}" if result else name for name, result in zip(names, results, strict=True)]
 
 
-def _tool_completed(data: Mapping[str, Any]) -> str:
-    name = _text(data, "tool_name")
-    result = _text(data, "error") or _text(data, "output_preview")
-    return f"{name}: {result}" if name and result else name or result
+def _terminate(columns: Columns) -> Sequence[str] | None:
+    reasons, messages = _texts(columns, "reason"), _texts(columns, "final_message_preview")
+    if reasons is None or messages is None:
+        return None
+    return [
+        (message if reason == "complete" else f"{reason}: {message}") if message else reason
+        for reason, message in zip(reasons, messages, strict=True)
+    ]
 
 
-def _terminate(data: Mapping[str, Any]) -> str:
-    reason, message = _text(data, "reason"), _text(data, "final_message_preview")
-    if reason == "complete" and message:
-        return message
-    return f"{reason}: {message}" if reason and message else reason or message
+def _texts(columns: Columns, key: str) -> Sequence[str] | None:
+    values = columns.get(key, ())
+    kinds = set(map(type, values))
+    if kinds == {str}:
+        return values
+    return [value or "" for value in values] if kinds and kinds <= {str, type(None)} else None
 
 
-_FORMS: dict[str, Callable[[Mapping[str, Any]], str]] = {
+def _counts(columns: Columns, key: str) -> Sequence[int] | None:
+    values = columns.get(key, ())
+    return values if set(map(type, values)) == {int} else None
+
+
+def _some(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def _first(text: str, other: str) -> str:
+    return text or other
+
+
+_FORMS: dict[str, Callable[[Columns], Sequence[str] | None]] = {
     event_types.AGENT_THINK: _think,
     event_types.AGENT_MODEL_STARTED: _model_started,
     event_types.AGENT_MODEL_COMPLETED: _model_completed,

@@ -11,10 +11,11 @@ import logging
 import os
 import threading
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterable
 
     from locus_nb._subscription import Batch, Subscription
 
@@ -25,6 +26,16 @@ TICK = 0.05
 _ENOUGH = 1000
 
 _log = logging.getLogger(__name__)
+# Without a handler of its own a logger's errors are printed, into whichever cell runs now.
+_log.addHandler(logging.NullHandler())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Flush:
+    """Somebody waits until each sink has worked off this many of the events offered to it."""
+
+    marks: dict[Sink, int]
+    done: threading.Event = field(default_factory=threading.Event)
 
 
 class Sink(Protocol):
@@ -59,7 +70,7 @@ class Pump:
         self._wakeup = threading.Event()
         # Set to cut the wait between two ticks short.
         self._hurry = threading.Event()
-        self._flushes: list[threading.Event] = []
+        self._flushes: list[_Flush] = []
         self._thread: threading.Thread | None = None
 
     def attach(self, subscription: Subscription, sink: Sink) -> None:
@@ -86,16 +97,18 @@ class Pump:
     def flush(self, timeout: float = 2.0) -> bool:
         """Wait until all that was published before has reached its sink; False if it takes too long.
 
-        Not from the pump's own thread.
+        What is published meanwhile is not waited for. Not from the pump's own thread.
         """
-        done = threading.Event()
+        with self._lock:
+            pairs = dict(self._pairs)
+        flush = _Flush({sink: 0 if s is None else s.offered for sink, s in pairs.items()})
         with self._lock:
             if not self._pairs:
                 return True
-            self._flushes.append(done)
+            self._flushes.append(flush)
         self._hurry.set()
         self.wake()
-        return done.wait(timeout)
+        return flush.done.wait(timeout)
 
     def _run(self) -> None:
         while True:
@@ -109,14 +122,13 @@ class Pump:
                     return
             carried = [self._carry(sink, subscription) for sink, subscription in pairs.items()]
             active = [self._tick_of(sink) for sink in pairs]
-            if any(carried) or any(sink.unread for sink in pairs):
-                if not flushes:
-                    self._hurry.wait(self._tick)
+            through = [flush for flush in flushes if self._is_through(flush)]
+            self._finish(through)
+            if len(through) < len(flushes):
                 continue
-            self._finish(flushes)
-            if any(active):
+            if any(carried) or any(active) or any(sink.unread for sink in pairs):
                 self._hurry.wait(self._tick)
-            elif all([s.wake_with(self._wakeup) for s in pairs.values() if s is not None]):
+            elif all(s.wake_with(self._wakeup) for s in pairs.values() if s is not None):
                 self._wakeup.wait()
 
     def _carry(self, sink: Sink, subscription: Subscription | None) -> bool:
@@ -143,15 +155,27 @@ class Pump:
     def _guard(self, sink: Sink) -> Generator[None, None, None]:
         try:
             yield
-        except Exception:
-            # One view that fails must not stop the others.
+        except Exception:  # noqa: BLE001 - one view that fails must not stop the others
             _log.exception("locus_nb stopped a view: its %s failed", type(sink).__name__)
             self.detach(sink)
 
-    def _finish(self, flushes: tuple[threading.Event, ...]) -> None:
-        for done in flushes:
-            done.set()
-            self._flushes.remove(done)
+    def _is_through(self, flush: _Flush) -> bool:
+        with self._lock:
+            pairs = {sink: self._pairs[sink] for sink in flush.marks if sink in self._pairs}
+        for sink, subscription in pairs.items():
+            if subscription is None:
+                if sink.unread:
+                    return False
+                continue
+            stats = subscription.stats()
+            if stats.offered - stats.backlog - sink.unread < flush.marks[sink]:
+                return False
+        return True
+
+    def _finish(self, flushes: Iterable[_Flush]) -> None:
+        for flush in flushes:
+            flush.done.set()
+            self._flushes.remove(flush)
 
 
 _the_pump = Pump()

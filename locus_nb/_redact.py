@@ -208,16 +208,9 @@ def _is_ordinary(text: str) -> bool:
     """Say that no pattern can match: a few substring searches, many times cheaper than the patterns."""
     if len(text) < _SHORTEST:
         return True
-    if (
-        "AKIA" in text
-        or "ASIA" in text
-        or "AIza" in text
-        or "eyJ" in text
-        or "earer" in text
-        or "EARER" in text
-    ):
+    if ("A" in text or "J" in text) and _any_in(_CAPITALS, text):
         return False
-    if "-" in text and ("sk-" in text or "xox" in text or "-----BEGIN" in text or _any_in(_DASHED, text)):
+    if "earer" in text or ("-" in text and _any_in(_DASHED, text)):
         return False
     if "_" in text and _any_in(_UNDERSCORED, text):
         return False
@@ -230,31 +223,24 @@ def all_ordinary(texts: Sequence[str]) -> bool:
     Asks about all at once what `redact_text` asks about one, so it costs much less.
     """
     text = "\n".join(texts)
-    if (
-        "AKIA" in text
-        or "ASIA" in text
-        or "AIza" in text
-        or "eyJ" in text
-        or "earer" in text
-        or "EARER" in text
+    if "earer" in text or _any_in(
+        _CAPITALS, "\n".join([each for each in texts if "A" in each or "J" in each])
     ):
         return False
-    if "-" in text and _any_in(("sk-", "-----BEGIN", "xox", *_DASHED), _those_with("-", texts)):
-        return False
-    if "_" in text and _any_in(_UNDERSCORED, _those_with("_", texts)):
-        return False
-    return not (":" in text and _any_in(_STEMS, _those_with(":", texts).lower())) and not (
-        "=" in text and _any_in(_STEMS, _those_with("=", texts).lower())
-    )
-
-
-def _those_with(character: str, texts: Sequence[str]) -> str:
-    return "\n".join([text for text in texts if character in text])
+    # One character is found ten times as fast as two.
+    for character, parts in (("-", _DASHED), ("_", _UNDERSCORED)):
+        if character in text and _any_in(parts, "\n".join([each for each in texts if character in each])):
+            return False
+    if ":" in text or "=" in text:
+        assigned = "\n".join([each for each in texts if ":" in each or "=" in each])
+        return not _any_in(_STEMS, assigned.lower())
+    return True
 
 
 # `pwd=ab`
 _SHORTEST = 6
-_DASHED = ("glpat-", "pplx-", "pypi-", "xai-", "xapp-")
+_CAPITALS = ("AKIA", "ASIA", "AIza", "EARER", "eyJ")
+_DASHED = ("sk-", "xox", "-----BEGIN", "glpat-", "pplx-", "pypi-", "xai-", "xapp-")
 _UNDERSCORED = (
     "hf_",
     "npm_",

@@ -52,7 +52,10 @@ def row_of(event: StreamEvent) -> Row:
 
 
 class RowStore:
-    """The newest rows of one view, `size` at most, ready to be sent. For one thread at a time."""
+    """The newest rows of one view, `size` at most, ready to be sent.
+
+    One thread writes and reads it; `newest`, `total` and `len` may be asked from any.
+    """
 
     def __init__(self, size: int = 10_000) -> None:
         self._rows: deque[Row] = deque(maxlen=size)
@@ -83,13 +86,17 @@ class RowStore:
 
     def after(self, seq: int, count: int) -> list[Row]:
         """The `count` oldest of the rows after `seq`."""
-        behind = 0
+        start = len(self._rows) - self.count_after(seq)
+        return list(islice(self._rows, start, start + count))
+
+    def count_after(self, seq: int) -> int:
+        """How many rows come after `seq`."""
+        count = 0
         for row in reversed(self._rows):
             if row.seq <= seq:
                 break
-            behind += 1
-        start = len(self._rows) - behind
-        return list(islice(self._rows, start, start + count))
+            count += 1
+        return count
 
 
 def encode(rows: Sequence[Row]) -> bytes:

@@ -43,17 +43,19 @@ _FAMILIES = (
 )
 _EMPTY = {"waiting": "Waiting for the first event.", "ended": "Ended without an event."}
 
+# JupyterLab's own rules for tables have two classes, so these that it would overrule have two as well. The
+# last rule takes away the line by which it says, over the table, that a closed kernel's widget is gone.
 _STYLE = """<style>
 .locus-static{max-width:100%;max-height:480px;overflow:auto;font-size:12px}
 @media print{.locus-static{max-height:none}}
-.locus-static table{border-collapse:collapse;width:100%;margin:0;font-size:12px;color:inherit}
+.locus-static table{border-collapse:collapse;table-layout:auto;width:100%;margin:0;font-size:12px;color:inherit}
 .locus-static caption{text-align:left;padding:4px 8px;font-size:13px;color:inherit}
 .locus-static tr{background:none;border-bottom:1px solid rgba(128,128,128,.25)}
-.locus-static th,.locus-static td{text-align:left;padding:2px 8px;border:0;white-space:nowrap;max-width:none}
+.locus-static.locus-static :is(th,td){text-align:left;padding:2px 8px;border:0;white-space:nowrap;max-width:none}
 .locus-static th{font-weight:normal;opacity:.7}
 .locus-static td{font-family:ui-monospace,Menlo,Consolas,monospace;vertical-align:top}
-.locus-static td:first-child,.locus-static th:first-child{text-align:right}
-.locus-static td:last-child{font-family:inherit;white-space:normal;width:99%;min-width:12em}
+.locus-static.locus-static :is(th,td):first-child{text-align:right}
+.locus-static.locus-static td:last-child{font-family:inherit;white-space:normal;width:99%;min-width:12em}
 .locus-static td:nth-child(-n+2){opacity:.7}
 .locus-static td:nth-child(3)::before{content:"";display:inline-block;width:7px;height:7px;
 margin-right:7px;border-radius:2px;background:#c9953b}
@@ -62,8 +64,10 @@ margin-right:7px;border-radius:2px;background:#c9953b}
 .locus-static .k td:nth-child(3)::before{background:#a274d6}
 .locus-static .e td:nth-child(3)::before{background:#8b95a1}
 .locus-static .x td:nth-child(3)::before{background:#dc4c4c}
-.locus-static .x{background:rgba(220,76,76,.09)}
+.locus-static .x td{background:rgba(220,76,76,.09)}
 .locus-static p{margin:2px 8px 4px;opacity:.7}
+.jp-OutputArea-child:not(:has(.locus-live)):has(>.jp-OutputArea-output:not([data-mime-type])):has(\
++.jp-OutputArea-child .locus-static){display:none}
 </style>"""
 
 

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    from locus_nb._bus import EventBus
     from locus_nb._event import StreamEvent
+    from locus_nb._exchange import Exchange
     from locus_nb._history import RunRecord
 
 T = TypeVar("T")
@@ -75,7 +75,7 @@ class Subscription:
 
     __slots__ = ("__weakref__", "_bus", "_inbox", "_ready")
 
-    def __init__(self, bus: EventBus, inbox: Inbox) -> None:
+    def __init__(self, bus: Exchange, inbox: Inbox) -> None:
         self._bus = bus
         self._inbox = inbox
         self._ready = inbox.ready

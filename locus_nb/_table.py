@@ -32,8 +32,8 @@ class TableSink:
 
     The page says hello when it is rendered and when it sees a gap, and gets the rows it lacks. Until the
     first hello is heard the newest rows are sent at every change, because a busy kernel without subshells
-    hears nothing. A page that no longer acknowledges is sent nothing more until it speaks again; but
-    silence counts only while the main shell is idle.
+    hears nothing. A page that says no hello within 3 s, or does not acknowledge rows within 10 s, is sent
+    nothing more until it speaks; but silence counts only while the main shell is idle.
 
     Args:
         send: Sends `(content, buffers)` to the page; may be called from any thread.
@@ -64,8 +64,9 @@ class TableSink:
         self._sent = 0
         self._told: tuple[object, ...] = ()
         self._greeted = False
-        now = clock()
-        self._heard_at = self._sent_at = self._idle_since = self._changed_at = now
+        # When the first rows went out that no message of the page's has followed.
+        self._owed_since: float | None = None
+        self._sent_at = self._idle_since = clock()
 
     @property
     def unread(self) -> int:
@@ -116,27 +117,25 @@ class TableSink:
             seq = content.get("last_seq")
             if not isinstance(seq, int) or isinstance(seq, bool):
                 continue
-            self._heard_at = self._clock()
+            self._owed_since = None
             if content.get("kind") == "hello":
                 self._greeted = True
                 back_to = seq if back_to is None else min(back_to, seq)
         if back_to is not None:
-            self._sent = back_to
+            self._sent = min(max(back_to, 0), self.store.last_seq)
             self._told = ()
 
     def _is_silent(self, now: float) -> bool:
-        since = max(self._heard_at, self._idle_since)
-        return self._sent_at > self._heard_at and now - since > _ACK_DUE
+        return self._owed_since is not None and now - max(self._owed_since, self._idle_since) > _ACK_DUE
 
     def _send_unasked(self, now: float) -> bool:
-        changed = self._told != self._state()
-        if changed:
-            self._changed_at = now
-        awaited = now - max(self._idle_since, self._changed_at) <= _HELLO_DUE
-        if changed or (awaited and now - self._sent_at >= _UNASKED_EVERY):
-            rows = self.store.newest(_ROWS_UNASKED)
-            self._tell(rows, prev=self.store.before_newest(_ROWS_UNASKED), now=now)
-        return awaited or bool(self._events)
+        if now - self._idle_since > _HELLO_DUE:
+            return bool(self._events)
+        if self._told != self._state() or now - self._sent_at >= _UNASKED_EVERY:
+            # As many as one tick makes, or a quick run would leave holes that nobody can ask to have filled.
+            count = max(_ROWS_UNASKED, self.store.count_after(self._sent))
+            self._tell(self.store.newest(count), prev=self.store.before_newest(count), now=now)
+        return True
 
     def _state(self) -> tuple[object, ...]:
         return self.store.total, self.missing, self.status
@@ -155,4 +154,6 @@ class TableSink:
         self._sent_at = now
         if rows:
             self._sent = rows[-1].seq
+            if self._owed_since is None:
+                self._owed_since = now
         self._send(content, [encode(rows)])

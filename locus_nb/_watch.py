@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 from uuid import uuid4
 
 from locus_nb._bus import get_event_bus
@@ -59,7 +59,7 @@ def watch(run: object = None, *, bus: EventBus | None = None) -> LiveTable:
     in_notebook = NOTEBOOK.connect()
     place = NOTEBOOK.place()
     if place is not None and place in _views:
-        _views.pop(place).close()
+        _views[place].stop()
     view = LiveTable(run_id, bus=bus or get_event_bus())
     if place is not None:
         _views[place] = view
@@ -115,7 +115,15 @@ class LiveTable:
         return self._sink.status
 
     def close(self) -> None:
-        """Stop following; the static table stays as it is now. Idempotent."""
+        """Stop following; the static table stays, with all that was published before. Idempotent."""
+        the_pump().flush()
+        self.stop()
+        self.refresh()
+
+    def stop(self) -> None:
+        """Stop following at once, and leave the static table as it was last written. Idempotent."""
+        for place in [place for place, view in _views.items() if view is self]:
+            _views.pop(place, None)
         the_pump().detach(self._sink)
         self._widget.close()
 
@@ -123,10 +131,8 @@ class LiveTable:
         """Bring the static table up to date, if the view is displayed and there is news."""
         written = (self.total, self.missing, self.status)
         if self._displayed and written != self._written:
-            from IPython.display import update_display  # noqa: PLC0415 - only a notebook has it
-
             self._written = written
-            update_display(self._static(), display_id=self._twin, raw=True)
+            _ipython().update_display(self._static(), display_id=self._twin, raw=True)
 
     def __enter__(self) -> Self:
         return self
@@ -141,10 +147,9 @@ class LiveTable:
         return f"<LiveTable of {run}: {self.status}, {self.total} events, {self.missing} missing>"
 
     def _ipython_display_(self) -> None:
-        from IPython.display import display  # noqa: PLC0415 - whoever calls this has it
-
-        bundle: Any = self._widget._repr_mimebundle_()  # noqa: SLF001 - IPython's own protocol
-        live = dict(bundle[0] if isinstance(bundle, tuple) else bundle)
+        display = _ipython().display
+        bundle = cast("Any", self._widget)._repr_mimebundle_()
+        live = cast("dict[str, Any]", bundle[0] if isinstance(bundle, tuple) else bundle)
         display({**live, "text/plain": repr(self)}, raw=True)
         self._displayed = True
         self._written = (self.total, self.missing, self.status)
@@ -165,7 +170,7 @@ class LiveTable:
         }
 
     def _send(self, content: dict[str, Any], buffers: list[bytes]) -> None:
-        self._widget.send(content, buffers)
+        cast("Any", self._widget).send(content, buffers)
         if content["status"] == "ended" and not NOTEBOOK.is_busy():
             # Nobody else will: no cell is going to end. While one runs, its end does it.
             self.refresh()
@@ -173,6 +178,12 @@ class LiveTable:
     def _hear(self, content: object) -> None:
         self._sink.hear(content)
         the_pump().wake()
+
+
+def _ipython() -> Any:
+    from IPython import display  # noqa: PLC0415 - only who shows something needs it
+
+    return display
 
 
 def _refresh_views() -> None:
@@ -185,7 +196,7 @@ def _refresh_views() -> None:
 def _run_id_of(run: object) -> str | None:
     if run is None:
         return None
-    run_id = run if isinstance(run, str) else getattr(run, "run_id", getattr(run, "id", run))
+    run_id: Any = run if isinstance(run, str) else getattr(run, "run_id", getattr(run, "id", run))
     error = run_id_error(run_id)
     if error is not None:
         raise error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import anywidget
 import traitlets
@@ -32,7 +32,11 @@ class TableWidget(anywidget.AnyWidget):
 
     def __init__(self, *, run: str, twin: str, hear: Callable[[object], None]) -> None:
         super().__init__(run=run, twin=twin)
-        self.on_msg(lambda _widget, content, _buffers: hear(content))
+
+        def on_message(_widget: object, content: object, _buffers: object) -> None:
+            hear(content)
+
+        cast("Any", self).on_msg(on_message)
 
     def open(self) -> None:
         """Open the line, and have the page's messages handled at once.

@@ -42,7 +42,13 @@ def payloads(rng: random.Random) -> Iterator[tuple[str, dict[str, Any]]]:
         calls = rng.randint(1, 2) if iteration < iterations else 0
         yield (
             "agent.model.started",
-            {"iteration": iteration, "model": model, "message_count": 2 * iteration, "tool_count": 3, "span_id": span},
+            {
+                "iteration": iteration,
+                "model": model,
+                "message_count": 2 * iteration,
+                "tool_count": 3,
+                "span_id": span,
+            },
         )
         yield (
             "agent.model.completed",
@@ -103,7 +109,9 @@ def tool_call(rng: random.Random) -> Iterator[tuple[str, dict[str, Any]]]:
             "span_id": span,
             "success": not failed,
             "duration_ms": rng.uniform(1, 300),
-            "output_preview": "" if failed else f'{{"city": "{rng.choice(WORDS)}", "degrees": {rng.randint(-9, 40)}}}',
+            "output_preview": ""
+            if failed
+            else f'{{"city": "{rng.choice(WORDS)}", "degrees": {rng.randint(-9, 40)}}}',
             "error": f"TimeoutError: no answer in {rng.randint(1, 9)} s" if failed else None,
         },
     )
@@ -156,7 +164,9 @@ def main() -> None:
         for name, call in calls.items():
             times[name].append(timed(call))
     base = median(times["json_normalize"])
-    print(f"{options.events:,} events, medians of {options.rounds} alternating rounds, pandas {pd.__version__}")
+    print(
+        f"{options.events:,} events, medians of {options.rounds} alternating rounds, pandas {pd.__version__}"
+    )
     for name, taken in times.items():
         print(f"  {name:24} {median(taken):7.3f} s   {median(taken) / base:6.3f} of json_normalize")
 

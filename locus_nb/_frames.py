@@ -1,0 +1,255 @@
+"""Events as pandas DataFrames."""
+
+# The raw values of an event, not what its properties make of them, are what is quick to read.
+# ruff: noqa: SLF001
+# pyright: reportPrivateUsage=false
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import pandas as pd
+
+from locus_nb import event_types
+from locus_nb._bus import EventBus, get_event_bus
+from locus_nb._columns import AmountColumn, CountColumn, NameColumn, DictColumn, TextColumn, counts
+from locus_nb._event import StreamEvent, run_id_error
+from locus_nb._outcomes import error_types, statuses
+from locus_nb._payloads import clean_chunks
+from locus_nb._preview import previews_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from locus_nb._payloads import Chunk
+
+_COLUMNS = (
+    "run_id seq event_id timestamp elapsed_ms event_type category span_id parent_span_id agent_name iteration "
+    "status duration_ms model tool_name input_tokens output_tokens cost_usd error_type preview data"
+)
+_FROM_PAYLOAD = {
+    "span_id": TextColumn,
+    "parent_span_id": TextColumn,
+    "agent_name": NameColumn,
+    "iteration": CountColumn,
+    "duration_ms": AmountColumn,
+    "model": NameColumn,
+    "tool_name": NameColumn,
+    "cost_usd": AmountColumn,
+}
+# Sums of up to eight counts below this fit 64 bits.
+_SUMMABLE = 1 << 60
+_UNPUBLISHED = np.iinfo(np.int64).max
+_NO_TIME = np.iinfo(np.int64).min
+
+
+def events_df(run: object = None, *, bus: EventBus | None = None, redact: bool = True) -> pd.DataFrame:
+    """Give events as a table, one row each, in the bus's order.
+
+    The columns, their order and their dtypes are always these, also without any row:
+
+    | column | dtype | what, and where from |
+    |---|---|---|
+    | `run_id` | category | the run |
+    | `seq` | Int64 | place in the bus's total order; NA for an event that was not published |
+    | `event_id` | string | unique id |
+    | `timestamp` | datetime64[ns, UTC] | when it was made; NaT outside the years 1678 to 2262 |
+    | `elapsed_ms` | Float64 | milliseconds since the earliest event of its run in this frame |
+    | `event_type` | category | dotted name |
+    | `category` | category | family: the event type up to its first dot |
+    | `span_id`, `parent_span_id` | string | payload |
+    | `agent_name` | category | payload |
+    | `iteration` | Int64 | payload, from 1 |
+    | `status` | category | of what has ended: `ok`, `error` or `interrupted`; NA for all else |
+    | `duration_ms` | Float64 | payload, milliseconds |
+    | `model`, `tool_name` | category | payload |
+    | `input_tokens` | Int64 | `agent.tokens.used`: prompt tokens, those read from or written to a cache included |
+    | `output_tokens` | Int64 | `agent.tokens.used`: completion tokens |
+    | `cost_usd` | Float64 | payload, US dollars; NA where unknown, never 0 for that |
+    | `error_type` | category | payload, or the class named at the start of its error |
+    | `preview` | string | one line about the event, at most 240 characters |
+    | `data` | object | the payload, a dict |
+
+    What a payload lacks, or holds in another type than its column's (a negative count, a text as a number, a
+    number beyond 64 bits), is NA. `prompt_tokens` counts as without the cached ones only if the payload's own
+    numbers say so: the total contains them as well, or they are more than the prompt.
+
+    Args:
+        run: A run id, any object with a `run_id` or `id` that is one, or an iterable of such: their events in
+            history; a run without any, or an unknown one, has no rows. Or an iterable of `StreamEvent`, which
+            need not be in history or published; unpublished ones come last. None: every run in history.
+        bus: Where to look for runs; default: the process's bus.
+        redact: Take secrets out of `data` and all that is read from it; `data` is then a deep, JSON-able copy.
+            Ids of runs and events and the event types stay as they are. False: `data` is a shallow copy of the
+            payload as it was emitted.
+
+    Raises:
+        TypeError: `run` is none of these, or mixes events with runs; `bus` is no `EventBus`.
+        ValueError: A run id is empty.
+
+    Example:
+        >>> from locus_nb import StreamEvent, events_df
+        >>> used = {"prompt_tokens": 120, "completion_tokens": 30, "model": "mock"}
+        >>> df = events_df([StreamEvent("run-1", "agent.tokens.used", used)])
+        >>> df.loc[0, ["input_tokens", "output_tokens", "preview"]].tolist()
+        [120, 30, '120 + 30 tokens']
+    """
+    events = _in_order(_events_of(run, bus))
+    columns = _own_columns(events) | _payload_columns(events, redact=redact)
+    return pd.DataFrame({name: columns[name] for name in _COLUMNS.split()}, copy=False)
+
+
+def _in_order(events: Iterable[StreamEvent]) -> list[StreamEvent]:
+    """Sort by seq, those without one last; whoever looked for them has had them numbered."""
+    events = list(events)
+    places = [event._place for event in events]
+    if set(map(type, places)) != {int}:
+        places = [event.seq or _UNPUBLISHED for event in events]
+    order = np.argsort(np.array(places, np.int64), kind="stable")
+    return [events[place] for place in order.tolist()]
+
+
+def _events_of(run: object, bus: EventBus | None) -> Iterable[StreamEvent]:
+    if bus is not None and not isinstance(bus, EventBus):
+        raise TypeError(
+            f"events_df looks for runs on an EventBus, not on {type(bus).__name__}: pass bus=EventBus"
+        )
+    bus = get_event_bus() if bus is None else bus
+    if run is None:
+        return _history(bus, bus.run_ids())
+    if _run_id(run) is None and isinstance(run, Iterable) and not isinstance(run, bytes | bytearray):
+        members = list(cast("Iterable[object]", run))
+        events = [member for member in members if isinstance(member, StreamEvent)]
+        if len(events) < len(members) and events:
+            raise TypeError("events_df was given events and runs together: pass either, or make two frames")
+        return events or _history(bus, map(_checked_run_id, members))
+    return _history(bus, [_checked_run_id(run)])
+
+
+def _history(bus: EventBus, run_ids: Iterable[str]) -> Iterator[StreamEvent]:
+    for run_id in dict.fromkeys(run_ids):
+        yield from bus.history(run_id)
+
+
+def _run_id(run: object) -> str | None:
+    for run_id in (run, getattr(run, "run_id", None), getattr(run, "id", None)):
+        if isinstance(run_id, str):
+            return run_id
+    return None
+
+
+def _checked_run_id(run: object) -> str:
+    run_id = _run_id(run)
+    if run_id is None:
+        raise TypeError(
+            f"events_df takes a run's id, an object with one as run_id or id, several of those, or StreamEvents; "
+            f"not {type(run).__name__}"
+        )
+    if (error := run_id_error(run_id)) is not None:
+        raise error
+    return run_id
+
+
+def _own_columns(events: Sequence[StreamEvent]) -> dict[str, Any]:
+    """Make the columns that the events themselves fill."""
+    every = np.arange(len(events))
+    run_id, seq, event_id = NameColumn(len(events)), CountColumn(len(events)), TextColumn(len(events))
+    run_id.put(every, _exact([event._run_id for event in events]))
+    seq.put(every, [event._place for event in events])
+    event_id.put(every, _exact([event._event_id or event.event_id for event in events]))
+    runs = run_id.array()
+    times = _times([event._time for event in events])
+    return {
+        "run_id": runs,
+        "seq": seq.array(),
+        "event_id": event_id.array(),
+        "timestamp": pd.DatetimeIndex(times.view("M8[ns]")).tz_localize("UTC"),
+        "elapsed_ms": _elapsed(times, runs.codes),
+    }
+
+
+def _exact(texts: list[str]) -> list[str]:
+    """Give the text alone of those that are of a subclass of `str`."""
+    return texts if set(map(type, texts)) == {str} else list(map(str.__str__, texts))
+
+
+def _times(times: list[int]) -> NDArray[np.int64]:
+    try:
+        return np.array(times, np.int64)
+    except OverflowError:
+        return np.array([time if abs(time) < -_NO_TIME else _NO_TIME for time in times], np.int64)
+
+
+def _elapsed(times: NDArray[np.int64], runs: NDArray[Any]) -> Any:
+    """Give milliseconds since each run's earliest time."""
+    known = times != _NO_TIME
+    earliest = np.full(runs.max(initial=-1) + 1, np.iinfo(np.int64).max)
+    np.minimum.at(earliest, runs[known], times[known])
+    # Unsigned, so that a difference of more than 292 years is right too.
+    since = times.view(np.uint64) - earliest[runs].view(np.uint64)
+    return pd.arrays.FloatingArray(np.where(known, since, 0) / 1e6, ~known)
+
+
+def _payload_columns(events: Sequence[StreamEvent], *, redact: bool) -> dict[str, Any]:
+    """Make the columns that come of event types and payloads."""
+    length = len(events)
+    columns = {name: column(length) for name, column in _FROM_PAYLOAD.items()}
+    names = {name: NameColumn(length) for name in ("event_type", "category", "status", "error_type")}
+    tokens = {name: CountColumn(length) for name in ("input_tokens", "output_tokens")}
+    preview, data = TextColumn(length), DictColumn(length)
+    raws = [event._data for event in events]
+    for event_type, all_rows in _rows_by_type(events):
+        names["event_type"].put_same(all_rows, event_type)
+        names["category"].put_same(all_rows, event_types.category(event_type))
+        for chunk in clean_chunks(event_type, all_rows.tolist(), raws, secrets=not redact):
+            rows = np.array(chunk.rows)
+            for key in columns.keys() & chunk.columns.keys():
+                columns[key].put(rows, chunk.columns[key])
+            _put_outcomes(names, rows, chunk)
+            if event_type == event_types.AGENT_TOKENS_USED:
+                _put_tokens(tokens, rows, chunk)
+            preview.put(rows, previews_of(event_type, chunk.payloads, chunk.columns))
+            data.put(rows, chunk.payloads if redact else [dict(raws[row]) for row in chunk.rows])
+    filled = columns | names | tokens | {"preview": preview, "data": data}
+    return {name: column.array() for name, column in filled.items()}
+
+
+def _rows_by_type(events: Sequence[StreamEvent]) -> Iterator[tuple[str, NDArray[np.intp]]]:
+    types = _exact([event._event_type for event in events])
+    codes, names = pd.factorize(np.array(types, object))
+    order = np.argsort(codes, kind="stable")
+    bounds = np.searchsorted(codes[order], np.arange(1, len(names)))
+    if types:
+        yield from zip(names.tolist(), np.split(order, bounds), strict=True)
+
+
+def _put_outcomes(names: Mapping[str, NameColumn], rows: NDArray[np.intp], chunk: Chunk) -> None:
+    if (status := statuses(chunk)) is not None:
+        names["status"].put(rows, status)
+    if (error_type := error_types(chunk)) is not None:
+        names["error_type"].put(rows, error_type)
+
+
+def _put_tokens(tokens: Mapping[str, CountColumn], rows: NDArray[np.intp], chunk: Chunk) -> None:
+    nothing = np.full(len(rows), -1, np.int64)
+
+    def numbers(key: str) -> NDArray[np.int64]:
+        return counts(chunk.columns[key]) if key in chunk.columns else nothing
+
+    prompt, completion, total = (
+        numbers("prompt_tokens"),
+        numbers("completion_tokens"),
+        numbers("total_tokens"),
+    )
+    read, written = numbers("cache_read_tokens"), numbers("cache_write_tokens")
+    cached = sum(np.where((part > 0) & (part < _SUMMABLE), part, 0) for part in (read, written))
+    summable = (prompt >= 0) & (prompt < _SUMMABLE) & (completion < _SUMMABLE)
+    apart = (
+        summable & (cached > 0) & ((cached > prompt) | (total == prompt + np.maximum(completion, 0) + cached))
+    )
+    tokens["input_tokens"].put_counts(rows, np.where(apart, prompt + cached, prompt))
+    tokens["output_tokens"].put_counts(rows, completion)

@@ -1,0 +1,213 @@
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+from typing import Any
+
+import pytest
+
+from locus_nb import current_run_id, emit_sync, get_event_bus, reset_run_id, run_context, set_run_id
+from tests.bus_kit import drain, in_threads, ns, put
+
+
+def test_outside_of_a_run_there_is_none() -> None:
+    """`current_run_id` is None outside of a run."""
+    assert current_run_id() is None
+
+
+def test_with_and_async_with_yield_the_id_and_restore() -> None:
+    """Both statements yield the given id, set it inside, and restore what was before."""
+
+    async def main() -> None:
+        async with run_context("a") as run_id:
+            assert (run_id, current_run_id()) == ("a", "a")
+            with run_context("b") as inner:
+                assert (inner, current_run_id()) == ("b", "b")
+            assert current_run_id() == "a"
+        assert current_run_id() is None
+
+    asyncio.run(main())
+
+
+def test_without_an_id_a_fresh_one_is_made() -> None:
+    """Each context without an id has a unique one."""
+    ids = set()
+    for _ in range(100):
+        with run_context() as run_id:
+            assert current_run_id() == run_id
+            ids.add(run_id)
+    assert len(ids) == 100
+    assert all(isinstance(each, str) and each for each in ids)
+
+
+@pytest.mark.parametrize("run_id, error", [("", ValueError), (7, TypeError), (b"r", TypeError)])
+def test_a_bad_id_is_refused(run_id: Any, error: type[Exception]) -> None:
+    """A context that cannot name a run is not made."""
+    with pytest.raises(error, match="run id"):
+        run_context(run_id)
+    assert current_run_id() is None
+
+
+def test_an_error_inside_restores_and_goes_on() -> None:
+    """An exception passes through, and the run is left."""
+    with pytest.raises(ZeroDivisionError), run_context("a"):
+        raise ZeroDivisionError
+    assert current_run_id() is None
+
+
+def test_a_context_is_entered_once() -> None:
+    """Entering the same object again is a RuntimeError, nested or later; the run stays right."""
+    context = run_context("a")
+    with context:
+        with pytest.raises(RuntimeError, match="entered before"), context:
+            pass
+        assert current_run_id() == "a"
+    with pytest.raises(RuntimeError, match="entered before"), context:
+        pass
+    assert current_run_id() is None
+
+
+def test_it_puts_no_event_of_its_own_and_does_not_close() -> None:
+    """Entering and leaving publishes nothing and leaves the stream open."""
+    bus = get_event_bus()
+    everything = bus.subscribe_global()
+    with run_context("a"):
+        reader = bus.subscribe("a")
+    assert not reader.closed
+    batch = everything.next_batch_nowait()
+    assert batch is not None
+    assert (batch.events, [record.run_id for record in batch.runs]) == ((), ["a"])
+    assert bus.stats()["published_events_total"] == 0
+    assert bus.history("a") == ()
+
+
+def test_a_run_is_running_until_its_stream_is_closed() -> None:
+    """Its record is there from the start: running, then ok, or error if `agent.terminate` says so."""
+    bus = get_event_bus()
+    for run_id, reason, status in [("a", "complete", "ok"), ("b", "error", "error")]:
+        with run_context(run_id):
+            emit_sync("agent.terminate", reason=reason)
+        record = bus.run_record(run_id)
+        assert record is not None
+        assert record.status == "running"
+        bus.close_stream_nowait(run_id)
+        record = bus.run_record(run_id)
+        assert record is not None
+        assert record.status == status
+
+
+def test_entering_a_closed_run_opens_it_again() -> None:
+    """A re-run cell can be followed live: history first, then what is new, nothing late."""
+    bus = get_event_bus()
+    for turn in range(3):
+        with run_context("run"):
+            reader = bus.subscribe("run")
+            put(bus, [turn])
+            assert (drain(reader), reader.closed) == (list(range(turn + 1)), False)
+        bus.close_stream_nowait("run")
+        assert ns(bus.subscribe("run")) == list(range(turn + 1))
+        assert reader.closed
+    assert bus.stats()["late_events_total"] == 0
+
+
+def test_tasks_and_to_thread_keep_the_run_and_each_other_apart() -> None:
+    """Concurrent tasks have runs of their own; a thread of `asyncio.to_thread` has its task's."""
+
+    async def dispatch(run_id: str) -> list[str | None]:
+        async with run_context(run_id):
+            seen = [current_run_id()]
+            await asyncio.sleep(0)
+            seen.append(await asyncio.to_thread(current_run_id))
+            seen.append(await asyncio.create_task(_current()))
+            return seen
+
+    async def main() -> None:
+        assert await asyncio.gather(dispatch("a"), dispatch("b")) == [["a"] * 3, ["b"] * 3]
+        assert current_run_id() is None
+
+    asyncio.run(main())
+
+
+async def _current() -> str | None:
+    await asyncio.sleep(0)
+    return current_run_id()
+
+
+def test_a_bare_thread_enters_the_run_itself() -> None:
+    """A thread started inside a run is outside of it until it enters."""
+    seen: list[str | None] = []
+
+    def work() -> None:
+        seen.append(current_run_id())
+        with run_context("run"):
+            seen.append(current_run_id())
+
+    with run_context("run"):
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+    assert seen == [None, "run"]
+
+
+def test_a_run_left_in_another_context_restores_without_the_token() -> None:
+    """Entered in one cell with top-level await and left in another: no "different Context" error."""
+    first, second = contextvars.copy_context(), contextvars.copy_context()
+    outer, inner = run_context("outer"), run_context("inner")
+    first.run(outer.__enter__)
+    first.run(inner.__enter__)
+    second.run(set_run_id, "something else")
+    second.run(inner.__exit__, None, None, None)
+    assert second.run(current_run_id) == "outer"
+    second.run(outer.__exit__, None, None, None)
+    assert second.run(current_run_id) is None
+    assert first.run(current_run_id) == "inner"
+    assert current_run_id() is None
+
+
+def test_a_run_entered_in_an_await_cell_binds_that_cell_only() -> None:
+    """What is set in one task's context is not seen in the next one."""
+
+    async def cell_one(context: run_context) -> str | None:
+        await context.__aenter__()
+        return current_run_id()
+
+    async def cell_two(context: run_context) -> str | None:
+        before = current_run_id()
+        await context.__aexit__(None, None, None)
+        return before or current_run_id()
+
+    async def main() -> None:
+        context = run_context("run")
+        assert await asyncio.create_task(cell_one(context)) == "run"
+        assert await asyncio.create_task(cell_two(context)) is None
+
+    asyncio.run(main())
+
+
+def test_set_and_reset_go_together() -> None:
+    """`set_run_id` gives the token that `reset_run_id` takes, once, also in another context; None is allowed."""
+    token = set_run_id("a")
+    inner = set_run_id(None)
+    assert current_run_id() is None
+    reset_run_id(inner)
+    assert current_run_id() == "a"
+    contextvars.copy_context().run(reset_run_id, token)
+    reset_run_id(token)
+    assert current_run_id() is None
+    with pytest.raises(RuntimeError):
+        reset_run_id(token)
+
+
+def test_many_threads_in_many_runs_do_not_meet() -> None:
+    """Each thread sees its own runs only."""
+    together = threading.Barrier(4)
+
+    def work(name: str) -> bool:
+        together.wait()
+        for n in range(200):
+            with run_context(f"{name}-{n}") as run_id:
+                assert current_run_id() == run_id
+        return current_run_id() is None
+
+    assert all(in_threads(*(lambda name=name: work(name) for name in "abcd")))

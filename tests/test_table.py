@@ -1,0 +1,435 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from locus_nb import EventBus, StreamEvent
+from locus_nb._table import TableSink
+
+from tests.bus_kit import Clock, event
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class Message:
+    """A message to the page, its rows decoded."""
+
+    def __init__(self, content: dict[str, Any], buffers: list[bytes]) -> None:
+        (buffer,) = buffers
+        rows = json.loads(buffer.decode())
+        self.content = content
+        self.seqs: list[int] = [row[0] for row in rows]
+        assert content["kind"] == "rows"
+        assert content["count"] == len(rows)
+        assert set(content) == {"kind", "prev", "count", "missing", "status", "total", "run"}
+
+    def __getitem__(self, key: str) -> Any:
+        return self.content[key]
+
+
+class Desk:
+    """A table's sink between a bus and a page that only takes notes, with a clock that stands still.
+
+    Its queue is large, so that a tick's batch is what was put.
+    """
+
+    def __init__(self, run_id: str | None = "run", *, missed: int = 0) -> None:
+        self.clock = Clock()
+        self.bus = EventBus(clock=self.clock, max_queue_size=20_000, history_per_run=20_000)
+        if run_id is None:
+            self.subscription = self.bus.subscribe_global()
+        else:
+            self.subscription = self.bus.subscribe(run_id, follow=True)
+        self.busy = False
+        self.sent: list[Message] = []
+        self.sink = TableSink(
+            self._send, run_id=run_id, missed=missed, is_busy=lambda: self.busy, clock=self.clock
+        )
+
+    def _send(self, content: dict[str, Any], buffers: list[bytes]) -> None:
+        self.sent.append(Message(content, buffers))
+
+    def put(self, count: int) -> None:
+        """Publish events, and hand them to the sink."""
+        for n in range(count):
+            self.bus.publish_nowait(event(n))
+        self.carry()
+
+    def carry(self) -> None:
+        """Hand the sink what the subscription has."""
+        while batch := self.subscription.next_batch_nowait():
+            self.sink.put(batch)
+        if batch is not None:
+            self.sink.put(batch)
+
+    def tick(self, seconds: float = 0.05) -> list[Message]:
+        """Let time pass, and one tick; what it sent."""
+        self.clock.advance(seconds)
+        before = len(self.sent)
+        self.sink.tick()
+        return self.sent[before:]
+
+    def hello(self, last_seq: object = 0) -> list[Message]:
+        """Have the page say hello; what it is answered in the next tick."""
+        self.sink.hear({"kind": "hello", "last_seq": last_seq})
+        return self.tick()
+
+    def ack(self, last_seq: int) -> None:
+        """Have the page acknowledge."""
+        self.sink.hear({"kind": "ack", "last_seq": last_seq})
+
+
+def seqs(messages: Sequence[Message]) -> list[int]:
+    """The rows of messages, in the order they were sent."""
+    return [seq for message in messages for seq in message.seqs]
+
+
+def test_first_tick_says_how_it_stands() -> None:
+    """A view without events tells the page so, before the page has said anything."""
+    (message,) = Desk().tick()
+    assert message.content == {
+        "kind": "rows",
+        "prev": 0,
+        "count": 0,
+        "missing": 0,
+        "status": "waiting",
+        "total": 0,
+        "run": "run",
+    }
+
+
+def test_newest_rows_are_sent_unasked_at_each_change() -> None:
+    """Until a hello is heard each change sends the newest 200 rows again, and which row is before them."""
+    desk = Desk()
+    desk.put(150)
+    (first,) = desk.tick()
+    desk.put(100)
+    (second,) = desk.tick()
+    assert (first["prev"], first.seqs) == (0, list(range(1, 151)))
+    assert (second["prev"], second.seqs) == (50, list(range(51, 251)))
+    assert desk.tick() == []
+
+
+def test_quick_run_leaves_no_holes_before_the_hello() -> None:
+    """More than 200 new rows in one tick are all sent, for a busy kernel may never hear of a hole."""
+    desk = Desk()
+    desk.put(300)
+    desk.tick()
+    desk.put(700)
+    (message,) = desk.tick()
+    assert (message["prev"], message.seqs) == (300, list(range(301, 1_001)))
+
+
+def test_unheard_view_repeats_itself_for_three_idle_seconds() -> None:
+    """Without news the rows are sent again once a second, until an idle kernel must have heard a page."""
+    desk = Desk()
+    desk.put(3)
+    desk.tick()
+    times = [second for second in range(1, 61) if any(desk.tick(0.1) for _ in range(10))]
+    assert times
+    assert max(times) <= 3
+    assert not desk.sink.tick()
+
+
+def test_unheard_view_goes_on_while_a_cell_runs() -> None:
+    """A busy kernel may hear nothing, so the rows are sent once a second for as long as it is busy."""
+    desk = Desk()
+    desk.busy = True
+    desk.put(3)
+    desk.tick()
+    sent = [message for _ in range(600) for message in desk.tick(0.1)]
+    assert 50 <= len(sent) <= 60
+    assert all(message.seqs == [1, 2, 3] for message in sent)
+    assert desk.sink.tick()
+
+
+def test_unheard_view_of_an_idle_kernel_sends_nothing() -> None:
+    """Where nobody answers no rows are sent, not even new ones, until a cell runs or a page speaks."""
+    desk = Desk()
+    desk.tick(4)
+    desk.put(5)
+    assert desk.tick() == []
+    desk.busy = True
+    assert seqs(desk.tick()) == [1, 2, 3, 4, 5]
+    desk.busy = False
+    desk.tick(4)
+    desk.put(1)
+    assert desk.tick() == []
+    assert seqs(desk.hello(5)) == [6]
+
+
+def test_hello_is_answered_with_what_follows() -> None:
+    """The page gets the rows after the one it names, and `prev` names that one."""
+    desk = Desk()
+    desk.put(10)
+    desk.tick()
+    (message,) = desk.hello(7)
+    assert (message["prev"], message.seqs) == (7, [8, 9, 10])
+    (again,) = desk.hello(0)
+    assert (again["prev"], again.seqs) == (0, list(range(1, 11)))
+
+
+def test_hello_is_answered_also_without_rows() -> None:
+    """A page that has everything is told the state of the view."""
+    desk = Desk()
+    desk.put(3)
+    desk.tick()
+    (message,) = desk.hello(3)
+    assert (message["prev"], message.seqs, message["total"], message["status"]) == (3, [], 3, "live")
+
+
+def test_several_hellos_are_answered_once() -> None:
+    """Of the hellos that came since the last tick the one that lacks most is answered."""
+    desk = Desk()
+    desk.put(9)
+    desk.tick()
+    for last_seq in (6, 4, 8):
+        desk.sink.hear({"kind": "hello", "last_seq": last_seq})
+    assert seqs(desk.tick()) == [5, 6, 7, 8, 9]
+
+
+def test_rows_come_a_thousand_at_a_time() -> None:
+    """A tick makes and sends at most 1,000 rows; the next one goes on where it ended."""
+    desk = Desk()
+    desk.hello()
+    desk.put(2_500)
+    messages: list[Message] = []
+    while desk.sink.unread:
+        messages += desk.tick()
+    assert [(message["prev"], len(message.seqs)) for message in messages] == [
+        (0, 1_000),
+        (1_000, 1_000),
+        (2_000, 500),
+    ]
+    assert desk.tick() == []
+
+
+def test_late_page_gets_all_rows_in_parts() -> None:
+    """A page that says hello after 2,500 rows gets them in three ticks, each asking for the next."""
+    desk = Desk()
+    desk.put(2_500)
+    while desk.sink.unread:
+        desk.tick()
+    desk.sent.clear()
+    desk.sink.hear({"kind": "hello", "last_seq": 0})
+    assert [desk.sink.tick() for _ in range(3)] == [True, True, False]
+    assert seqs(desk.sent) == list(range(1, 2_501))
+
+
+def test_store_is_bounded_and_the_answer_has_no_hole() -> None:
+    """Beyond 10,000 rows the oldest are gone; a hello from before them is still answered from its `n` on."""
+    desk = Desk()
+    desk.put(10_500)
+    while desk.sink.unread:
+        desk.tick()
+    assert len(desk.sink.store) == 10_000
+    (message,) = desk.hello(20)
+    assert (message["prev"], message.seqs[0], message["total"]) == (20, 501, 10_500)
+
+
+def test_greeted_page_gets_only_what_is_new() -> None:
+    """After the hello each tick sends one message with the new rows, and nothing when there are none."""
+    desk = Desk()
+    desk.hello()
+    desk.put(2)
+    desk.put(1)
+    (message,) = desk.tick()
+    assert (message["prev"], message.seqs) == (0, [1, 2, 3])
+    assert desk.tick() == []
+    desk.put(1)
+    (message,) = desk.tick()
+    assert (message["prev"], message.seqs) == (3, [4])
+
+
+def test_status_goes_out_without_rows() -> None:
+    """A run that ends without a further event is told at once, `prev` being the newest row sent."""
+    desk = Desk()
+    desk.hello()
+    desk.put(2)
+    desk.tick()
+    desk.bus.close_stream_nowait("run")
+    desk.carry()
+    (message,) = desk.tick()
+    assert (message["prev"], message.seqs, message["status"]) == (2, [], "ended")
+    assert desk.tick() == []
+
+
+@pytest.mark.parametrize("busy", [False, True])
+def test_page_that_no_longer_acknowledges_is_sent_nothing(busy: bool) -> None:  # noqa: FBT001 - a case
+    """Ten idle seconds without an acknowledgement stop the rows; while a cell runs they never stop."""
+    desk = Desk()
+    desk.hello()
+    desk.busy = busy
+    sent = 0
+    for _ in range(60):
+        desk.put(1)
+        sent += len(desk.tick(0.5))
+    assert sent == (60 if busy else 21)
+
+
+@pytest.mark.parametrize("kind", ["ack", "hello"])
+def test_page_that_speaks_again_gets_the_rest(kind: str) -> None:
+    """A page that was given up is sent what it lacks as soon as it says anything."""
+    desk = Desk()
+    desk.hello()
+    desk.put(4)
+    desk.tick()
+    desk.tick(11)
+    desk.put(3)
+    assert desk.tick() == []
+    desk.sink.hear({"kind": kind, "last_seq": 4})
+    assert seqs(desk.tick()) == [5, 6, 7]
+
+
+def test_message_without_rows_needs_no_acknowledgement() -> None:
+    """A page acknowledges rows only: a run that ended and is opened again an hour later is sent at once."""
+    desk = Desk()
+    desk.hello()
+    desk.put(2)
+    desk.tick()
+    desk.ack(2)
+    desk.bus.close_stream_nowait("run")
+    desk.carry()
+    desk.tick()
+    desk.bus.open_stream_nowait("run")
+    desk.carry()
+    assert [message["status"] for message in desk.tick(3_600)] == ["live"]
+    desk.put(1)
+    assert seqs(desk.tick(3_600)) == [3]
+
+
+def test_long_rest_is_no_silence() -> None:
+    """A page has its ten seconds from the first rows it has not acknowledged, not from when it last spoke."""
+    desk = Desk()
+    desk.hello()
+    desk.put(1)
+    desk.tick()
+    desk.ack(1)
+    desk.tick(3_600)
+    desk.put(1)
+    assert seqs(desk.tick()) == [2]
+    desk.put(1)
+    assert seqs(desk.tick(1)) == [3]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        None,
+        "hello",
+        [],
+        {},
+        {"kind": "hello"},
+        {"kind": "hello", "last_seq": "1"},
+        {"kind": "hello", "last_seq": True},
+        {"kind": "hello", "last_seq": None},
+        {"kind": "hello", "last_seq": 1.5},
+    ],
+)
+def test_what_is_no_message_is_ignored(said: object) -> None:
+    """Anything that is not `{kind, last_seq: int}` changes nothing."""
+    desk = Desk()
+    desk.put(1)
+    desk.tick()
+    desk.sink.hear(said)
+    assert desk.tick() == []
+
+
+@pytest.mark.parametrize(("said", "prev"), [(10**30, 3), (-5, 0)])
+def test_impossible_seq_is_taken_for_the_nearest_one(said: int, prev: int) -> None:
+    """A page that claims rows from beyond the newest still gets the rows that come."""
+    desk = Desk()
+    desk.put(3)
+    desk.tick()
+    assert desk.hello(said)[0]["prev"] == prev
+    desk.put(1)
+    assert seqs(desk.tick())[-1] == 4
+
+
+def test_statuses_of_one_run() -> None:
+    """One run waits until it is opened or has an event, is live until it is closed, and may be again."""
+    desk = Desk()
+    seen = [desk.sink.status]
+    for change in (
+        lambda: desk.put(1),
+        lambda: desk.bus.close_stream_nowait("run"),
+        lambda: desk.bus.open_stream_nowait("run"),
+        lambda: desk.put(1),
+        lambda: desk.bus.close_stream_nowait("run"),
+        lambda: desk.bus.close_all_nowait(),
+    ):
+        change()
+        desk.carry()
+        desk.tick()
+        seen.append(desk.sink.status)
+    assert seen == ["waiting", "live", "ended", "live", "live", "ended", "ended"]
+
+
+def test_statuses_of_all_runs() -> None:
+    """A view of all runs is live from the start, also when one of them ends, until the bus closes it."""
+    desk = Desk(None)
+    assert desk.sink.status == "live"
+    desk.put(1)
+    desk.bus.close_stream_nowait("run")
+    desk.carry()
+    assert desk.sink.status == "live"
+    assert desk.tick()[0]["run"] is None
+    desk.bus.close_global_nowait()
+    desk.carry()
+    assert desk.tick()[0]["status"] == "ended"
+
+
+def test_missing_is_what_history_and_the_queue_lost() -> None:
+    """Events gone before the view began and events dropped since add up, and are told without any row."""
+    desk = Desk(missed=7)
+    desk.hello()
+    desk.bus = bus = EventBus(clock=desk.clock, max_queue_size=4, overflow_queues=1)
+    desk.subscription = bus.subscribe("run")
+    for n in range(10):
+        bus.publish_nowait(StreamEvent("run", "test.event", {"n": n}))
+    desk.carry()
+    assert desk.sink.missing == 9
+    (message,) = desk.tick()
+    assert (message["missing"], message["total"], len(message.seqs)) == (9, 8, 8)
+
+
+@given(data=st.data())
+def test_page_that_asks_at_each_gap_ends_with_every_row(data: st.DataObject) -> None:
+    """Whatever messages are lost either way, the page's next hello gives it all rows, each in order."""
+    desk = Desk()
+    have: set[int] = set()
+    head = 0
+    heard = 0
+
+    def deliver() -> None:
+        nonlocal head, heard
+        for message in desk.sent[heard:]:
+            if data.draw(st.booleans(), label="arrives"):
+                have.update(message.seqs)
+                if message["prev"] <= head:
+                    head = max([head, *message.seqs])
+                elif data.draw(st.booleans(), label="hello arrives"):
+                    desk.sink.hear({"kind": "hello", "last_seq": head})
+        heard = len(desk.sent)
+
+    for _ in range(data.draw(st.integers(1, 12), label="ticks")):
+        desk.busy = data.draw(st.booleans(), label="busy")
+        desk.put(data.draw(st.sampled_from([0, 1, 30, 250]), label="events"))
+        desk.tick(data.draw(st.sampled_from([0.05, 1.0, 11.0]), label="seconds"))
+        deliver()
+    before = len(desk.sent)
+    desk.hello(head)
+    while desk.sink.tick():
+        desk.tick()
+    for message in desk.sent[before:]:
+        assert message["prev"] <= head
+        have.update(message.seqs)
+        head = max([head, *message.seqs])
+    total = desk.sink.store.total
+    assert head == total
+    assert have == set(range(1, total + 1))
