@@ -1,6 +1,7 @@
-"""Columns of one dtype each, filled a few rows at a time; what does not fit the dtype is missing.
+"""Columns of one dtype each, filled group by group; what does not fit the dtype is missing.
 
-Where a method takes `rows` and `values`, both have the same length, and each row is put at most once.
+Every column is given the same groups: `add` its values, or `skip` those it has none for. `array` puts them
+in the order of the frame: `order[i]` is the place, in the order of adding, of what comes to stand in row i.
 """
 
 from __future__ import annotations
@@ -16,113 +17,127 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    Rows = NDArray[np.intp]
+    Order = NDArray[np.intp]
     Counts = NDArray[np.int64]
 
 _LARGEST = 2**63 - 1
 
 
 class CountColumn:
-    """Int64, never negative."""
+    """Int64; whole numbers from 0 below 2**63."""
 
-    def __init__(self, length: int) -> None:
-        self._values = np.full(length, -1, np.int64)
+    def __init__(self) -> None:
+        self._parts: list[Counts] = []
 
-    def put(self, rows: Rows, values: Sequence[Any]) -> None:
-        """Take whole numbers from 0 below 2**63."""
-        self._values[rows] = counts(values)
+    def add(self, values: Sequence[Any]) -> None:
+        """Take anything."""
+        self._parts.append(counts(values))
 
-    def put_counts(self, rows: Rows, values: Counts) -> None:
+    def add_counts(self, values: Counts) -> None:
         """Take what `counts` gave."""
-        self._values[rows] = values
+        self._parts.append(values)
 
-    def array(self) -> Any:
+    def skip(self, length: int) -> None:
+        """Leave `length` rows empty."""
+        self._parts.append(np.full(length, -1))
+
+    def array(self, order: Order) -> Any:
         """Give the finished column."""
-        missing = self._values < 0
-        return pd.arrays.IntegerArray(np.where(missing, 0, self._values), missing)
+        values = np.concatenate([np.empty(0, np.int64), *self._parts])[order]
+        missing = values < 0
+        values[missing] = 0
+        return pd.arrays.IntegerArray(values, missing)
 
 
 class AmountColumn:
-    """Float64, finite and never negative."""
+    """Float64; finite numbers from 0."""
 
-    def __init__(self, length: int) -> None:
-        self._values = np.full(length, np.nan)
+    def __init__(self) -> None:
+        self._parts: list[NDArray[np.float64]] = []
 
-    def put(self, rows: Rows, values: Sequence[Any]) -> None:
-        """Take numbers, whole or not."""
-        self._values[rows] = _amounts(values)
+    def add(self, values: Sequence[Any]) -> None:
+        """Take anything."""
+        self._parts.append(_amounts(values))
 
-    def array(self) -> Any:
+    def skip(self, length: int) -> None:
+        """Leave `length` rows empty."""
+        self._parts.append(np.full(length, np.nan))
+
+    def array(self, order: Order) -> Any:
         """Give the finished column."""
-        missing = ~(np.isfinite(self._values) & (self._values >= 0))
-        return pd.arrays.FloatingArray(np.where(missing, 0.0, self._values), missing)
+        values = np.concatenate([np.empty(0), *self._parts])[order]
+        missing = ~(np.isfinite(values) & (values >= 0))
+        values[missing] = 0.0
+        return pd.arrays.FloatingArray(values, missing)
 
 
 class TextColumn:
-    """Dtype string."""
+    """Dtype string, in the one storage that is always there: a frame's dtypes are the same everywhere."""
 
-    def __init__(self, length: int) -> None:
-        self._values = np.full(length, pd.NA, object)
+    def __init__(self) -> None:
+        self._values: list[Any] = []
 
-    def put(self, rows: Rows, values: Sequence[Any]) -> None:
-        """Take texts."""
-        self._values[rows] = _texts(values, pd.NA)
+    def add(self, values: Sequence[Any]) -> None:
+        """Take anything."""
+        plain = set(map(type, values)) == {str}
+        self._values += values if plain else [value if isinstance(value, str) else pd.NA for value in values]
 
-    def array(self) -> Any:
+    def skip(self, length: int) -> None:
+        """Leave `length` rows empty."""
+        self._values += [pd.NA] * length
+
+    def array(self, order: Order) -> Any:
         """Give the finished column."""
-        # One storage, whatever else is installed: a frame's dtypes are the same everywhere.
-        return pd.array(self._values, dtype=pd.StringDtype("python"))
+        return pd.arrays.StringArray(objects(self._values)[order])
 
 
 class NameColumn:
     """Categorical; the categories are the texts that occur, sorted."""
 
-    def __init__(self, length: int) -> None:
-        self._codes = np.full(length, -1, np.int32)
+    def __init__(self) -> None:
+        self._parts: list[NDArray[np.int32]] = []
         self._code_of: dict[str, int] = {}
 
-    def put(self, rows: Rows, values: Sequence[Any]) -> None:
-        """Take texts."""
-        code_of = self._code_of
-        try:
-            new = set(values).difference(code_of)
-        except TypeError:
-            # Not even hashable, so no text either.
-            new = {value for value in values if isinstance(value, str)} - code_of.keys()
-        for name in new:
-            if isinstance(name, str):
-                code_of[name] = len(code_of)
-        try:
-            self._codes[rows] = list(map(code_of.__getitem__, values))
-        except (KeyError, TypeError):
-            self._codes[rows] = [code_of[value] if isinstance(value, str) else -1 for value in values]
+    def add(self, values: Sequence[Any]) -> None:
+        """Take anything."""
+        if not set(map(type, values)) <= {str}:
+            values = [str.__str__(value) if isinstance(value, str) else None for value in values]
+        codes = self._code_of
+        for name in dict.fromkeys(values):
+            codes.setdefault(name, -1 if name is None else len(codes))
+        self._parts.append(np.fromiter(map(codes.__getitem__, values), np.int32, len(values)))
 
-    def put_same(self, rows: Rows, name: str) -> None:
-        """Put one text in all the rows."""
-        self._codes[rows] = self._code_of.setdefault(name, len(self._code_of))
+    def add_same(self, name: str, length: int) -> None:
+        """Take one text for `length` rows."""
+        self._parts.append(np.full(length, self._code_of.setdefault(name, len(self._code_of)), np.int32))
 
-    def array(self) -> pd.Categorical:
+    def skip(self, length: int) -> None:
+        """Leave `length` rows empty."""
+        self._parts.append(np.full(length, -1, np.int32))
+
+    def array(self, order: Order) -> Any:
         """Give the finished column."""
-        names = sorted(self._code_of)
-        place_of = np.full(len(names) + 1, -1, np.int32)
+        codes = np.concatenate([np.empty(0, np.int32), *self._parts])[order]
+        names = sorted([name for name, code in self._code_of.items() if code >= 0])
+        # The last place is what the code -1 finds.
+        place_of = np.full(len(self._code_of) + 1, -1)
         place_of[[self._code_of[name] for name in names]] = np.arange(len(names))
-        # The last one is what -1, no text, stands for.
-        return pd.Categorical.from_codes(place_of[self._codes], pd.Index(names, dtype=object))
+        return pd.Categorical.from_codes(place_of[codes], objects(names))
 
 
 class DictColumn:
-    """Dtype object, holding dicts."""
+    """Dtype object."""
 
-    def __init__(self, length: int) -> None:
-        self._values = np.full(length, None, object)
+    def __init__(self) -> None:
+        self._values: list[dict[Any, Any]] = []
 
-    def put(self, rows: Rows, values: Sequence[dict[Any, Any]]) -> None:
+    def add(self, values: Sequence[dict[Any, Any]]) -> None:
         """Take dicts."""
-        self._values[rows] = values
+        self._values += values
 
-    def array(self) -> NDArray[np.object_]:
+    def array(self, order: Order) -> NDArray[np.object_]:
         """Give the finished column."""
-        return self._values
+        return objects(self._values)[order]
 
 
 def counts(values: Sequence[Any]) -> Counts:
@@ -131,8 +146,8 @@ def counts(values: Sequence[Any]) -> Counts:
         try:
             return np.array(values, np.int64)
         except OverflowError:
-            pass
-    return np.array([_count(value) for value in values], np.int64)
+            return np.array(list(map(_count, values)), np.int64)
+    return np.array(list(map(_count, values)), np.int64)
 
 
 def _count(value: object) -> int:
@@ -144,12 +159,9 @@ def _count(value: object) -> int:
 
 
 def _amounts(values: Sequence[Any]) -> NDArray[np.float64]:
-    if set(map(type, values)) <= {int, float}:
-        try:
-            return np.array(values, np.float64)
-        except OverflowError:
-            pass
-    return np.array([_amount(value) for value in values], np.float64)
+    if set(map(type, values)) == {float}:
+        return np.array(values, np.float64)
+    return np.array(list(map(_amount, values)), np.float64)
 
 
 def _amount(value: object) -> float:
@@ -161,7 +173,8 @@ def _amount(value: object) -> float:
         return math.nan
 
 
-def _texts(values: Sequence[Any], missing: object) -> Sequence[Any]:
-    if set(map(type, values)) == {str}:
-        return values
-    return [value if isinstance(value, str) else missing for value in values]
+def objects(values: Sequence[Any]) -> NDArray[np.object_]:
+    """Give an array of these very objects, one each, also of what numpy would take apart."""
+    array = np.empty(len(values), object)
+    array[:] = values
+    return array

@@ -283,6 +283,7 @@ class Exchange:
         return False
 
     def _inbox(self, run_id: str | None) -> Inbox:
+        # One whose `subscribe` was interrupted may be forgotten, and leave, before it joins.
         inbox = Inbox(
             run_id,
             size=self._max_queue_size,
@@ -296,6 +297,8 @@ class Exchange:
 
     def _join_run(self, inbox: Inbox) -> None:
         assert inbox.run_id is not None  # noqa: S101 - told to the type checker
+        if inbox.left:
+            return
         log = self._logs.find(inbox.run_id)
         if log is not None:
             inbox.replay(log.events, missed=log.trimmed)
@@ -305,6 +308,8 @@ class Exchange:
             self._readers.join(inbox)
 
     def _join_all(self, inbox: Inbox, replay: int) -> None:
+        if inbox.left:
+            return
         if len(self._readers.of_all) >= self._max_global_subscribers and inbox not in self._readers.of_all:
             if not inbox.refused:
                 commit([(setattr, self, "_refused", self._refused + 1), (setattr, inbox, "refused", True)])

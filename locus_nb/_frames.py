@@ -14,7 +14,7 @@ import pandas as pd
 
 from locus_nb import event_types
 from locus_nb._bus import EventBus, get_event_bus
-from locus_nb._columns import AmountColumn, CountColumn, NameColumn, DictColumn, TextColumn, counts
+from locus_nb._columns import AmountColumn, CountColumn, DictColumn, NameColumn, TextColumn, counts, objects
 from locus_nb._event import StreamEvent, run_id_error
 from locus_nb._outcomes import error_types, statuses
 from locus_nb._payloads import clean_chunks
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from locus_nb._payloads import Chunk
+
+    _Column = AmountColumn | CountColumn | NameColumn | TextColumn
 
 _COLUMNS = (
     "run_id seq event_id timestamp elapsed_ms event_type category span_id parent_span_id agent_name iteration "
@@ -104,13 +106,19 @@ def events_df(run: object = None, *, bus: EventBus | None = None, redact: bool =
 
 
 def _in_order(events: Iterable[StreamEvent]) -> list[StreamEvent]:
-    """Sort by seq, those without one last; whoever looked for them has had them numbered."""
+    """Sort by seq, those without one last; whoever looked for them in history has had them numbered."""
     events = list(events)
+    seqs = _seqs(events)
+    if (np.diff(seqs) >= 0).all():
+        return events
+    return [events[place] for place in np.argsort(seqs, kind="stable").tolist()]
+
+
+def _seqs(events: Sequence[StreamEvent]) -> NDArray[np.int64]:
     places = [event._place for event in events]
-    if set(map(type, places)) != {int}:
-        places = [event.seq or _UNPUBLISHED for event in events]
-    order = np.argsort(np.array(places, np.int64), kind="stable")
-    return [events[place] for place in order.tolist()]
+    if set(map(type, places)) <= {int}:
+        return np.array(places, np.int64)
+    return np.array([event.seq or _UNPUBLISHED for event in events], np.int64)
 
 
 def _events_of(run: object, bus: EventBus | None) -> Iterable[StreamEvent]:
@@ -157,24 +165,18 @@ def _checked_run_id(run: object) -> str:
 def _own_columns(events: Sequence[StreamEvent]) -> dict[str, Any]:
     """Make the columns that the events themselves fill."""
     every = np.arange(len(events))
-    run_id, seq, event_id = NameColumn(len(events)), CountColumn(len(events)), TextColumn(len(events))
-    run_id.put(every, _exact([event._run_id for event in events]))
-    seq.put(every, [event._place for event in events])
-    event_id.put(every, _exact([event._event_id or event.event_id for event in events]))
-    runs = run_id.array()
+    run_id, event_id = NameColumn(), TextColumn()
+    run_id.add([event._run_id for event in events])
+    event_id.add([event.event_id if event._event_id is None else event._event_id for event in events])
+    runs, seqs = run_id.array(every), _seqs(events)
     times = _times([event._time for event in events])
     return {
         "run_id": runs,
-        "seq": seq.array(),
-        "event_id": event_id.array(),
+        "seq": pd.arrays.IntegerArray(seqs, seqs == _UNPUBLISHED),
+        "event_id": event_id.array(every),
         "timestamp": pd.DatetimeIndex(times.view("M8[ns]")).tz_localize("UTC"),
         "elapsed_ms": _elapsed(times, runs.codes),
     }
-
-
-def _exact(texts: list[str]) -> list[str]:
-    """Give the text alone of those that are of a subclass of `str`."""
-    return texts if set(map(type, texts)) == {str} else list(map(str.__str__, texts))
 
 
 def _times(times: list[int]) -> NDArray[np.int64]:
@@ -196,49 +198,56 @@ def _elapsed(times: NDArray[np.int64], runs: NDArray[Any]) -> Any:
 
 def _payload_columns(events: Sequence[StreamEvent], *, redact: bool) -> dict[str, Any]:
     """Make the columns that come of event types and payloads."""
-    length = len(events)
-    columns = {name: column(length) for name, column in _FROM_PAYLOAD.items()}
-    names = {name: NameColumn(length) for name in ("event_type", "category", "status", "error_type")}
-    tokens = {name: CountColumn(length) for name in ("input_tokens", "output_tokens")}
-    preview, data = TextColumn(length), DictColumn(length)
+    plain = {name: column() for name, column in _FROM_PAYLOAD.items()}
+    names = {name: NameColumn() for name in ("event_type", "category", "status", "error_type")}
+    tokens = {name: CountColumn() for name in ("input_tokens", "output_tokens")}
+    preview, data = TextColumn(), DictColumn()
     raws = [event._data for event in events]
-    for event_type, all_rows in _rows_by_type(events):
-        names["event_type"].put_same(all_rows, event_type)
-        names["category"].put_same(all_rows, event_types.category(event_type))
-        for chunk in clean_chunks(event_type, all_rows.tolist(), raws, secrets=not redact):
-            rows = np.array(chunk.rows)
-            for key in columns.keys() & chunk.columns.keys():
-                columns[key].put(rows, chunk.columns[key])
-            _put_outcomes(names, rows, chunk)
-            if event_type == event_types.AGENT_TOKENS_USED:
-                _put_tokens(tokens, rows, chunk)
-            preview.put(rows, previews_of(event_type, chunk.payloads, chunk.columns))
-            data.put(rows, chunk.payloads if redact else [dict(raws[row]) for row in chunk.rows])
-    filled = columns | names | tokens | {"preview": preview, "data": data}
-    return {name: column.array() for name, column in filled.items()}
+    rows: list[int] = []
+    for event_type, rows_of_type in _rows_by_type(events).items():
+        for chunk in clean_chunks(event_type, rows_of_type, raws, secrets=not redact):
+            rows += chunk.rows
+            for name, column in plain.items():
+                _add(column, chunk.columns.get(name), chunk)
+            names["event_type"].add_same(event_type, len(chunk.rows))
+            names["category"].add_same(event_types.category(event_type), len(chunk.rows))
+            _add(names["status"], statuses(chunk), chunk)
+            _add(names["error_type"], error_types(chunk), chunk)
+            _add_tokens(tokens, chunk)
+            preview.add(previews_of(event_type, chunk.payloads, chunk.columns))
+            data.add(chunk.payloads if redact else [dict(raws[row]) for row in chunk.rows])
+    order = np.empty(len(rows), np.intp)
+    order[rows] = np.arange(len(rows))
+    filled = plain | names | tokens | {"preview": preview, "data": data}
+    return {name: column.array(order) for name, column in filled.items()}
 
 
-def _rows_by_type(events: Sequence[StreamEvent]) -> Iterator[tuple[str, NDArray[np.intp]]]:
-    types = _exact([event._event_type for event in events])
-    codes, names = pd.factorize(np.array(types, object))
+def _rows_by_type(events: Sequence[StreamEvent]) -> dict[str, list[int]]:
+    types = [event._event_type for event in events]
+    if not set(map(type, types)) <= {str}:
+        types = list(map(str.__str__, types))
+    codes, names = pd.factorize(objects(types))
     order = np.argsort(codes, kind="stable")
-    bounds = np.searchsorted(codes[order], np.arange(1, len(names)))
-    if types:
-        yield from zip(names.tolist(), np.split(order, bounds), strict=True)
+    ends = np.searchsorted(codes[order], np.arange(1, len(names)))
+    return dict(zip(names.tolist(), [part.tolist() for part in np.split(order, ends)], strict=False))
 
 
-def _put_outcomes(names: Mapping[str, NameColumn], rows: NDArray[np.intp], chunk: Chunk) -> None:
-    if (status := statuses(chunk)) is not None:
-        names["status"].put(rows, status)
-    if (error_type := error_types(chunk)) is not None:
-        names["error_type"].put(rows, error_type)
+def _add(column: _Column, values: Sequence[Any] | None, chunk: Chunk) -> None:
+    if values is None:
+        column.skip(len(chunk.rows))
+    else:
+        column.add(values)
 
 
-def _put_tokens(tokens: Mapping[str, CountColumn], rows: NDArray[np.intp], chunk: Chunk) -> None:
-    nothing = np.full(len(rows), -1, np.int64)
+def _add_tokens(tokens: Mapping[str, CountColumn], chunk: Chunk) -> None:
+    length = len(chunk.rows)
+    if chunk.event_type != event_types.AGENT_TOKENS_USED:
+        for column in tokens.values():
+            column.skip(length)
+        return
 
     def numbers(key: str) -> NDArray[np.int64]:
-        return counts(chunk.columns[key]) if key in chunk.columns else nothing
+        return counts(chunk.columns[key]) if key in chunk.columns else np.full(length, -1)
 
     prompt, completion, total = (
         numbers("prompt_tokens"),
@@ -248,8 +257,7 @@ def _put_tokens(tokens: Mapping[str, CountColumn], rows: NDArray[np.intp], chunk
     read, written = numbers("cache_read_tokens"), numbers("cache_write_tokens")
     cached = sum(np.where((part > 0) & (part < _SUMMABLE), part, 0) for part in (read, written))
     summable = (prompt >= 0) & (prompt < _SUMMABLE) & (completion < _SUMMABLE)
-    apart = (
-        summable & (cached > 0) & ((cached > prompt) | (total == prompt + np.maximum(completion, 0) + cached))
-    )
-    tokens["input_tokens"].put_counts(rows, np.where(apart, prompt + cached, prompt))
-    tokens["output_tokens"].put_counts(rows, completion)
+    whole = prompt + np.maximum(completion, 0) + cached
+    apart = summable & (cached > 0) & ((cached > prompt) | (total == whole))
+    tokens["input_tokens"].add_counts(np.where(apart, prompt + cached, prompt))
+    tokens["output_tokens"].add_counts(completion)

@@ -57,42 +57,53 @@ def clean_chunks(
     odd: dict[tuple[str, ...], list[tuple[int, Payload]]] = {}
     for start in range(0, len(rows), _TOGETHER):
         some = rows[start : start + _TOGETHER]
-        for alike in [some] if _have_same_keys([raws[row] for row in some]) else _alike(some, raws):
-            chunk = _plain_chunk(event_type, alike, [raws[row] for row in alike], secrets=secrets)
-            if chunk.rows:
+        some_raws = [raws[row] for row in some]
+        whole = _plain_chunk(event_type, some, some_raws, secrets=secrets)
+        chunks = (
+            [whole]
+            if whole is not None
+            else (
+                _plain_chunk(event_type, alike, [raws[row] for row in alike], secrets=secrets)
+                for alike in _alike(some, some_raws)
+            )
+        )
+        left = set(some)
+        for chunk in chunks:
+            if chunk is not None and chunk.rows:
                 yield chunk
-            if len(chunk.rows) < len(alike):
-                for row in sorted(set(alike).difference(chunk.rows)):
-                    payload = clean(raws[row])
-                    odd.setdefault(tuple(payload), []).append((row, payload))
+                left.difference_update(chunk.rows)
+        for row in sorted(left):
+            payload = clean(raws[row])
+            odd.setdefault(tuple(payload), []).append((row, payload))
     for keys, members in odd.items():
         odd_rows, payloads = zip(*members, strict=True)
         yield Chunk(event_type, odd_rows, payloads, {key: [each[key] for each in payloads] for key in keys})
 
 
-def _have_same_keys(raws: list[dict[Any, Any]]) -> bool:
-    # By type too: a key of another type may be equal to a str.
-    return set(map(type, chain.from_iterable(raws))) <= {str} and len(set(map(tuple, raws))) == 1
-
-
 def _alike(rows: Sequence[int], raws: Sequence[dict[Any, Any]]) -> Iterable[Sequence[int]]:
-    """Group rows by the keys of their payloads; those with a key that is no plain `str` are one group."""
-    groups: dict[tuple[Any, ...] | None, list[int]] = {}
-    for row in rows:
-        keys = tuple(raws[row])
-        groups.setdefault(keys if set(map(type, keys)) <= {str} else None, []).append(row)
+    """Group rows by the keys of their payloads; those with a key that is no plain `str` are in no group."""
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for row, raw in zip(rows, raws, strict=True):
+        keys = tuple(raw)
+        if set(map(type, keys)) <= {str}:
+            groups.setdefault(keys, []).append(row)
     return groups.values()
 
 
-def _plain_chunk(event_type: str, rows: Sequence[int], raws: list[dict[Any, Any]], *, secrets: bool) -> Chunk:
-    """Copy payloads that have the same keys, as far as they are ordinary."""
+def _plain_chunk(
+    event_type: str, rows: Sequence[int], raws: Sequence[dict[Any, Any]], *, secrets: bool
+) -> Chunk | None:
+    """Copy payloads as far as they are ordinary; None if they do not have the same keys."""
     nothing = Chunk(event_type, (), (), {})
     if len(rows) < _FEW or not _are_ordinary_keys(tuple(raws[0]), secrets=secrets):
-        return nothing
-    payloads = [raw.copy() for raw in raws]
+        return None
     try:
-        columns, odd = _looked_at(payloads, _TESTS if secrets else _TESTS_FOR_SECRETS)
-    except Exception:  # noqa: BLE001 - an edge: a value's own methods; seen in its copy
+        columns = _columns_of(raws)
+        if columns is None:
+            return None
+        payloads = [raw.copy() for raw in raws]
+        odd = _odd_places(columns, payloads, _TESTS if secrets else _TESTS_FOR_SECRETS)
+    except Exception:  # noqa: BLE001 - an edge: methods of a key or value; seen in its copy
         return nothing
     if not odd:
         return Chunk(event_type, rows, payloads, columns)
@@ -110,21 +121,28 @@ def _are_ordinary_keys(keys: tuple[Any, ...], *, secrets: bool) -> bool:
     return secrets or ("value" not in keys and all(map(is_ordinary_key, keys)))
 
 
-def _looked_at(payloads: list[Payload], tests: dict[type, Test]) -> tuple[dict[str, Sequence[Any]], set[int]]:
-    """Give the values of each key, and the places where one is not ordinary; copy lists."""
-    columns: dict[str, Sequence[Any]] = {}
+def _columns_of(raws: Sequence[dict[Any, Any]]) -> dict[str, list[Any]] | None:
+    """Give the values of each key; None if not all have the first one's keys, in the same order."""
+    keys = list(raws[0])
+    if list(chain.from_iterable(raws)) != keys * len(raws):
+        return None
+    # One list after the other: a thousand small objects at a time would set the garbage collector off.
+    values = list(chain.from_iterable(map(_values_of, raws)))
+    return {key: values[place :: len(keys)] for place, key in enumerate(keys)}
+
+
+def _odd_places(columns: dict[str, list[Any]], payloads: list[Payload], tests: dict[type, Test]) -> set[int]:
+    """Give the places where a value is not ordinary; copy lists, in `columns` and `payloads`."""
     odd: set[int] = set()
-    for key, column in zip(payloads[0], zip(*map(_values_of, payloads), strict=True), strict=True):
-        values: Sequence[Any] = column
+    for key, values in columns.items():
         kinds = set(map(type, values))
         if list in kinds:
             # First copied, then looked at: from here on nobody else changes them.
-            values = [_list_copy(value) if type(value) is list else value for value in values]
+            values[:] = [_list_copy(value) if type(value) is list else value for value in values]
             for payload, value in zip(payloads, values, strict=True):
                 payload[key] = value
-        columns[key] = values
         odd |= _odd_in(values, kinds, tests)
-    return columns, odd
+    return odd
 
 
 def _odd_in(values: Sequence[Any], kinds: set[type], tests: dict[type, Test]) -> set[int]:
@@ -135,7 +153,7 @@ def _odd_in(values: Sequence[Any], kinds: set[type], tests: dict[type, Test]) ->
         test = tests.get(kind, _never)
         places = [place for place, value in enumerate(values) if type(value) is kind]
         if not test([values[place] for place in places]):
-            odd.update(place for place in places if not test([values[place]]))
+            odd.update([place for place in places if not test([values[place]])])
     return odd
 
 
@@ -181,8 +199,8 @@ def _all_in_lists(test: Test) -> Test:
     return test_members
 
 
+_values_of: Callable[[dict[Any, Any]], Iterable[Any]] = cast("Any", dict).values
 _list_copy: Callable[[Any], Any] = cast("Any", list).copy
-_values_of: Callable[[Payload], Sequence[Any]] = cast("Any", dict).values
 
 # What values of one exact type have to pass to be copied as they are; a type without a test never is.
 _ALWAYS: dict[type, Test] = {bool: _always, type(None): _always, int: _all_words, float: _all_finite}

@@ -49,6 +49,8 @@ def previews_of(
         return [preview_of(event_type, data) for data in payloads]
     if previews is None:
         return [_of_any(data)[:LONGEST_PREVIEW] for data in payloads]
+    if all(previews) and max(map(len, previews)) <= LONGEST_PREVIEW:
+        return list(previews)
     return [
         preview[:LONGEST_PREVIEW] or _of_any(data)[:LONGEST_PREVIEW]
         for preview, data in zip(previews, payloads, strict=True)

@@ -83,10 +83,9 @@ class LiveTable:
         self._twin = f"locus-nb-twin-{uuid4().hex[:12]}"
         self._displayed = False
         self._written: tuple[object, ...] = ()
-        if run_id is None:
-            subscription = bus.subscribe_global(replay=_ALL_KEPT)
-        else:
-            subscription = bus.subscribe(run_id, follow=True)
+        subscription = (
+            bus.subscribe_global(replay=_ALL_KEPT) if run_id is None else bus.subscribe(run_id, follow=True)
+        )
         if subscription.refused:
             msg = (
                 "watch() found as many readers of all runs as the bus may have: close() views that are "

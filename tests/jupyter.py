@@ -81,7 +81,12 @@ class JupyterLab:
         }
         with self._log.open("wb") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", "jupyterlab", *(f"--{name}={value}" for name, value in options.items())],
+                [
+                    sys.executable,
+                    "-m",
+                    "jupyterlab",
+                    *(f"--{name}={value}" for name, value in options.items()),
+                ],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -102,7 +107,9 @@ class JupyterLab:
                 return url
         raise RuntimeError(f"JupyterLab did not start:\n{self._log.read_text()}")
 
-    def open(self, chromium: Chromium, name: str, cells: Sequence[str] | None = None, **options: Any) -> LabTab:
+    def open(
+        self, chromium: Chromium, name: str, cells: Sequence[str] | None = None, **options: Any
+    ) -> LabTab:
         """Open a notebook in a new tab, with an idle kernel; `cells`: write it first."""
         if cells is not None:
             write_notebook(self.notebooks / name, cells)
@@ -152,13 +159,15 @@ class LabTab:
         self.finish()
 
     @property
-    def status(self) -> str:
-        """What the kernel does: idle, busy ..."""
-        return self.page.evaluate(f"() => {_STATUS}")
+    def is_finished(self) -> bool:
+        """Whether the started cell has run; a busy kernel may say it is idle when a subshell is."""
+        return self.page.evaluate("() => window.ran")
 
     def outputs(self, cell: int) -> list[dict[str, Any]]:
         """The outputs of a cell as they would be saved."""
-        return self.page.evaluate(f"(cell) => {_PANEL}.content.widgets[cell].model.sharedModel.getOutputs()", cell)
+        return self.page.evaluate(
+            f"(cell) => {_PANEL}.content.widgets[cell].model.sharedModel.getOutputs()", cell
+        )
 
     def save(self) -> None:
         """Save the notebook."""

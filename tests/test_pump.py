@@ -8,7 +8,6 @@ import pytest
 
 from locus_nb import EventBus
 from locus_nb._pump import TICK, Pump, the_pump
-
 from tests.bus_kit import GRACE_S, event, in_threads, ns, put, python
 
 if TYPE_CHECKING:
@@ -205,15 +204,19 @@ def test_failing_sink_stops_alone(
 def test_failure_prints_nothing_where_no_logging_is_set_up() -> None:
     """In a process without logging a failing sink is silent: its words would land in some cell."""
     said = python("""
-from locus_nb import EventBus
+import threading
+from locus_nb import EventBus, StreamEvent
 from locus_nb._pump import Pump
 class Sink:
     unread = 0
     def put(self, batch): raise ValueError("no")
     def tick(self): return False
 bus, pump = EventBus(), Pump()
+bus.publish_nowait(StreamEvent("run", "t", {}))
 pump.attach(bus.subscribe("run"), Sink())
-pump._thread.join(60)
+for thread in threading.enumerate():
+    if thread is not threading.current_thread():
+        thread.join()
 print("over")
 """)
     assert said == "over\n"

@@ -14,7 +14,9 @@ from locus_nb._rows import Row, RowStore, encode, row_of
 
 def published(data: dict[str, Any], event_type: str = "test.event", run_id: str = "run") -> StreamEvent:
     """An event with a seq."""
-    event = StreamEvent(run_id, event_type, data, timestamp=datetime(2026, 1, 5, 9, 30, 0, 123999, tzinfo=UTC))
+    event = StreamEvent(
+        run_id, event_type, data, timestamp=datetime(2026, 1, 5, 9, 30, 0, 123999, tzinfo=UTC)
+    )
     EventBus().publish_nowait(event)
     return event
 

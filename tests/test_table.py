@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from locus_nb import EventBus, StreamEvent
 from locus_nb._table import TableSink
-
 from tests.bus_kit import Clock, event
 
 if TYPE_CHECKING:
@@ -340,7 +339,7 @@ def test_what_is_no_message_is_ignored(said: object) -> None:
     assert desk.tick() == []
 
 
-@pytest.mark.parametrize(("said", "prev"), [(10**30, 3), (-5, 0)])
+@pytest.mark.parametrize("said, prev", [(10**30, 3), (-5, 0)])
 def test_impossible_seq_is_taken_for_the_nearest_one(said: int, prev: int) -> None:
     """A page that claims rows from beyond the newest still gets the rows that come."""
     desk = Desk()
@@ -361,7 +360,7 @@ def test_statuses_of_one_run() -> None:
         lambda: desk.bus.open_stream_nowait("run"),
         lambda: desk.put(1),
         lambda: desk.bus.close_stream_nowait("run"),
-        lambda: desk.bus.close_all_nowait(),
+        desk.bus.close_all_nowait,
     ):
         change()
         desk.carry()

@@ -38,7 +38,9 @@ def events_of(kind: Any, count: int) -> list[Any]:
     return [kind(RUN, "agent.think", {"iteration": i}) for i in range(count)]
 
 
-async def timed(readers: list[asyncio.Task[int]], publish: Callable[[], Awaitable[None]], count: int) -> float:
+async def timed(
+    readers: list[asyncio.Task[int]], publish: Callable[[], Awaitable[None]], count: int
+) -> float:
     """Seconds per event from the first publish until every reader has read all."""
     await asyncio.sleep(0.01)
     began = time.perf_counter()
@@ -109,7 +111,9 @@ async def queues(readers: int, count: int) -> float:
 def throughput(rounds: int) -> None:
     """Time per event at 1, 10 and 50 readers."""
     print(f"throughput, time per event, median of {rounds} alternating rounds")
-    print(f"{'readers':>8} {'sdk':>10} {'queues':>10} {'ours':>10} {'batches':>10} | ours/sdk batches/sdk ours/queues")
+    print(
+        f"{'readers':>8} {'sdk':>10} {'queues':>10} {'ours':>10} {'batches':>10} | ours/sdk batches/sdk ours/queues"
+    )
     for readers, (for_sdk, for_queues, for_ours) in SIZES.items():
         took: list[tuple[float, float, float, float]] = []
         for _ in range(rounds):
@@ -137,7 +141,9 @@ def throughput(rounds: int) -> None:
         )
 
 
-async def stalled_round(*, stall: bool, sdk: bool = False, count: int = 3000, fast: int = 3) -> tuple[float, float, float]:
+async def stalled_round(
+    *, stall: bool, sdk: bool = False, count: int = 3000, fast: int = 3
+) -> tuple[float, float, float]:
     """Publish paced events to fast readers; give publish p99, p99 of the fast readers' delay, worst publish."""
     bus: Any = SdkBus() if sdk else EventBus()
     events = events_of(SdkEvent if sdk else StreamEvent, count)
@@ -146,7 +152,8 @@ async def stalled_round(*, stall: bool, sdk: bool = False, count: int = 3000, fa
 
     async def read() -> None:
         async for event in bus.subscribe(RUN):
-            delays.append(time.perf_counter() - sent[event.data["iteration"]])
+            late = time.perf_counter() - sent[event.data["iteration"]]
+            delays.append(late)
 
     async def read_one_and_stall() -> None:
         async for _ in bus.subscribe(RUN):
@@ -182,8 +189,10 @@ def stalled(rounds: int) -> None:
         with_.append(asyncio.run(stalled_round(stall=True)))
     ratio = statistics.median(a[0] / b[0] for a, b in zip(with_, without, strict=True))
     print(f"one stalled reader among 3 fast ones, 3,000 events, median of {rounds} rounds")
-    print(f"  publish p99 {statistics.median(a[0] for a in with_) * 1e6:.1f} us, without it"
-          f" {statistics.median(b[0] for b in without) * 1e6:.1f} us, ratio {ratio:.2f}")
+    print(
+        f"  publish p99 {statistics.median(a[0] for a in with_) * 1e6:.1f} us, without it"
+        f" {statistics.median(b[0] for b in without) * 1e6:.1f} us, ratio {ratio:.2f}"
+    )
     print(f"  fast readers' delay p99 {statistics.median(a[1] for a in with_) * 1e3:.3f} ms")
     worst = asyncio.run(stalled_round(stall=True, sdk=True, count=1030))
     print(f"  locus-sdk: worst publish {worst[2]:.2f} s")
@@ -206,8 +215,10 @@ def memory(_rounds: int) -> None:
         gc.collect()
         sizes.append(tracemalloc.get_traced_memory()[0] / 100_000)
         tracemalloc.stop()
-    print(f"memory, 200 runs x 500 events: sdk {sizes[0]:.0f}, ours {sizes[1]:.0f} bytes per event,"
-          f" ratio {sizes[1] / sizes[0]:.3f}")
+    print(
+        f"memory, 200 runs x 500 events: sdk {sizes[0]:.0f}, ours {sizes[1]:.0f} bytes per event,"
+        f" ratio {sizes[1] / sizes[0]:.3f}"
+    )
 
 
 async def emits(emit_: Any, count: int) -> float:
@@ -222,8 +233,10 @@ def emit_outside(rounds: int) -> None:
     """What `emit` costs who does not use it."""
     pairs = [(asyncio.run(emits(emit, 20000)), asyncio.run(emits(sdk_emit, 20000))) for _ in range(rounds)]
     ratio = statistics.median(ours / sdk for ours, sdk in pairs)
-    print(f"emit outside of a run: {statistics.median(o for o, _ in pairs) * 1e9:.0f} ns,"
-          f" sdk {statistics.median(s for _, s in pairs) * 1e9:.0f} ns, ratio {ratio:.2f}")
+    print(
+        f"emit outside of a run: {statistics.median(o for o, _ in pairs) * 1e9:.0f} ns,"
+        f" sdk {statistics.median(s for _, s in pairs) * 1e9:.0f} ns, ratio {ratio:.2f}"
+    )
 
 
 def import_time(rounds: int) -> None:
@@ -232,13 +245,23 @@ def import_time(rounds: int) -> None:
     for _ in range(max(21, rounds)):
         for module, times in took.items():
             code = f"import time; t = time.perf_counter(); import {module}; print(time.perf_counter() - t)"
-            times.append(float(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True).stdout))
+            times.append(
+                float(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True).stdout)
+            )
     ratio = statistics.median(a / b for a, b in zip(took["locus_nb"], took["asyncio"], strict=True))
-    print(f"import: locus_nb {statistics.median(took['locus_nb']) * 1e3:.1f} ms, asyncio"
-          f" {statistics.median(took['asyncio']) * 1e3:.1f} ms, ratio {ratio:.2f} (median of {max(21, rounds)})")
+    print(
+        f"import: locus_nb {statistics.median(took['locus_nb']) * 1e3:.1f} ms, asyncio"
+        f" {statistics.median(took['asyncio']) * 1e3:.1f} ms, ratio {ratio:.2f} (median of {max(21, rounds)})"
+    )
 
 
-PARTS = {"throughput": throughput, "stalled": stalled, "memory": memory, "emit": emit_outside, "import": import_time}
+PARTS = {
+    "throughput": throughput,
+    "stalled": stalled,
+    "memory": memory,
+    "emit": emit_outside,
+    "import": import_time,
+}
 
 
 def main() -> None:

@@ -1,0 +1,506 @@
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import nbformat
+import pytest
+from IPython.core.displaypub import CapturingDisplayPublisher
+from IPython.core.interactiveshell import InteractiveShell
+from nbclient import NotebookClient
+from nbconvert import HTMLExporter
+from traitlets.config import Config
+
+import locus_nb
+from locus_nb import (
+    EventBus,
+    LocusError,
+    StreamEvent,
+    ViewRefusedError,
+    _watch,
+    emit_sync,
+    get_event_bus,
+    reset_event_bus,
+    run_context,
+    watch,
+)
+from locus_nb._notebook import NOTEBOOK, Notebook
+from locus_nb._pump import the_pump
+from tests.bus_kit import GRACE_S, in_threads, put
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.browser import Chromium
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
+SECRET = "sk-ant-api03-" + "a1B2" * 20
+HOSTILE = '<img src=x onerror="alert(1)"></table><script>alert(2)</script>'
+
+
+class Page:
+    """What an in-process shell shows; runs cells in it."""
+
+    def __init__(self, shell: InteractiveShell, publisher: CapturingDisplayPublisher) -> None:
+        self.shell = shell
+        self._publisher = publisher
+
+    def run(self, cell: str) -> list[dict[str, Any]]:
+        """Run a cell; what it showed, raising what it raised."""
+        before = len(self.outputs)
+        self.shell.run_cell(cell, store_history=True).raise_error()
+        return self.outputs[before:]
+
+    @property
+    def outputs(self) -> list[dict[str, Any]]:
+        """Everything shown or updated so far."""
+        return self._publisher.outputs
+
+    def __getitem__(self, name: str) -> Any:
+        return self.shell.user_ns[name]
+
+
+@pytest.fixture
+def page(monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
+    """An IPython shell in this process, whose outputs are kept, with `watch` imported."""
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
+    monkeypatch.setattr(_watch, "NOTEBOOK", Notebook(NOTEBOOK._find_shell))
+    config = Config()
+    config.HistoryManager.enabled = False
+    shell = InteractiveShell.instance(config=config)
+    shell.display_pub = publisher = CapturingDisplayPublisher()
+    made = Page(shell, publisher)
+    made.run("from locus_nb import *\nfrom IPython.display import display")
+    yield made
+    InteractiveShell.clear_instance()
+
+
+@pytest.fixture(autouse=True)
+def no_views_left() -> Iterator[None]:
+    """Close the views that a test made."""
+    yield
+    for sink in tuple(the_pump()._pairs):
+        the_pump().detach(sink)
+    _watch._views.clear()
+
+
+def readers(run_id: str = "run") -> int:
+    """How many subscriptions the run has."""
+    return len(get_event_bus().stats()["queue_depths"].get(run_id, []))
+
+
+def say(count: int = 1, run_id: str = "run", **data: Any) -> None:
+    """Emit events of a run, and wait until the views have them."""
+    with run_context(run_id):
+        for n in range(count):
+            emit_sync("test.event", n=n, **data)
+    assert the_pump().flush(GRACE_S)
+
+
+def static_of(output: dict[str, Any]) -> str:
+    """The html and the text of a static table."""
+    assert set(output["data"]) == {"text/html", "text/plain"}
+    return "\n".join(output["data"].values())
+
+
+def test_shows_nothing_unasked(page: Page) -> None:
+    """Making a view shows nothing, and so do its updates: only displaying it does."""
+    assert page.run("view = watch('run')") == []
+    say()
+    assert page.run("1") == []
+
+
+@pytest.mark.parametrize("cell", ["watch('run')", "display(watch('run'))"])
+def test_view_is_a_widget_and_a_static_table(page: Page, cell: str) -> None:
+    """Displayed, a view is two outputs: the widget with a text beside it, and the table that stays."""
+    say(3)
+    live, static = page.run(cell)[:2]
+    assert set(live["data"]) == {WIDGET, "text/plain"}
+    assert live["data"]["text/plain"].startswith("<LiveTable of run 'run': ")
+    (view,) = _watch._views.values()
+    assert live["data"][WIDGET]["model_id"] == view._widget.model_id
+    assert static["transient"] == {"display_id": view._widget.twin}
+    assert f'class="locus-static {view._widget.twin}"' in static["data"]["text/html"]
+
+
+def test_static_table_is_brought_up_to_date_after_each_cell_with_news(page: Page) -> None:
+    """At the end of a cell in which rows changed the static table is updated; at no other's."""
+    page.run("watch('run')")
+    (update,) = page.run("with run_context('run'): emit_sync('agent.think', reasoning_preview='to be seen')")
+    assert update["update"]
+    assert "to be seen" in static_of(update)
+    assert update["transient"] == page.outputs[1]["transient"]
+    assert page.run("1") == []
+    (ended,) = page.run("get_event_bus().close_stream_nowait('run')")
+    assert "ended" in static_of(ended)
+
+
+def test_static_table_is_brought_up_to_date_when_a_run_ends_between_cells(page: Page) -> None:
+    """A run that ends in the background, with no cell running, leaves its last rows in the static table."""
+    page.run("view = watch('run')\nview")
+    page["view"]._sink.hear({"kind": "hello", "last_seq": 0})
+    say(reasoning_preview="the last word")
+    get_event_bus().close_stream_nowait("run")
+    assert the_pump().flush(GRACE_S)
+    assert "the last word" in static_of(page.outputs[-1])
+    assert "ended" in static_of(page.outputs[-1])
+
+
+def test_rerun_cell_leaves_one_view_and_one_reader(page: Page) -> None:
+    """A cell that is run again replaces the view it made: no view and no subscription is doubled."""
+    cell = "view = watch('run')\nview"
+    page.run(cell)
+    old = page["view"]
+    for _ in range(3):
+        say()
+        page.run(cell)
+    assert readers() == 1
+    assert len(_watch._views) == 1
+    assert page["view"] is not old
+    assert page["view"].total == 3
+    assert len(the_pump()._pairs) == 1
+    page.run("watch('run')")
+    assert readers() == 2
+
+
+def test_two_views_of_one_cell_are_two(page: Page) -> None:
+    """Views of one cell are told apart by their order; run again, each replaces its own."""
+    for _ in range(2):
+        page.run("one, two, all_runs = watch('run'), watch('run'), watch()")
+    assert readers() == 2
+    assert get_event_bus().stats()["global_subscribers"] == 1
+    assert page["all_runs"].run_id is None
+
+
+def test_history_comes_first() -> None:
+    """A view begins with the history of its run, says what is gone of it, and goes on live."""
+    bus = EventBus(history_per_run=3)
+    put(bus, range(5))
+    with watch("run", bus=bus) as view:
+        assert the_pump().flush(GRACE_S)
+        assert (view.total, view.missing, view.status) == (3, 2, "live")
+        put(bus, [5])
+        assert the_pump().flush(GRACE_S)
+        assert [json.loads(row.detail)["n"] for row in view._sink.store.newest(9)] == [2, 3, 4, 5]
+
+
+def test_view_of_all_runs_begins_with_all_that_is_kept() -> None:
+    """A view of all runs shows every event in history, of every run, in the bus's order."""
+    bus = EventBus()
+    for n in range(40):
+        put(bus, [n], f"run-{n % 7}")
+    with watch(bus=bus) as view:
+        assert the_pump().flush(GRACE_S)
+        rows = view._sink.store.newest(99)
+        assert [row.seq for row in rows] == list(range(1, 41))
+        assert {row.run_id for row in rows} == {f"run-{n}" for n in range(7)}
+
+
+def test_unknown_run_is_waited_for_and_a_reopened_one_followed() -> None:
+    """A run need not exist yet; when it has ended and is opened again the view goes on with it."""
+    with watch("later") as view:
+        statuses = [view.status]
+        for _ in range(2):
+            say(2, "later")
+            statuses.append(view.status)
+            get_event_bus().close_stream_nowait("later")
+            assert the_pump().flush(GRACE_S)
+            statuses.append(view.status)
+    assert statuses == ["waiting", "live", "ended", "live", "ended"]
+    assert view.total == 4
+
+
+@pytest.mark.parametrize(
+    "run", ["run", SimpleNamespace(run_id="run", name="other"), SimpleNamespace(id="run", name="other")]
+)
+def test_run_is_an_id_or_an_object_that_has_one(run: object) -> None:
+    """A run is named by its id, or by an object with a `run_id` or an `id`; its name does not matter."""
+    with watch(run) as view:
+        say()
+        assert view.run_id == "run"
+        assert view.total == 1
+
+
+def test_run_may_be_what_the_bus_knows_of_it() -> None:
+    """The bus's own record of a run is such an object."""
+    say()
+    with watch(get_event_bus().run_record("run")) as view:
+        assert view.run_id == "run"
+
+
+@pytest.mark.parametrize(
+    "run, error",
+    [
+        ("", ValueError),
+        (3, TypeError),
+        (b"run", TypeError),
+        (SimpleNamespace(name="run"), TypeError),
+        (SimpleNamespace(id=7), TypeError),
+    ],
+)
+def test_what_names_no_run_is_refused(run: object, error: type[Exception]) -> None:
+    """Anything else is an error that speaks of run ids, and leaves no reader behind."""
+    with pytest.raises(error, match="run id"):
+        watch(run)
+    assert get_event_bus().stats()["active_runs"] == 0
+
+
+def test_one_view_too_many_is_refused() -> None:
+    """Where the bus has all the global readers it may have, the error says what to do about it."""
+    bus = EventBus(max_global_subscribers=1)
+    with watch(bus=bus):
+        with pytest.raises(ViewRefusedError, match=r"close\(\) views") as caught:
+            watch(bus=bus)
+        assert isinstance(caught.value, LocusError)
+        with watch("run", bus=bus):
+            assert bus.stats()["global_subscribers_refused_total"] == 1
+    with watch(bus=bus):
+        pass
+
+
+def test_close_leaves_the_static_table_up_to_date_and_no_reader(page: Page) -> None:
+    """Closing, also twice, ends the subscription and the widget; the table keeps all that was published."""
+    page.run("view = watch('run')\nview")
+    with run_context("run"):
+        emit_sync("agent.think", reasoning_preview="just before")
+    page["view"].close()
+    page["view"].close()
+    assert "just before" in static_of(page.outputs[-1])
+    assert readers() == 0
+    assert page["view"]._widget.comm is None
+    assert _watch._views == {}
+    shown = len(page.outputs)
+    with run_context("run"):
+        emit_sync("agent.think")
+    page.run("1")
+    assert len(page.outputs) == shown
+
+
+def test_reset_ends_the_views() -> None:
+    """A view whose bus is forgotten has ended, and a new one follows the new bus."""
+    with watch() as old:
+        reset_event_bus()
+        assert the_pump().flush(GRACE_S)
+        assert old.status == "ended"
+        with watch() as new:
+            say()
+            assert (old.total, new.total) == (0, 1)
+
+
+def test_views_of_two_buses_do_not_mix() -> None:
+    """A view shows the bus it was given, and the process's own without one."""
+    bus = EventBus()
+    with watch("run", bus=bus) as theirs, watch("run") as ours:
+        put(bus, range(3))
+        say()
+        assert (theirs.total, ours.total) == (3, 1)
+
+
+def test_broken_view_does_not_stop_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When sending fails in one view, the others go on."""
+    with watch("run") as broken, watch("run") as other:
+
+        def fail(*_: object) -> None:
+            raise OSError("the line is gone")
+
+        monkeypatch.setattr(broken._sink, "_send", fail)
+        say()
+        say()
+        assert other.total == 2
+        assert readers() == 1
+
+
+def test_secrets_do_not_leave(page: Page) -> None:
+    """No secret of a payload gets into rows, the static table, or the widget's state."""
+    page.run("view = watch('run')\nview")
+    sent: list[bytes] = []
+    page["view"]._sink._send = lambda _, buffers: sent.extend(buffers)
+    say(output_preview=f"use {SECRET}", api_key="hush-hush", headers={"Authorization": f"Bearer {SECRET}"})
+    page.run("1")
+    everything = b"".join(sent).decode() + json.dumps([output["data"] for output in page.outputs])
+    everything += json.dumps(page["view"]._widget.get_state(), default=str)
+    assert "[redacted]" in b"".join(sent).decode()
+    assert SECRET not in everything
+    assert "hush-hush" not in everything
+
+
+def test_hostile_text_stays_text(page: Page) -> None:
+    """Markup in a run id, an event type or a payload is escaped in the static table."""
+    page.run("view = watch()\nview")
+    get_event_bus().publish_nowait(StreamEvent(f"run {HOSTILE}", f"type {HOSTILE}", {"preview": HOSTILE}))
+    (update,) = page.run("1")
+    assert "<img" not in update["data"]["text/html"]
+    assert "<script" not in update["data"]["text/html"]
+    assert update["data"]["text/html"].count("&lt;img") == 3
+
+
+def test_only_run_and_twin_are_synced(page: Page) -> None:
+    """Rows are messages, never state: what a notebook saves of the widget is its code and two names."""
+    page.run("view = watch('run')")
+    say(50, text="not to be saved")
+    state = page["view"]._widget.get_state()
+    assert (state["run"], state["twin"]) == ("run", page["view"]._widget.twin)
+    assert {name for name in state if not name.startswith("_")} <= {
+        "run",
+        "twin",
+        "layout",
+        "tabbable",
+        "tooltip",
+    }
+    assert "not to be saved" not in json.dumps(state, default=str)
+
+
+def test_works_without_a_notebook() -> None:
+    """In a script a view counts and can be printed; it is no cell's, so nothing replaces it."""
+    with watch("run") as one, watch("run") as two:
+        say(3)
+        assert one.total == two.total == 3
+        assert repr(one) == "<LiveTable of run 'run': live, 3 events, 0 missing>"
+        assert "3 events" in one._repr_mimebundle_()["text/plain"]
+    with watch() as all_runs:
+        assert repr(all_runs).startswith("<LiveTable of all runs: live")
+    assert _watch._views == {}
+
+
+def test_views_may_be_made_and_closed_in_threads(page: Page) -> None:
+    """Threads may make, refresh and close views while others publish; none hangs and no reader stays."""
+    page.run("1")
+    over = threading.Event()
+
+    def visit() -> None:
+        try:
+            for _ in range(5):
+                with watch("run") as view:
+                    view._displayed = True
+                    say(2)
+                    view.refresh()
+                    assert view.total >= 2
+        finally:
+            over.set()
+
+    def publish() -> None:
+        while not over.is_set():
+            with run_context("run"):
+                emit_sync("test.event")
+
+    in_threads(visit, visit, publish)
+    assert readers() == 0
+
+
+def test_end_of_a_cell_does_not_wait_for_a_run_that_goes_on(page: Page) -> None:
+    """A background run that never pauses does not hold up the cells: each ends, and shows what is new."""
+    page.run("watch('run')")
+    over = threading.Event()
+
+    def publish() -> None:
+        while not over.is_set():
+            with run_context("run"):
+                emit_sync("test.event")
+
+    def cells() -> int:
+        try:
+            return sum(len(page.run("1")) for _ in range(3))
+        finally:
+            over.set()
+
+    assert in_threads(publish, cells)[1] == 3
+
+
+CELLS = [
+    """
+from IPython.display import display
+from locus_nb import Agent, emit_sync, get_event_bus, run_context, tool, watch
+
+@tool
+def weather(city: str) -> str:
+    "The weather in a city."
+    return f"Sunny in {city}"
+
+display(watch("run-1"))
+with run_context("run-1"):
+    Agent("mock", tools=[weather]).run_sync("What is the weather in Paris?")
+""",
+    "get_event_bus().close_stream_nowait('run-1')",
+    f"""
+view = watch()
+with run_context("run-2"):
+    emit_sync("agent.think", reasoning_preview={HOSTILE!r}, api_key="hush-hush")
+view
+""",
+    "import asyncio\nwith run_context('run-2'):\n    emit_sync('test.awaited')\n    await asyncio.sleep(0)",
+    "assert view.total == 13 and view.missing == 0",
+]
+
+
+@pytest.fixture(scope="module")
+def executed(tmp_path_factory: pytest.TempPathFactory) -> nbformat.NotebookNode:
+    """A notebook that nbclient has executed: a run watched in its cell, and a view of all runs."""
+    made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell.strip()) for cell in CELLS])
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(Path(locus_nb.__file__).parents[1]),
+        "IPYTHONDIR": str(tmp_path_factory.mktemp("ipython")),
+    }
+    NotebookClient(made, timeout=60).execute(env=environment)
+    return made
+
+
+def tables(executed: nbformat.NotebookNode, cell: int) -> list[str]:
+    """The html outputs of a cell."""
+    return [output.data["text/html"] for output in executed.cells[cell].outputs if "text/html" in output.data]
+
+
+def test_executed_notebook_keeps_a_static_table(executed: nbformat.NotebookNode) -> None:
+    """Where no page is, nbclient's notebook holds one table per view, with the whole run, ended."""
+    (table,) = tables(executed, 0)
+    assert "ended · 11 events" in table
+    assert table.count("<tr ") == 11
+    for event_type in ("agent.model.started", "agent.tool.started", "agent.terminate"):
+        assert f"<td>{event_type}</td>" in table
+    outputs = executed.cells[0].outputs
+    assert [WIDGET in output.data for output in outputs] == [True, False]
+    assert all("text/plain" in output.data for output in outputs)
+
+
+def test_executed_notebook_keeps_what_later_cells_did(executed: nbformat.NotebookNode) -> None:
+    """Events of later cells, sync or awaited, get into the table of the cell that shows the view."""
+    (table,) = tables(executed, 2)
+    assert "test.awaited" in table
+    assert "13 events" in table
+    assert [len(executed.cells[cell].outputs) for cell in (1, 3, 4)] == [0, 0, 0]
+
+
+def test_executed_notebook_holds_no_secret_no_markup_and_no_rows_in_its_state(
+    executed: nbformat.NotebookNode,
+) -> None:
+    """What was emitted stands escaped in the table, its secrets nowhere, and rows are no widget state."""
+    text = nbformat.writes(executed).replace(CELLS[2].strip(), "")
+    assert "hush-hush" not in "".join(tables(executed, 2))
+    assert "<img" not in "".join(tables(executed, 2))
+    states = executed.metadata["widgets"]["application/vnd.jupyter.widget-state+json"]["state"]
+    runs = sorted(model["state"].get("run", "-") for model in states.values() if "twin" in model["state"])
+    assert runs == ["", "run-1"]
+    assert "Sunny in Paris" not in json.dumps(states)
+    assert len(text) < 250_000
+
+
+def test_converted_notebook_shows_the_table_without_a_network(
+    executed: nbformat.NotebookNode, tmp_path: Path, chromium: Chromium
+) -> None:
+    """`nbconvert --to html` of it shows both tables to a browser that reaches no network."""
+    html, _ = HTMLExporter().from_notebook_node(executed)
+    file = tmp_path / "notebook.html"
+    file.write_text(html)
+    tab = chromium.tab(file.as_uri(), offline=True)
+    tab.wait("() => document.querySelectorAll('.locus-static tbody tr').length === 24")
+    seen = tab.evaluate(
+        "() => [...document.querySelectorAll('.locus-static')].map((table) => table.checkVisibility())"
+    )
+    assert seen == [True, True]
+    assert tab.evaluate("() => document.querySelectorAll('.locus-static img').length") == 0
+    tab.close()
