@@ -6,10 +6,10 @@ Data goes one way:
                |
                +-- history(run_id) -> events_df -> DataFrame
 
-`_event` is the record, `_bus` takes it in and hands it out, `_history` keeps it, `_inbox` holds what one
-reader has yet to read, `_readers` who they are, `_subscription` is the reader's end. `_context` and
-`_emit` are what an agent's code calls; `_agent`, `_tool` and `_model` are such an agent. `_frames` makes
-DataFrames; `_pump`, `_rows`, `_widget` and `_watch` make the live table.
+`_event` is the record, `_bus` what users call and `_exchange` how it works, `_history` what is kept, `_inbox` what
+one reader has yet to read, `_subscription` the reader's end. `_context` and `_emit` are what an agent's code
+calls; `_agent`, `_tool` and `_model` are such an agent. `_frames` makes DataFrames; `_pump`, `_table`, `_widget`
+and `_watch` make the live table.
 
 Importing this loads the bus and nothing heavy: the rest comes at its first use.
 """

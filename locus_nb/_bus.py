@@ -101,7 +101,8 @@ class EventBus(Exchange):
         """Record `event` and hand it to the run's readers, then to the global ones.
 
         Never waits for a reader. May yield to the loop once per half queue so that readers on the
-        same loop get their turn, and in another thread than a moving reader's pauses 0.1 ms instead.
+        same loop get their turn; for one that moves in another thread it pauses instead, 0.1 ms per half
+        queue that the reader is behind.
 
         Raises:
             ValueError: The event was published before, or its run id is empty.

@@ -7,13 +7,15 @@ in the order of the frame: `order[i]` is the place, in the order of adding, of w
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
 
+from locus_nb._wire import jsonable
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -100,16 +102,19 @@ class NameColumn:
 
     def add(self, values: Sequence[Any]) -> None:
         """Take anything."""
-        if not set(map(type, values)) <= {str}:
-            values = [str.__str__(value) if isinstance(value, str) else None for value in values]
+        names = _distinct(values)
+        if not _are_names(names):
+            values = [jsonable(value) if isinstance(value, str) else None for value in values]
+            names = _distinct(values)
         codes = self._code_of
-        for name in dict.fromkeys(values):
+        for name in names:
             codes.setdefault(name, -1 if name is None else len(codes))
         self._parts.append(np.fromiter(map(codes.__getitem__, values), np.int32, len(values)))
 
     def add_same(self, name: str, length: int) -> None:
         """Take one text for `length` rows."""
-        self._parts.append(np.full(length, self._code_of.setdefault(name, len(self._code_of)), np.int32))
+        code = self._code_of.setdefault(jsonable(name), len(self._code_of))
+        self._parts.append(np.full(length, code, np.int32))
 
     def skip(self, length: int) -> None:
         """Leave `length` rows empty."""
@@ -122,7 +127,9 @@ class NameColumn:
         # The last place is what the code -1 finds.
         place_of = np.full(len(self._code_of) + 1, -1)
         place_of[[self._code_of[name] for name in names]] = np.arange(len(names))
-        return pd.Categorical.from_codes(place_of[codes], objects(names))
+        # Always of dtype object, which pandas would not choose for each set of names.
+        categories = pd.Index(objects(names), dtype=object)
+        return pd.Categorical.from_codes(place_of[codes], cast("Any", categories))
 
 
 class DictColumn:
@@ -138,6 +145,25 @@ class DictColumn:
     def array(self, order: Order) -> NDArray[np.object_]:
         """Give the finished column."""
         return objects(self._values)[order]
+
+
+def _are_names(values: Iterable[Any]) -> bool:
+    if not set(map(type, values)) <= {str}:
+        return False
+    try:
+        "".join(values).encode()
+    except UnicodeEncodeError:
+        # pandas cannot have as a category what UTF-8 cannot hold.
+        return False
+    return True
+
+
+def _distinct(values: Sequence[Any]) -> Iterable[Any]:
+    try:
+        return dict.fromkeys(values)
+    except TypeError:
+        # One cannot be hashed, so not all are texts.
+        return values
 
 
 def counts(values: Sequence[Any]) -> Counts:

@@ -39,7 +39,8 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# How long a publisher in another thread than a moving reader's steps aside, per half queue (seconds).
+# How long a publisher in another thread than a moving reader's steps aside, in seconds per half queue that the
+# reader is behind: on a crowded machine it takes a while until the reader's thread gets its turn.
 _PAUSE = 0.0001
 
 
@@ -270,16 +271,16 @@ class Exchange:
         self._since_aside = 0
         self._step_aside_at = self._half
         here, now = running_loop(), self._clock()
-        elsewhere = False
+        furthest = 0
         with self._lock:
             for inbox in self._readers:
                 backlog = inbox.backlog
                 if backlog and inbox.moving(now):
                     if here is not None and inbox.loop is here:
                         return True
-                    elsewhere = elsewhere or backlog >= self._half
-        if elsewhere:
-            time.sleep(_PAUSE)
+                    furthest = max(furthest, backlog)
+        if furthest >= self._half:
+            time.sleep(_PAUSE * (furthest // self._half))
         return False
 
     def _inbox(self, run_id: str | None) -> Inbox:

@@ -19,9 +19,10 @@ from locus_nb._event import StreamEvent, run_id_error
 from locus_nb._outcomes import error_types, statuses
 from locus_nb._payloads import clean_chunks
 from locus_nb._preview import previews_of
+from locus_nb._wire import jsonable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
     _Column = AmountColumn | CountColumn | NameColumn | TextColumn
 
 _COLUMNS = (
-    "run_id seq event_id timestamp elapsed_ms event_type category span_id parent_span_id agent_name iteration "
-    "status duration_ms model tool_name input_tokens output_tokens cost_usd error_type preview data"
+    "run_id seq event_id timestamp elapsed_ms event_type category span_id parent_span_id agent_name "
+    "iteration status duration_ms model tool_name input_tokens output_tokens cost_usd error_type preview data"
 )
 _FROM_PAYLOAD = {
     "span_id": TextColumn,
@@ -69,7 +70,7 @@ def events_df(run: object = None, *, bus: EventBus | None = None, redact: bool =
     | `status` | category | of what has ended: `ok`, `error` or `interrupted`; NA for all else |
     | `duration_ms` | Float64 | payload, milliseconds |
     | `model`, `tool_name` | category | payload |
-    | `input_tokens` | Int64 | `agent.tokens.used`: prompt tokens, those read from or written to a cache included |
+    | `input_tokens` | Int64 | `agent.tokens.used`: prompt tokens, cached ones included |
     | `output_tokens` | Int64 | `agent.tokens.used`: completion tokens |
     | `cost_usd` | Float64 | payload, US dollars; NA where unknown, never 0 for that |
     | `error_type` | category | payload, or the class named at the start of its error |
@@ -77,17 +78,18 @@ def events_df(run: object = None, *, bus: EventBus | None = None, redact: bool =
     | `data` | object | the payload, a dict |
 
     What a payload lacks, or holds in another type than its column's (a negative count, a text as a number, a
-    number beyond 64 bits), is NA. `prompt_tokens` counts as without the cached ones only if the payload's own
-    numbers say so: the total contains them as well, or they are more than the prompt.
+    number beyond 64 bits), is NA. `prompt_tokens` includes those read from or written to a cache, unless the
+    payload's own numbers say otherwise (its total contains them besides, or they are more than the prompt):
+    then they are added. Nothing is estimated: `cost_usd` is what an emitter put into the payload.
 
     Args:
         run: A run id, any object with a `run_id` or `id` that is one, or an iterable of such: their events in
             history; a run without any, or an unknown one, has no rows. Or an iterable of `StreamEvent`, which
             need not be in history or published; unpublished ones come last. None: every run in history.
         bus: Where to look for runs; default: the process's bus.
-        redact: Take secrets out of `data` and all that is read from it; `data` is then a deep, JSON-able copy.
-            Ids of runs and events and the event types stay as they are. False: `data` is a shallow copy of the
-            payload as it was emitted.
+        redact: Take secrets out of `data` and all that is read from it; `data` is then a deep, JSON-able
+            copy. The ids of runs and events and the event types stay, though a lone surrogate in one is
+            written as its escape. False: `data` is a shallow copy of the payload as it was emitted.
 
     Raises:
         TypeError: `run` is none of these, or mixes events with runs; `bus` is no `EventBus`.
@@ -97,50 +99,47 @@ def events_df(run: object = None, *, bus: EventBus | None = None, redact: bool =
         >>> from locus_nb import StreamEvent, events_df
         >>> used = {"prompt_tokens": 120, "completion_tokens": 30, "model": "mock"}
         >>> df = events_df([StreamEvent("run-1", "agent.tokens.used", used)])
-        >>> df.loc[0, ["input_tokens", "output_tokens", "preview"]].tolist()
-        [120, 30, '120 + 30 tokens']
+        >>> df[["input_tokens", "output_tokens", "preview"]].to_dict("records")
+        [{'input_tokens': 120, 'output_tokens': 30, 'preview': '120 + 30 tokens'}]
     """
-    events = _in_order(_events_of(run, bus))
-    columns = _own_columns(events) | _payload_columns(events, redact=redact)
+    found = _events_of(run, bus)
+    seqs = _seqs(found)
+    order = np.argsort(seqs, kind="stable")
+    events: list[StreamEvent] = [found[place] for place in order.tolist()]
+    seqs = seqs[order]
+    columns = _own_columns(events, seqs) | _payload_columns(events, redact=redact)
     return pd.DataFrame({name: columns[name] for name in _COLUMNS.split()}, copy=False)
 
 
-def _in_order(events: Iterable[StreamEvent]) -> list[StreamEvent]:
-    """Sort by seq, those without one last; whoever looked for them in history has had them numbered."""
-    events = list(events)
-    seqs = _seqs(events)
-    if (np.diff(seqs) >= 0).all():
-        return events
-    return [events[place] for place in np.argsort(seqs, kind="stable").tolist()]
-
-
 def _seqs(events: Sequence[StreamEvent]) -> NDArray[np.int64]:
+    # Whoever looked for events in history has had them numbered.
     places = [event._place for event in events]
     if set(map(type, places)) <= {int}:
         return np.array(places, np.int64)
     return np.array([event.seq or _UNPUBLISHED for event in events], np.int64)
 
 
-def _events_of(run: object, bus: EventBus | None) -> Iterable[StreamEvent]:
-    if bus is not None and not isinstance(bus, EventBus):
+def _events_of(run: object, bus: object) -> list[StreamEvent]:
+    bus = get_event_bus() if bus is None else bus
+    if not isinstance(bus, EventBus):
         raise TypeError(
             f"events_df looks for runs on an EventBus, not on {type(bus).__name__}: pass bus=EventBus"
         )
-    bus = get_event_bus() if bus is None else bus
     if run is None:
         return _history(bus, bus.run_ids())
     if _run_id(run) is None and isinstance(run, Iterable) and not isinstance(run, bytes | bytearray):
         members = list(cast("Iterable[object]", run))
-        events = [member for member in members if isinstance(member, StreamEvent)]
-        if len(events) < len(members) and events:
+        are_events = [isinstance(member, StreamEvent) for member in members]
+        if all(are_events):
+            return cast("list[StreamEvent]", members)
+        if any(are_events):
             raise TypeError("events_df was given events and runs together: pass either, or make two frames")
-        return events or _history(bus, map(_checked_run_id, members))
+        return _history(bus, map(_checked_run_id, members))
     return _history(bus, [_checked_run_id(run)])
 
 
-def _history(bus: EventBus, run_ids: Iterable[str]) -> Iterator[StreamEvent]:
-    for run_id in dict.fromkeys(run_ids):
-        yield from bus.history(run_id)
+def _history(bus: EventBus, run_ids: Iterable[str]) -> list[StreamEvent]:
+    return [event for run_id in dict.fromkeys(run_ids) for event in bus.history(run_id)]
 
 
 def _run_id(run: object) -> str | None:
@@ -162,14 +161,15 @@ def _checked_run_id(run: object) -> str:
     return run_id
 
 
-def _own_columns(events: Sequence[StreamEvent]) -> dict[str, Any]:
+def _own_columns(events: Sequence[StreamEvent], seqs: NDArray[np.int64]) -> dict[str, Any]:
     """Make the columns that the events themselves fill."""
     every = np.arange(len(events))
     run_id, event_id = NameColumn(), TextColumn()
     run_id.add([event._run_id for event in events])
-    event_id.add([event.event_id if event._event_id is None else event._event_id for event in events])
-    runs, seqs = run_id.array(every), _seqs(events)
-    times = _times([event._time for event in events])
+    ids = [event.event_id if event._event_id is None else event._event_id for event in events]
+    event_id.add(ids if "".join(ids).isascii() else [jsonable(each) for each in ids])
+    runs = run_id.array(every)
+    times = _times([event.timestamp_ns for event in events])
     return {
         "run_id": runs,
         "seq": pd.arrays.IntegerArray(seqs, seqs == _UNPUBLISHED),
@@ -189,7 +189,8 @@ def _times(times: list[int]) -> NDArray[np.int64]:
 def _elapsed(times: NDArray[np.int64], runs: NDArray[Any]) -> Any:
     """Give milliseconds since each run's earliest time."""
     known = times != _NO_TIME
-    earliest = np.full(runs.max(initial=-1) + 1, np.iinfo(np.int64).max)
+    # One more, found by the code -1 of an event whose run id is none.
+    earliest = np.full(runs.max(initial=-1) + 2, np.iinfo(np.int64).max)
     np.minimum.at(earliest, runs[known], times[known])
     # Unsigned, so that a difference of more than 292 years is right too.
     since = times.view(np.uint64) - earliest[runs].view(np.uint64)
@@ -215,7 +216,7 @@ def _payload_columns(events: Sequence[StreamEvent], *, redact: bool) -> dict[str
             _add(names["error_type"], error_types(chunk), chunk)
             _add_tokens(tokens, chunk)
             preview.add(previews_of(event_type, chunk.payloads, chunk.columns))
-            data.add(chunk.payloads if redact else [dict(raws[row]) for row in chunk.rows])
+            data.add(chunk.payloads if redact or chunk.ordinary else [dict(raws[row]) for row in chunk.rows])
     order = np.empty(len(rows), np.intp)
     order[rows] = np.arange(len(rows))
     filled = plain | names | tokens | {"preview": preview, "data": data}

@@ -21,8 +21,9 @@ def statuses(chunk: Chunk) -> Sequence[str | None] | None:
     """Give `ok`, `error` or `interrupted` for each event that ends something; None if none of them does.
 
     An event ends something if its type's last part says so, or it has a `success`. It failed if that part is
-    `failed`, `success` is false or there is an `error`; a `reason` or `stop_reason` of `error` or `interrupted`
-    names the status itself. A `success` or `reason` of another type than it has by contract tells nothing.
+    `failed`, `success` is false or there is an `error`; a `reason` or `stop_reason` of `error` or
+    `interrupted` names the status itself. A `success` or `reason` of another type than it has by contract
+    tells nothing.
     """
     columns = chunk.columns
     end = chunk.event_type.rpartition(".")[2]
@@ -44,8 +45,8 @@ def statuses(chunk: Chunk) -> Sequence[str | None] | None:
 def error_types(chunk: Chunk) -> Sequence[str | None] | None:
     """Give the class of each event's error, None where there is none; None if no event can have one.
 
-    That is `error_type`, else the class named at the start of `error` (`TimeoutError: no answer`), or of the last
-    message of a run that ended by an error.
+    That is `error_type`, else the class named at the start of `error` (`TimeoutError: no answer`), or of the
+    last message of a run that ended by an error.
     """
     columns = chunk.columns
     nothing = (None,) * len(chunk.rows)
@@ -82,6 +83,6 @@ def _status(success: object, error: object, reason: object) -> str | None:
 def _class_in(error: object) -> str | None:
     if not isinstance(error, str):
         return None
-    name = error[:_LONGEST_CLASS].partition(":")[0]
+    name = error[: _LONGEST_CLASS + 1].partition(":")[0]
     looks_so = name.replace(".", "").isidentifier() and name.rpartition(".")[2][:1].isupper()
-    return name if looks_so else None
+    return name if looks_so and len(name) <= _LONGEST_CLASS else None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from itertools import chain
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from locus_nb._redact import all_ordinary, is_ordinary_key, redact
@@ -32,12 +33,14 @@ class Chunk(NamedTuple):
     """Clean payloads of one event type with the same keys.
 
     `rows` are their places in what was given; `columns` has for each key the values, in the order of `rows`.
+    Of `ordinary` ones a copy, down to the lists, was all it took.
     """
 
     event_type: str
     rows: Sequence[int]
     payloads: Sequence[Payload]
     columns: Mapping[str, Sequence[Any]]
+    ordinary: bool = True
 
 
 def clean_chunks(
@@ -77,7 +80,13 @@ def clean_chunks(
             odd.setdefault(tuple(payload), []).append((row, payload))
     for keys, members in odd.items():
         odd_rows, payloads = zip(*members, strict=True)
-        yield Chunk(event_type, odd_rows, payloads, {key: [each[key] for each in payloads] for key in keys})
+        yield Chunk(
+            event_type,
+            odd_rows,
+            payloads,
+            {key: [payload[key] for payload in payloads] for key in keys},
+            ordinary=False,
+        )
 
 
 def _alike(rows: Sequence[int], raws: Sequence[dict[Any, Any]]) -> Iterable[Sequence[int]]:
@@ -122,13 +131,20 @@ def _are_ordinary_keys(keys: tuple[Any, ...], *, secrets: bool) -> bool:
 
 
 def _columns_of(raws: Sequence[dict[Any, Any]]) -> dict[str, list[Any]] | None:
-    """Give the values of each key; None if not all have the first one's keys, in the same order."""
-    keys = list(raws[0])
-    if list(chain.from_iterable(raws)) != keys * len(raws):
+    """Give the values of each key; None if not all have the same keys."""
+    keys = tuple(raws[0])
+    if len(set(map(len, raws))) > 1:
         return None
-    # One list after the other: a thousand small objects at a time would set the garbage collector off.
-    values = list(chain.from_iterable(map(_values_of, raws)))
-    return {key: values[place :: len(keys)] for place, key in enumerate(keys)}
+    if not keys:
+        return {}
+    # Of one key alone, itemgetter would give the value itself.
+    values_of = itemgetter(*keys, keys[0])
+    try:
+        # Never all tuples at once: a thousand small objects together set the garbage collector off.
+        values = list(chain.from_iterable(map(values_of, raws)))
+    except KeyError:
+        return None
+    return {key: values[place :: len(keys) + 1] for place, key in enumerate(keys)}
 
 
 def _odd_places(columns: dict[str, list[Any]], payloads: list[Payload], tests: dict[type, Test]) -> set[int]:
@@ -199,7 +215,6 @@ def _all_in_lists(test: Test) -> Test:
     return test_members
 
 
-_values_of: Callable[[dict[Any, Any]], Iterable[Any]] = cast("Any", dict).values
 _list_copy: Callable[[Any], Any] = cast("Any", list).copy
 
 # What values of one exact type have to pass to be copied as they are; a type without a test never is.

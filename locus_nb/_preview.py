@@ -64,8 +64,8 @@ def _of_any(data: Mapping[str, Any]) -> str:
     return dumps(data) if data else ""
 
 
-# A form takes the values of each key and gives a preview for each payload, an empty one where it has nothing to
-# say; None if a key it needs is missing or has values of another type.
+# A form takes the values of each key and gives a preview for each payload, an empty one where it has nothing
+# to say; None if a key it needs is missing or has values of another type.
 
 
 def _model_started(columns: Columns) -> Sequence[str] | None:

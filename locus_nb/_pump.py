@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from locus_nb._subscription import Batch, Subscription
 
-# Seconds between two ticks while there is something to carry; 20 a second is what an eye can use.
+# Seconds from tick to tick while there is something to carry; 20 a second is what an eye can use.
 TICK = 0.05
 
 # A sink that has this many events unread lets the rest wait in its subscription, where drops are counted.
@@ -114,6 +115,7 @@ class Pump:
         while True:
             self._wakeup.clear()
             self._hurry.clear()
+            begun = time.monotonic()
             with self._lock:
                 pairs, flushes = dict(self._pairs), tuple(self._flushes)
                 if not pairs:
@@ -127,7 +129,8 @@ class Pump:
             if len(through) < len(flushes):
                 continue
             if any(carried) or any(active) or any(sink.unread for sink in pairs):
-                self._hurry.wait(self._tick)
+                # A slow tick makes the pause shorter, but never so short that it takes all of the CPU.
+                self._hurry.wait(max(begun + self._tick - time.monotonic(), self._tick / 10))
             elif all(s.wake_with(self._wakeup) for s in pairs.values() if s is not None):
                 self._wakeup.wait()
 

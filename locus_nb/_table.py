@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Status = Literal["waiting", "live", "ended"]
 
 _ROWS_PER_MESSAGE = 1000
-# What is sent again, unasked, while no page has said hello.
+# What is sent again, unasked, while no page has said anything.
 _ROWS_UNASKED = 200
 # Seconds between two such messages with nothing new in them, and seconds after which an idle kernel would
 # have heard the hello, or the acknowledgement, of a page that is there.
@@ -31,8 +31,8 @@ class TableSink:
     """The sink of one live table: a bounded row store, and one message to the page per tick.
 
     The page says hello when it is rendered and when it sees a gap, and gets the rows it lacks. Until the
-    first hello is heard the newest rows are sent at every change, because a busy kernel without subshells
-    hears nothing. A page that says no hello within 3 s, or does not acknowledge rows within 10 s, is sent
+    first word is heard the newest rows are sent at every change, because a busy kernel without subshells
+    hears nothing. A page that says nothing within 3 s, or does not acknowledge rows within 10 s, is sent
     nothing more until it speaks; but silence counts only while the main shell is idle.
 
     Args:
@@ -114,11 +114,13 @@ class TableSink:
         back_to: int | None = None
         while self._said:
             content = self._said.popleft()
-            seq = content.get("last_seq")
-            if not isinstance(seq, int) or isinstance(seq, bool):
+            kind, seq = content.get("kind"), content.get("last_seq")
+            if kind not in ("hello", "ack") or not isinstance(seq, int) or isinstance(seq, bool):
                 continue
             self._owed_since = None
-            if content.get("kind") == "hello":
+            # The first hello in a kernel waits for the blocked cell: JupyterLab has not made its subshell by
+            # then. The acknowledgement after it does not, and says as much.
+            if kind == "hello" or not self._greeted:
                 self._greeted = True
                 back_to = seq if back_to is None else min(back_to, seq)
         if back_to is not None:

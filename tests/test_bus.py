@@ -57,7 +57,9 @@ def test_publish_works_without_a_loop() -> None:
     assert drain(subscription) == list(range(10))
 
 
-@pytest.mark.parametrize("run_id, error", [("", ValueError), (None, TypeError), (7, TypeError), (b"r", TypeError)])
+@pytest.mark.parametrize(
+    "run_id, error", [("", ValueError), (None, TypeError), (7, TypeError), (b"r", TypeError)]
+)
 def test_a_bad_run_id_is_refused_and_nothing_recorded(run_id: Any, error: type[Exception]) -> None:
     """An empty or non-str run id is an error at every call that takes one; the bus stays empty."""
 
@@ -311,7 +313,9 @@ def test_global_replay_gives_the_newest_events_in_order() -> None:
     assert bus.subscribe_global(replay=8).missed == 1
 
 
-@pytest.mark.parametrize("replay, error", [(-1, ValueError), ("5", TypeError), (True, TypeError), (1.0, TypeError)])
+@pytest.mark.parametrize(
+    "replay, error", [(-1, ValueError), ("5", TypeError), (True, TypeError), (1.0, TypeError)]
+)
 def test_a_bad_replay_is_refused(replay: Any, error: type[Exception]) -> None:
     """`replay` is a whole number, at least 0; a refused call registers nobody."""
     bus = EventBus()
@@ -686,8 +690,18 @@ def test_what_happened_to_runs_travels_in_batches() -> None:
         (record,) = opened.runs
         assert opened
         assert (opened.events, opened.closed, opened.dropped) == ((), False, 0)
-        assert (record.run_id, record.name, dict(record.tags), record.status) == ("a", "first", {"k": "v"}, "running")
-        assert (record.cell_id, record.execution_count, record.closed, record.ended_at_ns) == ("c1", 3, False, None)
+        assert (record.run_id, record.name, dict(record.tags), record.status) == (
+            "a",
+            "first",
+            {"k": "v"},
+            "running",
+        )
+        assert (record.cell_id, record.execution_count, record.closed, record.ended_at_ns) == (
+            "c1",
+            3,
+            False,
+            None,
+        )
         put(bus, [0], "b")
         assert [each.run_id for each in (await everything.next_batch()).runs] == ["b"]
         put(bus, [1], "b")
@@ -699,7 +713,12 @@ def test_what_happened_to_runs_travels_in_batches() -> None:
         assert record.ended_at_ns >= record.started_at_ns
         bus.open_stream_nowait("a")
         (record,) = (await everything.next_batch()).runs
-        assert (record.status, record.closed, record.ended_at_ns, record.name) == ("running", False, None, "first")
+        assert (record.status, record.closed, record.ended_at_ns, record.name) == (
+            "running",
+            False,
+            None,
+            "first",
+        )
 
     asyncio.run(main())
 

@@ -39,7 +39,14 @@ def test_outside_of_a_run_nothing_happens() -> None:
 
 def test_any_keyword_is_payload() -> None:
     """`run_id`, `event_type`, `data`, `self` and `timestamp` are legal payload keys."""
-    payload: dict[str, Any] = {"run_id": 1, "event_type": 2, "data": 3, "self": 4, "timestamp": 5, "event_id": 6}
+    payload: dict[str, Any] = {
+        "run_id": 1,
+        "event_type": 2,
+        "data": 3,
+        "self": 4,
+        "timestamp": 5,
+        "event_id": 6,
+    }
     with run_context("run"):
         emit_sync("t", **payload)
         asyncio.run(emit("t", **payload))

@@ -1,16 +1,13 @@
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.bus_kit import GRACE_S
 from tests.jupyter import JupyterLab
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.browser import Chromium, Tab
     from tests.jupyter import LabTab
@@ -27,12 +24,16 @@ def weather(city: str) -> str:
     deadline = time.monotonic() + 60
     while not gate.exists() and time.monotonic() < deadline:
         time.sleep(0.01)
+    while hears and not view._sink._greeted and time.monotonic() < deadline:
+        time.sleep(0.01)
+    heard.append(view._sink._greeted)
     return f"Sunny in {city}"
 """
 
 BLOCKED = """
-gate = Path("{gate}")
-display(watch("run-1"))
+gate, hears, heard = Path("{gate}"), {hears}, []
+view = watch("run-1")
+display(view)
 with run_context("run-1"):
     message = Agent("mock", tools=[weather]).run_sync("What is the weather in Paris?").message
 get_event_bus().close_stream_nowait("run-1")
@@ -72,13 +73,6 @@ def wait_for_rows(page: Tab, *types: str) -> None:
     )
 
 
-def wait_for_file(path: Path, text: str) -> None:
-    """Wait until a file holds a text."""
-    deadline = time.monotonic() + GRACE_S
-    while text not in path.read_text():
-        assert time.monotonic() < deadline, f"{text!r} is not saved"
-
-
 @pytest.mark.parametrize("subshells", [True, False])
 def test_rows_are_painted_while_the_cell_is_blocked(
     lab: JupyterLab,
@@ -87,7 +81,11 @@ def test_rows_are_painted_while_the_cell_is_blocked(
 ) -> None:
     """A run is seen live in the cell that is blocked in `run_sync`, also where the kernel hears no page."""
     gate = lab.notebooks / f"gate-{subshells}"
-    cells = [AGENT, BLOCKED.format(gate=gate.name)]
+    cells = [
+        AGENT,
+        BLOCKED.format(gate=gate.name, hears=subshells),
+        f"assert heard == [{subshells}]\n'as told'",
+    ]
     with lab.open(chromium, f"blocked-{subshells}.ipynb", cells) as notebook:
         if not subshells:
             notebook.page.evaluate(NO_SUBSHELLS)
@@ -105,6 +103,9 @@ def test_rows_are_painted_while_the_cell_is_blocked(
             == "11 events"
         )
         assert notebook.page.evaluate("() => document.querySelector('.locus-live-missing').hidden")
+        notebook.run(2)
+        (output,) = notebook.outputs(2)
+        assert output.get("data") == {"text/plain": "'as told'"}, output
         assert notebook.page.errors == []
 
 
@@ -113,7 +114,7 @@ def test_saved_notebook_shows_the_static_table_and_a_rerun_the_live_one(
 ) -> None:
     """Hidden while live, the static table is saved, shown with a fresh kernel, and gone when run again."""
     (lab.notebooks / "open-gate").touch()
-    cells = [AGENT, BLOCKED.format(gate="open-gate")]
+    cells = [AGENT, BLOCKED.format(gate="open-gate", hears=False)]
     with lab.open(chromium, "saved.ipynb", cells) as notebook:
         notebook.run(0)
         for _ in range(2):
@@ -121,7 +122,7 @@ def test_saved_notebook_shows_the_static_table_and_a_rerun_the_live_one(
             wait_for_rows(notebook.page, "agent.terminate")
             check_one_live_table(notebook)
         notebook.save()
-        wait_for_file(lab.notebooks / "saved.ipynb", "agent.terminate")
+        assert "agent.terminate" in (lab.notebooks / "saved.ipynb").read_text()
         notebook.shut_down_kernel()
     with lab.open(chromium, "saved.ipynb") as notebook:
         notebook.page.wait(f"() => {STATIC_SHOWN} === 1")
@@ -129,6 +130,8 @@ def test_saved_notebook_shows_the_static_table_and_a_rerun_the_live_one(
         assert "run-1 · ended · 22 events" in table
         assert "agent.terminate" in table
         assert notebook.page.evaluate("() => document.querySelectorAll('.locus-live').length") == 0
+        align = "() => getComputedStyle(document.querySelector('.locus-static td:last-child')).textAlign"
+        assert notebook.page.evaluate(align) == "left"
         # JupyterLab's line about the widget that is gone takes no room.
         heights = notebook.page.evaluate(
             "() => [...document.querySelectorAll('.jp-OutputArea-child')].map((row) => row.offsetHeight > 0)"
@@ -154,7 +157,9 @@ def check_one_live_table(notebook: LabTab) -> None:
 def test_restarted_kernel_leaves_the_static_table(lab: JupyterLab, chromium: Chromium) -> None:
     """A kernel restarted under a live view leaves its rows readable; run again, the view is live."""
     (lab.notebooks / "open-gate").touch()
-    with lab.open(chromium, "restart.ipynb", [AGENT + BLOCKED.format(gate="open-gate")]) as notebook:
+    with lab.open(
+        chromium, "restart.ipynb", [AGENT + BLOCKED.format(gate="open-gate", hears=False)]
+    ) as notebook:
         notebook.run(0)
         wait_for_rows(notebook.page, "agent.terminate")
         notebook.restart_kernel()

@@ -152,7 +152,9 @@ def test_ticks_on_while_a_sink_has_more_to_do(pump: Pump) -> None:
     assert parked(pump)
     assert sink.ticks >= 4
     assert isinstance(pump._hurry, Bell)
-    assert set(pump._hurry.timeouts) == {TICK}
+    pauses = [pause for pause in pump._hurry.timeouts if pause is not None]
+    assert len(pauses) >= 3
+    assert all(TICK / 10 <= pause <= TICK for pause in pauses)
 
 
 def test_burst_makes_few_ticks(pump: Pump) -> None:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from locus_nb import EventBus, StreamEvent
+from locus_nb._redact import redact
 from locus_nb._rows import Row, RowStore, encode, row_of
 
 
@@ -55,6 +56,23 @@ def test_row_holds_what_the_event_says() -> None:
     assert made.preview == "weather(city)"
     assert json.loads(made.detail) == {"tool_name": "weather", "arg_keys": ["city"]}
     assert made.detail.startswith('{\n  "tool_name": "weather"')
+
+
+@given(
+    data=st.dictionaries(
+        st.text(),
+        st.recursive(
+            st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+            lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+            max_leaves=5,
+        ),
+        max_size=4,
+    )
+)
+def test_detail_is_indented_json(data: dict[str, Any]) -> None:
+    """However a payload is nested, its detail is what `json.dumps` with an indent of two makes of it."""
+    detail = row_of(published(data)).detail
+    assert detail == json.dumps(redact(data), indent=2, ensure_ascii=False)
 
 
 def test_secrets_are_taken_out() -> None:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from locus_nb._rows import Row
-
     from tests.browser import Chromium
 
 TAGS = {"div", "style", "table", "caption", "b", "thead", "tbody", "tr", "th", "td", "p"}

@@ -398,7 +398,10 @@ def test_one_consumer_after_another_in_other_loops_and_threads_is_fine() -> None
     assert asyncio.run(_read_one(subscription)) == 0
     assert in_threads(lambda: next(subscription).data["n"]) == [1]
     assert asyncio.run(_read_one(subscription)) == 2
-    assert in_threads(lambda: _waits_in_loop(bus, subscription), lambda: _publish_when_asleep(bus)) == [7, None]
+    assert in_threads(lambda: _waits_in_loop(bus, subscription), lambda: _publish_when_asleep(bus)) == [
+        7,
+        None,
+    ]
 
 
 async def _subscribe(bus: EventBus) -> Subscription:

@@ -173,6 +173,19 @@ def test_hello_is_answered_with_what_follows() -> None:
     assert (again["prev"], again.seqs) == (0, list(range(1, 11)))
 
 
+def test_first_acknowledgement_is_as_good_as_a_hello() -> None:
+    """A page whose hello waits for a blocked cell is known by what it acknowledges, and gets what follows."""
+    desk = Desk()
+    desk.busy = True
+    desk.put(250)
+    desk.tick()
+    desk.ack(30)
+    assert desk.tick()[0]["prev"] == 30
+    desk.ack(250)
+    desk.put(1)
+    assert seqs(desk.tick()) == [251]
+
+
 def test_hello_is_answered_also_without_rows() -> None:
     """A page that has everything is told the state of the view."""
     desk = Desk()
@@ -324,6 +337,8 @@ def test_long_rest_is_no_silence() -> None:
         [],
         {},
         {"kind": "hello"},
+        {"kind": "bye", "last_seq": 0},
+        {"kind": [], "last_seq": 0},
         {"kind": "hello", "last_seq": "1"},
         {"kind": "hello", "last_seq": True},
         {"kind": "hello", "last_seq": None},
@@ -331,7 +346,7 @@ def test_long_rest_is_no_silence() -> None:
     ],
 )
 def test_what_is_no_message_is_ignored(said: object) -> None:
-    """Anything that is not `{kind, last_seq: int}` changes nothing."""
+    """Anything that is no hello or acknowledgement with an int as `last_seq` changes nothing."""
     desk = Desk()
     desk.put(1)
     desk.tick()

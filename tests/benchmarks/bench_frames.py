@@ -2,9 +2,9 @@
 
     python tests/benchmarks/bench_frames.py [--events 100000] [--rounds 13]
 
-Both run in this process, alternating; `json_normalize` is given the finished list of dicts, so what
-making those takes is not counted. The events are whole agent runs with the payloads of the agent,
-every event with values of its own.
+All run in this process, alternating. The first line gives `json_normalize` the finished list of dicts, so
+what making those takes is not counted; the second counts it. The events are whole agent runs with the
+payloads of the agent, every event with values of its own.
 """
 
 from __future__ import annotations
@@ -28,10 +28,11 @@ from locus_nb._frames import events_df
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-WORDS = (
+TEXT = (
     "the weather in Paris is mild with a light breeze from west and rain later so I look it up first "
     "then compare both results step by step before giving an answer: it depends on what you need"
-).split()
+)
+WORDS = TEXT.split()
 
 
 def payloads(rng: random.Random) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -156,6 +157,7 @@ def main() -> None:
     dicts = [event.to_dict() for event in events]
     calls: dict[str, Callable[[], object]] = {
         "json_normalize": lambda: pd.json_normalize(dicts),
+        "to_dict, json_normalize": lambda: pd.json_normalize([event.to_dict() for event in events]),
         "events_df": lambda: events_df(events),
         "events_df, redact=False": lambda: events_df(events, redact=False),
     }

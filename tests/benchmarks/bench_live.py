@@ -1,0 +1,158 @@
+"""Emits 5,000 events a second for 20 s in a real JupyterLab, watched in real Chromium.
+
+    python tests/benchmarks/bench_live.py
+
+The whole way: `emit_sync` in a blocked cell, bus, pump, server, page. `paint` is the time from an event's
+emission to the frame after which its row, or a later one, stands in the document; kernel and page read the
+same clock.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from bisect import bisect_left
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tests.browser import Chromium
+from tests.jupyter import JupyterLab
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+EVENTS_PER_SECOND = 5_000
+SECONDS = 20
+MISSED_FRAME_MS = 34
+MISSED_PAINT_MS = 150
+
+PREPARE = """
+import json, time
+from pathlib import Path
+from locus_nb import emit_sync, run_context, watch
+
+view = watch()
+heard, hear = [], view._sink.hear
+view._sink.hear = lambda content: (heard.append(content), hear(content))
+view
+"""
+
+EMIT = f"""
+stamps, pump_s = [], time.process_time()
+with run_context("bench"):
+    begun = time.monotonic()
+    for n in range({EVENTS_PER_SECOND * SECONDS}):
+        late = time.monotonic() - begun - n / {EVENTS_PER_SECOND}
+        if late < 0:
+            time.sleep(0.001)
+        stamps.append(time.time_ns())
+        emit_sync("agent.tool.completed", tool_name="weather", span_id=f"span-{{n}}", success=True,
+                  duration_ms=1.5, output_preview=f"Lisbon: sunny, {{n}} degrees", error=None)
+took = time.monotonic() - begun
+cpu = time.process_time() - pump_s
+"""
+
+REPORT = """
+deadline = time.monotonic() + 30
+while view.total + view.missing < len(stamps) and time.monotonic() < deadline:
+    time.sleep(0.05)
+facts = {"stamps": [stamp / 1e6 for stamp in stamps], "took": took, "cpu": cpu}
+facts |= {"total": view.total, "missing": view.missing, "heard": heard}
+_ = Path("facts.json").write_text(json.dumps(facts))
+"""
+
+OBSERVE = """() => {
+    const seen = { frames: [], shown: [] };
+    const painted = new MessageChannel();
+    const clock = () => performance.timeOrigin + performance.now();
+    const newest = () => {
+        const rows = [...document.querySelectorAll(".locus-live-row")].filter((row) => !row.hidden);
+        return rows.length ? Number(rows.at(-1).firstChild.textContent) : 0;
+    };
+    // A message posted in a frame is handled after that frame's painting.
+    painted.port1.onmessage = () => {
+        const seq = newest();
+        if (seq !== seen.shown.at(-1)?.[0]) seen.shown.push([seq, clock()]);
+    };
+    let before = performance.now();
+    const frame = (now) => {
+        seen.frames.push(now - before);
+        before = now;
+        painted.port2.postMessage(0);
+        if (!window.over) requestAnimationFrame(frame);
+    };
+    requestAnimationFrame(frame);
+    window.seen = seen;
+}"""
+
+READ = """() => {
+    window.over = true;
+    const frames = window.seen.frames.slice(1);
+    return { frames, shown: window.seen.shown, count: document.querySelector(".locus-live-count").textContent };
+}"""
+
+
+def quantile(values: Sequence[float], part: float) -> float:
+    """The value below which that part of the values lies."""
+    return sorted(values)[min(len(values) - 1, int(len(values) * part))]
+
+
+def summary(values: Sequence[float]) -> str:
+    """The middle, the 95th percentile and the worst."""
+    return f"p50 {quantile(values, 0.5):6.1f}   p95 {quantile(values, 0.95):6.1f}   max {max(values):6.1f} ms"
+
+
+def measure(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """One run: what the kernel knows, and what the page saw."""
+    cells = [PREPARE, EMIT, REPORT]
+    with (
+        JupyterLab(folder) as lab,
+        Chromium() as chromium,
+        lab.open(chromium, "bench.ipynb", cells) as notebook,
+    ):
+        notebook.run(0)
+        notebook.page.wait("() => document.querySelector('.locus-live')")
+        notebook.page.evaluate(OBSERVE)
+        notebook.start(1)
+        notebook.finish(timeout=10 * SECONDS)
+        notebook.run(2)
+        facts = json.loads((lab.notebooks / "facts.json").read_text())
+        last = f"() => window.seen.shown.at(-1)?.[0] === {facts['total']}"
+        notebook.page.wait(last)
+        seen = notebook.page.evaluate(READ)
+        if notebook.page.errors:
+            raise RuntimeError(f"the page reported errors: {notebook.page.errors}")
+    return facts, seen
+
+
+def paints(stamps: Sequence[float], shown: Sequence[tuple[int, float]]) -> list[float]:
+    """For each event the milliseconds until it was shown: the n-th event has the n-th seq."""
+    seqs = [seq for seq, _ in shown]
+    return [
+        shown[bisect_left(seqs, seq)][1] - stamp for seq, stamp in enumerate(stamps, 1) if seq <= seqs[-1]
+    ]
+
+
+def main() -> int:
+    """Prints the figures; 1 when an event is lacking or a target is missed."""
+    with tempfile.TemporaryDirectory() as folder:
+        facts, seen = measure(Path(folder))
+    events = EVENTS_PER_SECOND * SECONDS
+    gaps = sum(said["kind"] == "hello" for said in facts["heard"]) - 1
+    shown = paints(facts["stamps"], seen["shown"])
+    print(f"{events:,} events in {facts['took']:.1f} s, {facts['cpu']:.1f} s of CPU: {seen['count']}")
+    print(f"gaps      {gaps}, missing {facts['missing']}, total {facts['total']:,}")
+    print(f"frame     {summary(seen['frames'])}   (target: p95 under {MISSED_FRAME_MS})")
+    print(f"paint     {summary(shown)}   (target: p95 under {MISSED_PAINT_MS})")
+    lacking = gaps or facts["missing"] or facts["total"] != events or len(shown) != events
+    slow = quantile(seen["frames"], 0.95) >= MISSED_FRAME_MS or quantile(shown, 0.95) >= MISSED_PAINT_MS
+    if lacking or slow:
+        print(f"MISSED: {json.dumps({'lacking': bool(lacking), 'slow': slow})}")
+    return int(bool(lacking or slow))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
