@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from os import urandom
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -110,11 +111,9 @@ class StreamEvent:
     def event_id(self) -> str:
         """Unique id; the same at every reading, from any thread."""
         if self._event_id is None:
-            from uuid import uuid4  # noqa: PLC0415 - costs a third of the package's import time
-
+            made = _uuid4()
             with _id_lock:
-                if self._event_id is None:
-                    self._event_id = str(uuid4())
+                self._event_id = self._event_id or made
         return self._event_id
 
     @property
@@ -149,6 +148,13 @@ class StreamEvent:
 
     def __reduce__(self) -> tuple[type[StreamEvent], tuple[Any, ...]]:
         return StreamEvent, (self._run_id, self._event_type, self._data, self.timestamp, self.event_id)
+
+
+def _uuid4() -> str:
+    # What `str(uuid.uuid4())` gives (RFC 9562, section 5.4), in half of its time and without its import.
+    digits = urandom(16).hex()
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
 def run_id_error(run_id: object) -> TypeError | ValueError | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
+from typing import Any
 
 
 def allow_nested_loops() -> None:
@@ -16,8 +18,6 @@ def allow_nested_loops() -> None:
         >>> from locus_nb import allow_nested_loops
         >>> allow_nested_loops()  # doctest: +SKIP
     """
-    if sys.version_info >= (3, 12):
-        import nest_asyncio2 as nest  # noqa: PLC0415 - patches asyncio's internals on import already
-    else:
-        import nest_asyncio as nest  # noqa: PLC0415 - as above
+    # Patches asyncio's internals on import already. Neither has types.
+    nest: Any = import_module("nest_asyncio2" if sys.version_info >= (3, 12) else "nest_asyncio")
     nest.apply()

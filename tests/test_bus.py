@@ -4,7 +4,7 @@ import asyncio
 import gc
 import json
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -121,7 +121,8 @@ def test_publishing_from_a_thread_without_and_with_its_own_loop() -> None:
 
 def test_attributes_of_a_bus_may_be_assigned() -> None:
     """A bus is an ordinary object: adapters and tests may replace its methods."""
-    bus, seen = EventBus(), list[StreamEvent]()
+    bus: Any = EventBus()
+    seen: list[StreamEvent] = []
     bus.publish_nowait = seen.append
     bus.publish_nowait(event(1))
     assert ns(seen) == [1]
@@ -147,7 +148,7 @@ def test_a_bad_bound_is_refused_by_name(option: str, bad: Any) -> None:
     """A bound of the wrong type or too small is an error that names it."""
     kind = ValueError if isinstance(bad, int | float) and bad is not True and bad != 1.5 else TypeError
     with pytest.raises(kind, match=option):
-        EventBus(**{option: bad})
+        cast("Any", EventBus)(**{option: bad})
 
 
 def test_options_are_keyword_only_and_unknown_ones_named() -> None:
@@ -488,8 +489,13 @@ def test_bookkeeping_is_bounded() -> None:
     assert len(logs.retained) <= 3
     assert len(logs._closed_husks) <= 30
     assert len(logs._open_husks) <= 30
-    assert not (readers.of_run or readers.of_all or readers.parked or readers.lagging or readers.forgotten)
-    assert not (bus._changes or bus._intake)
+    assert not (readers.of_run)
+    assert not (readers.of_all)
+    assert not (readers.parked)
+    assert not (readers.lagging)
+    assert not (readers.forgotten)
+    assert not (bus._changes)
+    assert not (bus._intake)
 
 
 def test_drop_forgets_history_and_closed_state() -> None:

@@ -222,7 +222,9 @@ class BusMachine(RuleBasedStateMachine):
         due = reader.read(len(reader.replayed) + len(reader.queue))
         dropped, reader.told = reader.dropped - reader.told, reader.dropped
         if batch is None:
-            assert not (due or dropped or reader.closed)
+            assert not due
+            assert not dropped
+            assert not (reader.closed)
             return
         assert (ns(batch.events), batch.dropped, batch.closed) == (due, dropped, reader.closed)
         assert bool(batch) == (not reader.closed or bool(due or dropped or batch.runs))

@@ -82,15 +82,16 @@ def test_a_bus_that_raises_does_not_break_the_agent(monkeypatch: pytest.MonkeyPa
     """Whatever `publish_nowait` raises stays inside `emit`, and is counted; an interrupt goes through."""
     bus = get_event_bus()
 
+    errors: list[BaseException] = [KeyboardInterrupt(), RecursionError(), MemoryError(), RuntimeError("x")]
+
     def broken(_: object) -> None:
-        raise error
+        raise errors.pop()
 
     monkeypatch.setattr(bus, "publish_nowait", broken)
     with run_context("run"):
-        for error in (RuntimeError("x"), MemoryError(), RecursionError()):
+        for _ in range(3):
             emit_sync("t")
         assert bus.stats()["emit_failures_total"] == 3
-        error = KeyboardInterrupt()
         with pytest.raises(KeyboardInterrupt):
             emit_sync("t")
 

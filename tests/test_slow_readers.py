@@ -245,7 +245,9 @@ def test_a_slow_reader_loses_for_itself_alone(bus: EventBus, clock: Clock) -> No
     check_counts(slow)
 
 
-def test_idle_readers_stay_asleep_while_another_one_lags(clock: Clock) -> None:
+def test_idle_readers_stay_asleep_while_another_one_lags(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A reader with a full overflow and drops behind it does not keep waking those that wait."""
 
     async def main() -> None:
@@ -265,7 +267,7 @@ def test_idle_readers_stay_asleep_while_another_one_lags(clock: Clock) -> None:
             looks.append(1)
             return take(*arguments)
 
-        bus.take = counted
+        monkeypatch.setattr(bus, "take", counted)
         for _ in range(50):
             await asyncio.sleep(0)
         assert looks == []
@@ -472,7 +474,9 @@ async def _first(subscription: Subscription) -> int:
     return (await anext(subscription)).data["n"]
 
 
-def test_a_reader_whose_loop_is_blocked_costs_one_wake_up(clock: Clock) -> None:
+def test_a_reader_whose_loop_is_blocked_costs_one_wake_up(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A reader asleep on a loop that does not turn is woken once, not once per publish."""
     wakes: list[object] = []
 
@@ -483,11 +487,11 @@ def test_a_reader_whose_loop_is_blocked_costs_one_wake_up(clock: Clock) -> None:
         await asyncio.sleep(0)
         wake = loop.call_soon_threadsafe
 
-        def counted(*arguments: object) -> object:
+        def counted(*arguments: Any) -> object:
             wakes.append(arguments)
-            return wake(*arguments)  # pyright: ignore[reportArgumentType]
+            return wake(*arguments)
 
-        loop.call_soon_threadsafe = counted
+        monkeypatch.setattr(loop, "call_soon_threadsafe", counted)
         in_threads(lambda: put(bus, range(100)))
         assert len(wakes) == 1
         assert ns(await asyncio.gather(*tasks)) == [0] * 5

@@ -105,8 +105,9 @@ def test_both_kinds_of_context_manager_close() -> None:
             put(bus, [1])
         async with bus.subscribe_global() as two:
             put(bus, [2, 3])
+        three = bus.subscribe("run")
         with pytest.raises(ZeroDivisionError):
-            async with bus.subscribe("run") as three:
+            async with three:
                 raise ZeroDivisionError
         stats = bus.stats()
         assert (stats["active_runs"], stats["global_subscribers"]) == (0, 0)

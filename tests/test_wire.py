@@ -184,7 +184,7 @@ class Answer(BaseModel):
         (np.int64(4), 4),
         (np.float32(0.5), 0.5),
         (np.float64("nan"), "NaN"),
-        (np.bool_(True), True),  # noqa: FBT003 - numpy's own signature
+        (np.bool_(True), True),
         (np.str_("a"), "a"),
         (np.array([[1, 2], [3, 4]]), [[1, 2], [3, 4]]),
         ((1, (2,)), [1, [2]]),
