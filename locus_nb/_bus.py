@@ -13,7 +13,7 @@ import time
 import weakref
 from typing import TYPE_CHECKING, NoReturn, TypedDict
 
-from locus_nb._event import StreamEvent, run_id_error
+from locus_nb._event import StreamEvent, exact, run_id_error
 from locus_nb._exchange import Exchange
 from locus_nb._history import HistoryView, RunLogs
 from locus_nb._subscription import Subscription
@@ -94,7 +94,9 @@ class EventBus(Exchange):
             clock=clock,
         )
         self._emit_failures = 0
-        self._history: Mapping[str, tuple[StreamEvent, ...]] = HistoryView(self.history, self.run_ids)
+        self._history: Mapping[str, tuple[StreamEvent, ...]] = HistoryView(
+            lambda run_id: self._settled(self._events_of, exact(run_id)), self.run_ids
+        )
         _buses.add(self)
 
     async def publish(self, event: StreamEvent) -> None:
@@ -159,7 +161,7 @@ class EventBus(Exchange):
 
     def close_stream_nowait(self, run_id: str) -> None:
         """Do what `close_stream` does, from anywhere."""
-        _check_run_id(run_id)
+        run_id = _exact_run_id(run_id)
         self._change(self._close, run_id)
 
     def open_stream_nowait(
@@ -178,7 +180,7 @@ class EventBus(Exchange):
         Raises:
             TypeError, ValueError: `run_id` cannot name a run.
         """
-        _check_run_id(run_id)
+        run_id = _exact_run_id(run_id)
         known = {"name": name, "tags": None if tags is None else dict(tags)}
         known |= {"cell_id": cell_id, "execution_count": execution_count}
         self._change(self._open, run_id, {key: value for key, value in known.items() if value is not None})
@@ -193,7 +195,7 @@ class EventBus(Exchange):
 
     def drop_history_nowait(self, run_id: str) -> None:
         """Do what `drop_history` does, from anywhere."""
-        _check_run_id(run_id)
+        run_id = _exact_run_id(run_id)
         self._change(self._logs.drop, run_id)
 
     async def close_global(self) -> None:
@@ -220,7 +222,7 @@ class EventBus(Exchange):
         Raises:
             TypeError, ValueError: `run_id` cannot name a run.
         """
-        _check_run_id(run_id)
+        run_id = _exact_run_id(run_id)
         inbox = self._inbox(run_id)
         inbox.follow = follow
         subscription = Subscription(self, inbox)
@@ -246,7 +248,7 @@ class EventBus(Exchange):
 
     def history(self, run_id: str) -> tuple[StreamEvent, ...]:
         """Events of the run that are kept, oldest first; empty for an unknown run."""
-        return self._settled(self._events_of, run_id)
+        return self._settled(self._events_of, exact(run_id)) or ()
 
     def run_ids(self) -> tuple[str, ...]:
         """Runs with history, least recently published to first."""
@@ -254,7 +256,7 @@ class EventBus(Exchange):
 
     def run_record(self, run_id: str) -> RunRecord | None:
         """What is known of the run now; None for an unknown one."""
-        return self._settled(self._record_of, run_id)
+        return self._settled(self._record_of, exact(run_id))
 
     def stats(self) -> BusStats:
         """Counts of the whole bus, at one moment."""
@@ -299,10 +301,11 @@ def _refuse(event: object) -> NoReturn:
     raise ValueError(msg)
 
 
-def _check_run_id(run_id: object) -> None:
+def _exact_run_id(run_id: str) -> str:
     error = run_id_error(run_id)
     if error is not None:
         raise error
+    return exact(run_id)
 
 
 def _check_bound(name: str, value: object, *, least: int) -> None:

@@ -13,6 +13,8 @@ from typing import Any, Protocol
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_FIRST = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+_LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
 _id_lock = threading.Lock()
 
 
@@ -41,7 +43,7 @@ class StreamEvent:
     Raises:
         TypeError: `event_type` is not a str, `data` not a mapping, `timestamp` not a
             datetime or `event_id` not a str.
-        ValueError: `event_type` or `event_id` is empty, or `timestamp` is naive.
+        ValueError: `event_type` or `event_id` is empty, or `timestamp` is naive or out of range in UTC.
 
     Example:
         >>> event = StreamEvent("run-1", "agent.think", {"iteration": 1})
@@ -67,8 +69,9 @@ class StreamEvent:
     ) -> None:
         if event_type.__class__ is not str or not event_type:
             _check_text("event_type", event_type)
-        self._run_id = run_id
-        self._event_type = event_type
+        # Exact: under the bus's lock nothing of a subclass's own may run, not even its hash.
+        self._run_id = run_id if run_id.__class__ is str else exact(run_id)
+        self._event_type = event_type if event_type.__class__ is str else exact(event_type)
         self._arrived = 0.0
         if data.__class__ is not dict:
             _check_mapping(data)
@@ -77,10 +80,10 @@ class StreamEvent:
         if event_id is not None:
             _check_text("event_id", event_id)
         self._event_id = event_id
-        if run_id.__class__ is str and run_id:
+        if self._run_id.__class__ is str and self._run_id:
             self._place = None
         else:
-            self._place = None if run_id_error(run_id) is None else False
+            self._place = False
 
     @property
     def run_id(self) -> str:
@@ -157,6 +160,11 @@ def _uuid4() -> str:
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
+def exact(text: Any) -> Any:
+    """The bare `str` of a subclass's object; anything else as it is."""
+    return str.__str__(text) if isinstance(text, str) else text
+
+
 def run_id_error(run_id: object) -> TypeError | ValueError | None:
     """Say what is wrong with `run_id`; None if it can name a run."""
     if not isinstance(run_id, str):
@@ -188,7 +196,11 @@ def _microseconds(timestamp: object) -> int:
     if timestamp.utcoffset() is None:
         msg = "StreamEvent refuses a naive timestamp, whose zone is a guess: use datetime.now(UTC)"
         raise ValueError(msg)
-    return (timestamp - _EPOCH) // _MICROSECOND
+    since = (timestamp - _EPOCH) // _MICROSECOND
+    if not _FIRST <= since <= _LAST:
+        msg = f"StreamEvent refuses {timestamp.isoformat()}, which in UTC is not in the years 1 to 9999"
+        raise ValueError(msg)
+    return since
 
 
 def _begin_in_child() -> None:

@@ -217,7 +217,12 @@ class Exchange:
                 # Whoever asked for this change may have published before, while others were handed out.
                 self._hand_out()
                 change, args = self._changes[0]
-                change(*args)
+                try:
+                    change(*args)
+                except Exception:
+                    # Its maker hears of it; the next one must not find it here again.
+                    self._changes.popleft()
+                    raise
                 self._changes.popleft()
             self._readers.wake(now)
             if not self._reentered:
@@ -336,9 +341,9 @@ class Exchange:
         self._readers.tell(run_id)
         self._readers.end(inbox for inbox in self._readers.of_run.get(run_id, ()) if not inbox.follow)
 
-    def _events_of(self, run_id: str) -> tuple[StreamEvent, ...]:
-        log = self._logs.retained.get(run_id)
-        return () if log is None else tuple(log.events)
+    def _events_of(self, run_id: str) -> tuple[StreamEvent, ...] | None:
+        log = self._logs.find(run_id)
+        return None if log is None else tuple(log.events)
 
     def _record_of(self, run_id: str) -> RunRecord | None:
         log = self._logs.find(run_id)

@@ -6,6 +6,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
@@ -13,7 +14,7 @@ from locus_nb._atomic import commit
 from locus_nb.event_types import AGENT_TERMINATE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
 
     from locus_nb._event import StreamEvent
 
@@ -47,6 +48,7 @@ class RunLog:
     """The history of one run, and what is known of the run itself. Guarded by the bus's lock."""
 
     __slots__ = (
+        "before",
         "cell_id",
         "closed",
         "ended_at_ns",
@@ -64,6 +66,8 @@ class RunLog:
         self.run_id = run_id
         self.events: deque[StreamEvent] | tuple[()] = ()
         self.total = 0
+        # Events of the run's earlier lives: an old end does not decide about a new one.
+        self.before = 0
         self.name: str | None = None
         self.tags = _NO_TAGS
         self.cell_id: str | None = None
@@ -80,6 +84,8 @@ class RunLog:
 
     def open(self) -> None:
         """Take events again after a close; nothing if it is open."""
+        if self.closed:
+            self.before = self.total
         self.ended_at_ns = None
         self.status = "running"
         self.closed = False
@@ -89,7 +95,7 @@ class RunLog:
         if self.closed:
             return
         self.ended_at_ns = time.time_ns()
-        self.status = _final_status(self.events)
+        self.status = _final_status(islice(reversed(self.events), self.total - self.before))
         self.closed = True
 
     def record(self) -> RunRecord:
@@ -108,8 +114,8 @@ class RunLog:
         )
 
 
-def _final_status(events: Sequence[StreamEvent]) -> RunStatus:
-    for event in reversed(events):
+def _final_status(newest_first: Iterable[StreamEvent]) -> RunStatus:
+    for event in newest_first:
         if event.event_type == AGENT_TERMINATE:
             reason = event.data.get("reason")
             if isinstance(reason, str) and reason in {"error", "interrupted"}:
@@ -197,19 +203,26 @@ class RunLogs:
 class HistoryView(Mapping[str, "tuple[StreamEvent, ...]"]):
     """Run id to events, oldest first, of every run with history; each read is a snapshot.
 
-    Safe to use from any thread while others publish.
+    Safe to use from any thread while others publish: a run that is evicted while this is gone through has no
+    events, and is no error.
     """
 
     def __init__(
-        self, history: Callable[[str], tuple[StreamEvent, ...]], run_ids: Callable[[], tuple[str, ...]]
+        self,
+        events_of: Callable[[str], tuple[StreamEvent, ...] | None],
+        run_ids: Callable[[], tuple[str, ...]],
     ) -> None:
-        self._events_of = history
+        self._events_of = events_of
         self._run_ids = run_ids
 
     def __getitem__(self, run_id: str) -> tuple[StreamEvent, ...]:
-        if run_id not in self._run_ids():
+        events = self._events_of(run_id)
+        if events is None:
             raise KeyError(run_id)
-        return self._events_of(run_id)
+        return events
+
+    def __contains__(self, run_id: object) -> bool:
+        return run_id in self._run_ids()
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._run_ids())

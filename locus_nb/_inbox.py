@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections import deque
+from enum import Enum
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,14 @@ _SLICES = 32
 
 # A global reader that never asks for batches is not told of runs; it remembers no more than these.
 MAX_UNTOLD_RUNS = 10_000
+
+
+class Fit(Enum):
+    """How events fit a reader's queue: with room for more, just so, or not all of them."""
+
+    AMPLE = 0
+    TIGHT = 1
+    OVER = 2
 
 
 class EndOfStream(Exception):  # noqa: N818 - a signal between this package's own parts, not an error
@@ -121,20 +130,20 @@ class Inbox:
         self.offered = self.replayed = self.peak = len(events)
         self.missed = missed
 
-    def offer(self, events: Sequence[StreamEvent], steps: list[Step], now: float) -> bool:
-        """Add to `steps` what hands `events` to this reader; True if some will be in the overflow."""
+    def offer(self, events: Sequence[StreamEvent], steps: list[Step], now: float) -> Fit:
+        """Add to `steps` what hands `events` to this reader, and say how they will fit."""
         count = len(events)
         steps.append((setattr, self, "offered", self.offered + count))
-        if not self.held and count + self.margin <= self._room():
+        if not self.held and not self.overflow and count + self.margin <= self._room():
             steps.append((self.ready.extend, events))
-            return False
+            return Fit.AMPLE
         if self.ready:
             pour_back(self.ready, self.held)
         self._refill()
         fits = 0 if self.overflow else max(0, self._room())
         if count <= fits:
             steps.append((self.held.extend, events))
-            return False
+            return Fit.TIGHT
         waits = fits + self.overflow_size - len(self.overflow)
         steps.append((self.held.extend, events[:fits]))
         late = events[fits:waits]
@@ -144,7 +153,7 @@ class Inbox:
         steps.append((self.overflow.extend, late))
         if count > waits:
             steps.append((setattr, self, "dropped", self.dropped + count - waits))
-        return True
+        return Fit.OVER
 
     def note_run(self, run_id: str) -> None:
         """Remember to tell of this run in the next batch; the longest untold go when there are too many."""
@@ -154,7 +163,9 @@ class Inbox:
                 self.stirred_runs.pop(next(iter(self.stirred_runs)), None)
 
     def expire(self, now: float) -> None:
-        """Drop what has waited in the overflow for its time."""
+        """Drop what has waited in the overflow for its time and found no room."""
+        # The reader may have taken from `ready` since, which makes room that nobody has used yet.
+        self._refill()
         due = 0
         for event in self.overflow:
             if event._arrived + self.timeout > now:

@@ -158,7 +158,7 @@ class Pump:
     def _guard(self, sink: Sink) -> Generator[None, None, None]:
         try:
             yield
-        except Exception:  # noqa: BLE001 - one view that fails must not stop the others
+        except BaseException:  # noqa: BLE001 - one view that fails, even to exit, must not stop the others
             _log.exception("locus_nb stopped a view: its %s failed", type(sink).__name__)
             self.detach(sink)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from locus_nb._atomic import commit
 from locus_nb._errors import SubscriptionBusyError
+from locus_nb._inbox import Fit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -32,6 +33,8 @@ class Readers:
         self.of_all: list[Inbox] = []
         # Key to the readers that sleep until there is news of it; None: of any run.
         self.parked: dict[str | None, dict[Inbox, None]] = {}
+        # Those whose queue was nearly full when they were last offered events.
+        self.tight: dict[Inbox, None] = {}
         # Those with events in the overflow, whose time runs.
         self.lagging: dict[Inbox, None] = {}
         self.dropped_before = 0
@@ -44,8 +47,11 @@ class Readers:
 
     @property
     def nearly_full(self) -> bool:
-        """Whether the next events may find a reader full."""
-        return any(inbox.held for inbox in self)
+        """Whether the next events may find a reader full; asks only those that were tight before."""
+        for inbox in tuple(self.tight):
+            if not inbox.held:
+                self.tight.pop(inbox, None)
+        return bool(self.tight)
 
     @property
     def dropped(self) -> int:
@@ -63,9 +69,10 @@ class Readers:
         readers = self.of_all if inbox.run_id is None else self.of_run.get(inbox.run_id, [])
         if inbox in readers:
             dropped = self.dropped_before + inbox.dropped
-            commit([(setattr, self, "dropped_before", dropped), (readers.remove, inbox)])
-        if inbox.run_id is not None and not readers:
-            self.of_run.pop(inbox.run_id, None)
+            steps: list[Step] = [(setattr, self, "dropped_before", dropped), (readers.remove, inbox)]
+            if inbox.run_id is not None and len(readers) == 1:
+                steps.append((self.of_run.pop, inbox.run_id, None))
+            commit(steps)
 
     def end(self, inboxes: Iterable[Inbox]) -> None:
         """Let these readers read what they have, and then end."""
@@ -98,11 +105,15 @@ class Readers:
         self._unheard.update(groups)
         for run_id, group in groups.items():
             for inbox in self.of_run.get(run_id, ()):
-                if inbox.offer(group, steps, now):
-                    self.lagging[inbox] = None
+                self._note_fit(inbox, inbox.offer(group, steps, now))
         for inbox in self.of_all:
-            if inbox.offer(events, steps, now):
-                self.lagging[inbox] = None
+            self._note_fit(inbox, inbox.offer(events, steps, now))
+
+    def _note_fit(self, inbox: Inbox, fit: Fit) -> None:
+        if fit is not Fit.AMPLE:
+            self.tight[inbox] = None
+        if fit is Fit.OVER:
+            self.lagging[inbox] = None
 
     def tell(self, run_id: str) -> None:
         """Let those who follow runs know that this one was opened or closed."""

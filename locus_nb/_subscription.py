@@ -146,7 +146,9 @@ class Subscription:
         self.close()
 
     def __del__(self) -> None:
-        self._bus.forget(self._inbox)
+        # An interrupt may have struck before it was whole.
+        if (inbox := getattr(self, "_inbox", None)) is not None:
+            self._bus.forget(inbox)
 
     def __repr__(self) -> str:
         run = "all runs" if self._inbox.run_id is None else repr(self._inbox.run_id)

@@ -60,7 +60,7 @@ def jsonable(value: object) -> Any:
     `json.dumps(copy, allow_nan=False)` succeeds, and so does encoding that to UTF-8. What becomes of
     everything else stands at the head of this module. Another thread may be changing `value` meanwhile.
 
-    Never raises, whatever the methods of the value do; only KeyboardInterrupt and SystemExit pass through.
+    Never raises, whatever the methods of the value do; only KeyboardInterrupt passes through.
 
     Example:
         >>> jsonable({"n": float("nan"), (1, 2): {"b", "a"}, "raw": b"ok"})
@@ -68,7 +68,7 @@ def jsonable(value: object) -> Any:
     """
     try:
         return _flat(cast("dict[Any, Any]", value)) if type(value) is dict else _Copy().value(value)
-    except (KeyboardInterrupt, SystemExit):
+    except KeyboardInterrupt:
         raise
     except BaseException:  # noqa: BLE001 - an edge: the interpreter's own limits; seen in the result
         return UNREADABLE
@@ -140,7 +140,7 @@ class _Copy:
         self._inside.add(id(value))
         try:
             return self._opened(value, kind)
-        except (KeyboardInterrupt, SystemExit):
+        except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - an edge: user code of the value; seen in the result
             return _shown(value, error)
@@ -259,7 +259,7 @@ def _shown(value: object, error: BaseException | None = None) -> str:
     try:
         text = repr(value)
         return _text(text if len(text) <= MAX_REPR else f"{text[:MAX_REPR]}... ({len(text)} characters)")
-    except (KeyboardInterrupt, SystemExit):
+    except KeyboardInterrupt:
         raise
     except BaseException as failure:  # noqa: BLE001 - an edge: the value's own repr; seen in the result
         return f"<{_name_of(type(value))}: {_name_of(type(error or failure))}>"

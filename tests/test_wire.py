@@ -425,17 +425,26 @@ def test_a_key_that_misbehaves() -> None:
     assert strict({BadRepr(): 1, "a": 2}) == {"<BadRepr: RuntimeError>": 1, "a": 2}
 
 
-@pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit])
-def test_interrupts_pass_through(stop: type[BaseException]) -> None:
-    """KeyboardInterrupt and SystemExit raised inside a value reach the caller."""
+def test_interrupts_pass_through() -> None:
+    """A KeyboardInterrupt raised inside a value reaches the caller."""
 
     class Stops:
         def __repr__(self) -> str:
-            raise stop
+            raise KeyboardInterrupt
 
     for call in (jsonable, dumps):
-        with pytest.raises(stop):
+        with pytest.raises(KeyboardInterrupt):
             call({"a": [Stops()]})
+
+
+def test_a_value_cannot_end_the_process() -> None:
+    """A value whose repr asks to exit is shown as one that cannot be shown."""
+
+    class Exits:
+        def __repr__(self) -> str:
+            raise SystemExit
+
+    assert "SystemExit" in strict({"a": Exits()})["a"]
 
 
 def test_a_mapping_that_changes_meanwhile() -> None:
