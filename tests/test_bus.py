@@ -960,3 +960,80 @@ print("done")
 def test_debug_modes_and_optimisation_change_nothing(options: tuple[str, ...]) -> None:
     """The same script loses nothing and says nothing on stderr under `-X dev -W error`, `-OO` and plainly."""
     assert python(EVERYTHING, *options) == "done\n"
+
+
+# Found by review
+
+
+class _Unhashable(str):
+    __slots__ = ()
+    __hash__ = None  # pyright: ignore[reportAssignmentType] - that is what is wrong with it
+
+    def __eq__(self, other: object) -> bool:
+        raise RuntimeError("asked to compare")
+
+
+def test_ids_and_types_of_a_subclass_are_taken_as_bare_text() -> None:
+    """A subclass of str that cannot be hashed or compared names runs and types like its text, and harms nothing."""
+    bus = EventBus()
+    bus.publish_nowait(StreamEvent(_Unhashable("run"), _Unhashable("test.event"), {"n": 1}))
+    bus.close_stream_nowait(_Unhashable("run"))
+    (read,) = bus.subscribe(_Unhashable("run"))
+    assert type(read.run_id) is type(read.event_type) is str
+    assert bus.history("run") == bus.history(_Unhashable("run")) == (read,)
+
+
+def test_a_change_that_fails_fails_once() -> None:
+    """A change that raises is its maker's error, and not that of everyone after."""
+    bus = EventBus()
+
+    def broken() -> None:
+        raise RuntimeError("broken")
+
+    with pytest.raises(RuntimeError, match="broken"):
+        bus._change(broken)
+    assert bus.stats()["published_events_total"] == 0
+
+
+def test_an_old_end_does_not_decide_about_a_new_life() -> None:
+    """A run opened again after an error is ok if its new life was."""
+    bus = EventBus()
+    bus.publish_nowait(StreamEvent("run", "agent.terminate", {"reason": "error"}))
+    bus.close_stream_nowait("run")
+    first = bus.run_record("run")
+    bus.open_stream_nowait("run")
+    bus.publish_nowait(event(1))
+    bus.close_stream_nowait("run")
+    second = bus.run_record("run")
+    assert first is not None
+    assert second is not None
+    assert (first.status, second.status) == ("error", "ok")
+
+
+def test_room_made_without_the_lock_is_used_before_the_clock_strikes() -> None:
+    """A reader that takes events in time loses none of those that waited for the room it made."""
+    seconds = [0.0]
+    bus = EventBus(clock=lambda: seconds[0])
+    subscription = bus.subscribe("run")
+    put(bus, range(1024 + 31))
+    assert subscription.backlog == 1024 + 31
+    seconds[0] = 0.9
+    for _ in range(32):
+        next(subscription)
+    seconds[0] = 1.5
+    assert subscription.dropped == 0
+    assert subscription.backlog == 1023
+
+
+def test_waiting_events_are_never_overtaken() -> None:
+    """Events in the overflow come before new ones, also when an interrupt left the queue empty."""
+    bus = EventBus(max_queue_size=8)
+    subscription = bus.subscribe("run")
+    put(bus, range(10))
+    assert subscription.backlog == 10
+    # What an interrupt between taking a batch and moving the overflow up leaves.
+    inbox = subscription._inbox
+    assert len(inbox.overflow) == 2
+    inbox.held.clear()
+    put(bus, range(10, 13))
+    assert drain(subscription) == [8, 9, 10, 11, 12]

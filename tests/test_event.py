@@ -236,3 +236,12 @@ with _event._id_lock:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 """
     )
+
+
+@pytest.mark.parametrize("hours, year", [(-5, 9999), (5, 1)])
+def test_a_time_that_utc_cannot_hold_is_refused(hours: int, year: int) -> None:
+    """A timestamp whose UTC is outside the years 1 to 9999 is refused when the event is made."""
+    zone = timezone(timedelta(hours=hours))
+    moment = datetime(year, 12 if year > 1 else 1, 31 if year > 1 else 1, 23 if year > 1 else 1, tzinfo=zone)
+    with pytest.raises(ValueError, match="1 to 9999"):
+        StreamEvent("run", "test.event", {}, moment)

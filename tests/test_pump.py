@@ -372,3 +372,33 @@ if pid == 0:
 print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 """)
     assert said == "0\n"
+
+
+def test_a_sink_that_asks_to_exit_stops_only_itself() -> None:
+    """SystemExit out of one view ends that view; the pump and the other views go on."""
+    bus, pump = EventBus(), Pump()
+    exiting, other = bus.subscribe("run"), bus.subscribe("run")
+    seen: list[int] = []
+
+    class Exits:
+        unread = 0
+
+        def put(self, batch: Batch) -> None:
+            raise SystemExit
+
+        def tick(self) -> bool:
+            return False
+
+    class Reads(Exits):
+        def put(self, batch: Batch) -> None:
+            seen.extend(each.data["n"] for each in batch.events)
+
+    sink = Reads()
+    pump.attach(exiting, Exits())
+    pump.attach(other, sink)
+    put(bus, [1])
+    assert pump.flush()
+    put(bus, [2])
+    assert pump.flush()
+    pump.detach(sink)
+    assert seen == [1, 2]
