@@ -5,10 +5,9 @@ from __future__ import annotations
 import time
 from collections import OrderedDict, deque
 from collections.abc import Mapping
-from dataclasses import dataclass
 from itertools import islice
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from locus_nb._atomic import commit
 from locus_nb.event_types import AGENT_TERMINATE
@@ -23,8 +22,7 @@ RunStatus = Literal["running", "ok", "error", "interrupted"]
 _NO_TAGS: Mapping[str, str] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class RunRecord:
+class RunRecord(NamedTuple):
     """What is known of a run at one moment; it travels in a `Batch` when a run is opened or closed.
 
     `status` is `running` until the stream is closed; then `error` or `interrupted` if the run's last

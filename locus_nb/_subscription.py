@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Self, TypeVar
 
 from locus_nb._inbox import EndOfStream, Inbox
@@ -40,8 +39,7 @@ class Batch(NamedTuple):
         return not self.closed or bool(self.events or self.runs or self.dropped)
 
 
-@dataclass(frozen=True, slots=True)
-class SubscriptionStats:
+class SubscriptionStats(NamedTuple):
     """One consistent look at a subscription: `offered = delivered + dropped + discarded + backlog`."""
 
     offered: int
