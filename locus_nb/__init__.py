@@ -26,6 +26,7 @@ from locus_nb._errors import LocusError, SubscriptionBusyError, ViewRefusedError
 from locus_nb._event import StreamEvent
 from locus_nb._history import RunRecord
 from locus_nb._subscription import Batch, Subscription
+from locus_nb._wakeup import Wakeup
 
 if TYPE_CHECKING:
     from locus_nb._agent import Agent
@@ -56,6 +57,7 @@ __all__ = [
     "Tool",
     "ToolCall",
     "ViewRefusedError",
+    "Wakeup",
     "__version__",
     "allow_nested_loops",
     "current_run_id",

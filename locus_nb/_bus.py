@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-import threading
 import time
 import weakref
-from typing import TYPE_CHECKING, NoReturn, TypedDict
+from typing import TYPE_CHECKING, Literal, NoReturn, TypedDict
 
 from locus_nb._event import StreamEvent, exact, run_id_error
 from locus_nb._exchange import Exchange
@@ -327,35 +326,30 @@ def _check_seconds(name: str, value: object) -> None:
 
 
 _buses: weakref.WeakSet[EventBus] = weakref.WeakSet()
-_the_bus: EventBus | None = None
-_the_bus_lock = threading.Lock()
+# Empty, or the bus of this process. Changed in one call of a C function each, so that no lock is needed: a
+# `__del__` that emits may run in the midst of either.
+_the_bus: dict[Literal["bus"], EventBus] = {}
 
 
 def get_event_bus() -> EventBus:
     """The bus of this process, made at the first call."""
-    global _the_bus  # noqa: PLW0603 - the one bus of the process is what this module keeps
-    bus = _the_bus
-    if bus is None:
-        with _the_bus_lock:
-            bus = _the_bus = _the_bus or EventBus()
-    return bus
+    return _the_bus.get("bus") or _the_bus.setdefault("bus", EventBus())
 
 
 def reset_event_bus() -> None:
-    """End all readers of the process's bus and forget it; the next use makes a new one. Any thread."""
-    global _the_bus
-    with _the_bus_lock:
-        bus, _the_bus = _the_bus, None
+    """End all readers of the process's bus and forget it; the next use makes a new one. Any thread.
+
+    To whoever still holds the old one it is an ordinary bus of their own.
+    """
+    bus = _the_bus.pop("bus", None)
     if bus is not None:
         bus.close_all_nowait()
 
 
 def _begin_in_child() -> None:
-    # The parent's readers and the threads that may hold its locks are not here.
-    global _the_bus_lock  # noqa: PLW0603 - see get_event_bus
-    _the_bus_lock = threading.Lock()
+    # The threads that may hold the parent's locks are not here, nor is anybody for whom its readers read.
     for bus in tuple(_buses):
-        bus._begin()
+        bus._begin_in_child()
 
 
 if hasattr(os, "register_at_fork"):

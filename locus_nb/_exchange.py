@@ -29,12 +29,14 @@ from locus_nb._subscription import Batch, SubscriptionStats
 from locus_nb.event_types import LIVE_ONLY
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Mapping
 
     from locus_nb._atomic import Step
     from locus_nb._event import StreamEvent
     from locus_nb._history import RunLogs, RunRecord
     from locus_nb._readers import Waiter
+    from locus_nb._wakeup import Wakeup
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -90,6 +92,13 @@ class Exchange:
         self._readers = Readers()
         self._parked = self._readers.parked
 
+    def _begin_in_child(self) -> None:
+        inherited = tuple(self._readers)
+        self._begin()
+        for inbox in inherited:
+            inbox.waiter = inbox.reader = None
+            inbox.leave()
+
     def settle(self) -> None:
         """Number all that has been published, hand it out, and wake the readers it is for.
 
@@ -139,8 +148,8 @@ class Exchange:
         runs = tuple(log.record() for log in logs if log is not None)
         return Batch(events, inbox.closed and not inbox.backlog, dropped, runs)
 
-    def alarm(self, inbox: Inbox, wakeup: threading.Event) -> bool:
-        """Have `wakeup` set at the next news; False, and nothing done, if there is some already.
+    def alarm(self, inbox: Inbox, wakeup: Wakeup) -> bool:
+        """Have `wakeup` called at the next news; False, and nothing done, if there is some already.
 
         Raises:
             SubscriptionBusyError: A consumer is waiting in a read.
@@ -197,7 +206,7 @@ class Exchange:
             self._readers.park(inbox, waiter)
         return taken
 
-    def _lie_down(self, inbox: Inbox, wakeup: threading.Event) -> bool:
+    def _lie_down(self, inbox: Inbox, wakeup: Wakeup) -> bool:
         check_free(inbox)
         inbox.loop = running_loop()
         if inbox.has_news():
@@ -275,18 +284,18 @@ class Exchange:
         """Let readers catch up, if there are any that move: True if the loop should have a turn."""
         self._since_aside = 0
         self._step_aside_at = self._half
-        here, now = running_loop(), self._clock()
-        furthest = 0
-        with self._lock:
-            for inbox in self._readers:
-                backlog = inbox.backlog
-                if backlog and inbox.moving(now):
-                    if here is not None and inbox.loop is here:
-                        return True
-                    furthest = max(furthest, backlog)
+        behind = self._settled(self._backlogs_of_moving)
+        here = running_loop()
+        if here is not None and any(loop is here for loop, _ in behind):
+            return True
+        furthest = max((backlog for _, backlog in behind), default=0)
         if furthest >= self._half:
             time.sleep(_PAUSE * (furthest // self._half))
         return False
+
+    def _backlogs_of_moving(self) -> list[tuple[asyncio.AbstractEventLoop | None, int]]:
+        now = self._clock()
+        return [(inbox.loop, inbox.backlog) for inbox in self._readers if inbox.backlog and inbox.moving(now)]
 
     def _inbox(self, run_id: str | None) -> Inbox:
         # One whose `subscribe` was interrupted may be forgotten, and leave, before it joins.
@@ -324,8 +333,8 @@ class Exchange:
         if replay:
             logs = self._logs.retained.values()
             past = sorted((event for log in logs for event in log.events), key=_place_of)[-replay:]
-            lost = self._trimmed + self._logs.lost
-            inbox.replay(past, missed=min(replay - len(past), lost))
+            lacking = self._trimmed + self._logs.lacking
+            inbox.replay(past, missed=min(replay - len(past), lacking))
             for run_id in self._logs.retained:
                 inbox.note_run(run_id)
         self._readers.join(inbox)

@@ -53,6 +53,7 @@ class RunLog:
         "events",
         "execution_count",
         "name",
+        "outcome",
         "run_id",
         "started_at_ns",
         "status",
@@ -73,6 +74,8 @@ class RunLog:
         self.started_at_ns = time.time_ns()
         self.closed = False
         self.status: RunStatus = "running"
+        # What an `agent.terminate` said that was evicted before the run was closed.
+        self.outcome: RunStatus | None = None
         self.ended_at_ns: int | None = None
 
     @property
@@ -84,6 +87,7 @@ class RunLog:
         """Take events again after a close; nothing if it is open."""
         if self.closed:
             self.before = self.total
+            self.outcome = None
         self.ended_at_ns = None
         self.status = "running"
         self.closed = False
@@ -93,8 +97,13 @@ class RunLog:
         if self.closed:
             return
         self.ended_at_ns = time.time_ns()
-        self.status = _final_status(islice(reversed(self.events), self.total - self.before))
+        self.note_outcome()
+        self.status = self.outcome or "ok"
         self.closed = True
+
+    def note_outcome(self) -> None:
+        """Remember what the last `agent.terminate` in history says, if there is one since it was opened."""
+        self.outcome = _outcome(islice(reversed(self.events), self.total - self.before)) or self.outcome
 
     def record(self) -> RunRecord:
         """The run as it is now."""
@@ -112,22 +121,22 @@ class RunLog:
         )
 
 
-def _final_status(newest_first: Iterable[StreamEvent]) -> RunStatus:
+def _outcome(newest_first: Iterable[StreamEvent]) -> RunStatus | None:
     for event in newest_first:
         if event.event_type == AGENT_TERMINATE:
             reason = event.data.get("reason")
             if isinstance(reason, str) and reason in {"error", "interrupted"}:
                 return "error" if reason == "error" else "interrupted"
             return "ok"
-    return "ok"
+    return None
 
 
 class RunLogs:
     """All runs the bus knows: those with history, least recently published to first, and husks.
 
-    A husk is a run known without events: opened, closed or evicted. It remembers that the run was
-    closed and how many events were lost. Husks are bounded too, open ones apart from closed ones so that
-    these are the runs closed last: each 10 times as many as runs retained.
+    A husk is a run known without events: opened, closed or evicted. It remembers how many events were
+    lost, and with what the run ended. Open ones are bounded by 10 times as many as runs retained; so are
+    closed runs, husks or not: it is these that were closed last.
     """
 
     def __init__(self, *, events_per_run: int, max_runs: int) -> None:
@@ -135,28 +144,31 @@ class RunLogs:
         self.max_runs = max_runs
         self.retained: OrderedDict[str, RunLog] = OrderedDict()
         self.evicted = 0
-        self.lost = 0
+        # Events that were evicted, less those that runs lacked when they were dropped: together with the
+        # trimmed ones this is what the runs that are known lack.
+        self.lacking = 0
         self._open_husks: OrderedDict[str, RunLog] = OrderedDict()
-        self._closed_husks: OrderedDict[str, RunLog] = OrderedDict()
+        self._closed: OrderedDict[str, RunLog] = OrderedDict()
 
     def find(self, run_id: str) -> RunLog | None:
         """The log of a run; None for an unknown one."""
-        return self.retained.get(run_id) or self._open_husks.get(run_id) or self._closed_husks.get(run_id)
+        return self.retained.get(run_id) or self._open_husks.get(run_id) or self._closed.get(run_id)
 
     def open(self, run_id: str) -> RunLog:
         """The log of a run, made if there is none, opened if it was closed."""
         log = self.find(run_id) or RunLog(run_id)
         log.open()
         if run_id not in self.retained:
-            self._keep_husk(log)
+            self._keep(log, self._open_husks)
+        self._closed.pop(run_id, None)
         return log
 
     def close(self, run_id: str) -> None:
         """End a run; an unknown one is known, and closed, from now on."""
         log = self.find(run_id) or RunLog(run_id)
         log.close()
-        if run_id not in self.retained:
-            self._keep_husk(log)
+        self._keep(log, self._closed)
+        self._open_husks.pop(run_id, None)
 
     def used(self, run_id: str) -> tuple[RunLog, deque[StreamEvent]]:
         """The log and the events of a run that is about to take some: it is now the most recently used."""
@@ -166,36 +178,33 @@ class RunLogs:
             events = log.events = deque(maxlen=self.events_per_run)
         self.retained[run_id] = log
         self.retained.move_to_end(run_id)
-        self._drop_husk(run_id)
+        self._open_husks.pop(run_id, None)
         return log, events
 
     def evict(self) -> None:
         """Forget the events of the least recently used runs over the bound."""
         while len(self.retained) > self.max_runs:
             run_id, log = next(iter(self.retained.items()))
-            self._keep_husk(log)
-            lost = self.lost + len(log.events)
-            counts = [(setattr, self, "evicted", self.evicted + 1), (setattr, self, "lost", lost)]
+            if not log.closed:
+                log.note_outcome()
+                self._keep(log, self._open_husks)
+            lacking = self.lacking + len(log.events)
+            counts = [(setattr, self, "evicted", self.evicted + 1), (setattr, self, "lacking", lacking)]
             commit([*counts, (self.retained.pop, run_id, None), (setattr, log, "events", ())])
 
     def drop(self, run_id: str) -> None:
         """Forget a run altogether."""
-        self.retained.pop(run_id, None)
-        self._drop_husk(run_id)
+        log = self.find(run_id)
+        if log is not None:
+            places = (self.retained, self._open_husks, self._closed)
+            forget = [(place.pop, run_id, None) for place in places]
+            commit([(setattr, self, "lacking", self.lacking - log.trimmed), *forget])
 
-    def _keep_husk(self, log: RunLog) -> None:
-        here, there = self._open_husks, self._closed_husks
-        if log.closed:
-            here, there = there, here
-        here[log.run_id] = log
-        here.move_to_end(log.run_id)
-        there.pop(log.run_id, None)
-        if len(here) > 10 * self.max_runs:
-            here.pop(next(iter(here)), None)
-
-    def _drop_husk(self, run_id: str) -> None:
-        self._open_husks.pop(run_id, None)
-        self._closed_husks.pop(run_id, None)
+    def _keep(self, log: RunLog, runs: OrderedDict[str, RunLog]) -> None:
+        runs[log.run_id] = log
+        runs.move_to_end(log.run_id)
+        if len(runs) > 10 * self.max_runs:
+            runs.pop(next(iter(runs)), None)
 
 
 class HistoryView(Mapping[str, "tuple[StreamEvent, ...]"]):

@@ -15,11 +15,11 @@ from locus_nb._atomic import commit, consume, pour, pour_back, pour_some
 
 if TYPE_CHECKING:
     import asyncio
-    import threading
     from collections.abc import Sequence
 
     from locus_nb._atomic import Step
     from locus_nb._event import StreamEvent
+    from locus_nb._wakeup import Wakeup
 
 # A reader counts as moving for this long after it last took something (seconds).
 MOVING = 0.05
@@ -51,8 +51,8 @@ class Inbox:
 
     - `ready`: the reader takes from it without the lock. Only while there is ample room, because
       nobody sees when it does.
-    - `held`: the same queue once it is nearly full. It moves to `ready` under
-      the lock, a little at a time, so that the moment at which room appears is known.
+    - `held`: the same queue once it is nearly full, or while a consumer waits. It moves to `ready` under
+      the lock; without ample room a little at a time, so that the moment at which room appears is known.
     - `overflow`: events that found the queue full, each for `timeout` seconds after its arrival.
 
     `ready` and `held` together hold at most `size` events, replayed ones not counted.
@@ -104,8 +104,8 @@ class Inbox:
         # Where it was read last, or made: None is a thread without a loop.
         self.loop: asyncio.AbstractEventLoop | None = None
         # What the next news wakes, and what a consumer waits on in a read until it goes on.
-        self.waiter: asyncio.Future[None] | threading.Event | None = None
-        self.reader: asyncio.Future[None] | threading.Event | None = None
+        self.waiter: asyncio.Future[None] | Wakeup | None = None
+        self.reader: asyncio.Future[None] | Wakeup | None = None
         self.moved_at = now
 
     @property
@@ -134,8 +134,10 @@ class Inbox:
         """Add to `steps` what hands `events` to this reader, and say how they will fit."""
         count = len(events)
         steps.append((setattr, self, "offered", self.offered + count))
-        if not self.held and not self.overflow and count + self.margin <= self._room():
-            steps.append((self.ready.extend, events))
+        if not self.overflow and count + self.margin <= self._room():
+            # What comes for a consumer that waits in a read is its own: another must not find it in `ready`.
+            to = self.held if self.held or self.reader is not None else self.ready
+            steps.append((to.extend, events))
             return Fit.AMPLE
         if self.ready:
             pour_back(self.ready, self.held)

@@ -11,9 +11,11 @@ import logging
 import os
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
+
+from locus_nb._wakeup import Wakeup
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
@@ -68,7 +70,7 @@ class Pump:
         self._lock = threading.Lock()
         # A subscription that has ended is None; its sink may still have work.
         self._pairs: dict[Sink, Subscription | None] = {}
-        self._wakeup = threading.Event()
+        self._wakeup = Wakeup()
         # Set to cut the wait between two ticks short.
         self._hurry = threading.Event()
         self._flushes: list[_Flush] = []
@@ -93,7 +95,7 @@ class Pump:
 
     def wake(self) -> None:
         """Have all sinks ticked soon."""
-        self._wakeup.set()
+        self._wakeup.call()
 
     def flush(self, timeout: float = 2.0) -> bool:
         """Wait until all that was published before has reached its sink; False if it takes too long.
@@ -109,11 +111,14 @@ class Pump:
             self._flushes.append(flush)
         self._hurry.set()
         self.wake()
-        return flush.done.wait(timeout)
+        through = flush.done.wait(timeout)
+        if not through:
+            with self._lock, suppress(ValueError):
+                self._flushes.remove(flush)
+        return through
 
     def _run(self) -> None:
         while True:
-            self._wakeup.clear()
             self._hurry.clear()
             begun = time.monotonic()
             with self._lock:
@@ -178,7 +183,8 @@ class Pump:
     def _finish(self, flushes: Iterable[_Flush]) -> None:
         for flush in flushes:
             flush.done.set()
-            self._flushes.remove(flush)
+            with suppress(ValueError):
+                self._flushes.remove(flush)
 
 
 _the_pump = Pump()

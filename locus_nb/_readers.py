@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections import deque
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 from locus_nb._atomic import commit
 from locus_nb._errors import SubscriptionBusyError
 from locus_nb._inbox import Fit
+from locus_nb._wakeup import Wakeup
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from locus_nb._event import StreamEvent
     from locus_nb._inbox import Inbox
 
-    Waiter = asyncio.Future[None] | threading.Event
+    Waiter = asyncio.Future[None] | Wakeup
 
 
 class Readers:
@@ -153,8 +153,8 @@ class Readers:
                 woken.append(inbox)
                 inbox.moved_at = now
                 waiter = inbox.waiter
-                if isinstance(waiter, threading.Event):
-                    waiter.set()
+                if isinstance(waiter, Wakeup):
+                    waiter.call()
                 elif waiter is not None:
                     futures.setdefault(waiter.get_loop(), []).append(waiter)
         for loop, waiting in futures.items():
@@ -181,7 +181,7 @@ def check_free(inbox: Inbox) -> None:
     reader = inbox.reader
     if reader is None:
         return
-    if not isinstance(reader, threading.Event) and reader.get_loop().is_closed():
+    if not isinstance(reader, Wakeup) and reader.get_loop().is_closed():
         inbox.reader = None
         return
     msg = "Read a subscription that another consumer is waiting on: give each consumer its own subscribe()"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from typing import TYPE_CHECKING, NamedTuple, Self, TypeVar
 
 from locus_nb._inbox import EndOfStream, Inbox
+from locus_nb._wakeup import Wakeup
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -112,8 +112,8 @@ class Subscription:
         """Take all there is to read now; None if there is nothing, a false batch at the end."""
         return self._bus.take(self._inbox, self._bus.take_batch)
 
-    def wake_with(self, wakeup: threading.Event) -> bool:
-        """Have `wakeup` set at the next news, once; False, and no promise, if there is some already.
+    def wake_with(self, wakeup: Wakeup) -> bool:
+        """Have `wakeup` called at the next news, once; False, and no promise, if there is some already.
 
         For a thread that reads several subscriptions by `next_batch_nowait`.
         """
@@ -218,7 +218,7 @@ class Subscription:
     def _block(self, take: Callable[[Inbox], T | None]) -> T:
         bus, inbox = self._bus, self._inbox
         while True:
-            wakeup = threading.Event()
+            wakeup = Wakeup()
             try:
                 if (taken := bus.take(inbox, take, wakeup)) is not None:
                     return taken

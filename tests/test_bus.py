@@ -475,6 +475,51 @@ def test_closed_ids_are_forgotten_in_the_order_of_closing() -> None:
     assert not bus.subscribe("seen first").closed
 
 
+def test_closed_ids_are_forgotten_in_the_order_of_closing_whenever_evicted() -> None:
+    """A run that was closed long ago and evicted only now does not push out ids that were closed since."""
+    bus = EventBus(max_runs_retained=2)
+    put(bus, [0], "old")
+    bus.close_stream_nowait("old")
+    for n in range(20):
+        bus.close_stream_nowait(f"run-{n}")
+    put(bus, [0], "one")
+    put(bus, [0], "two")
+    assert bus.history("old") == ()
+    assert [bus.subscribe(run_id).closed for run_id in ("old", "run-0", "run-19")] == [False, True, True]
+
+
+@pytest.mark.parametrize("reason", ["error", "interrupted"])
+def test_a_run_s_end_is_remembered_when_its_events_are_not(reason: str) -> None:
+    """Evicted between its `agent.terminate` and its close, a run has the status that its terminate gave it."""
+    bus = EventBus(max_runs_retained=1)
+    bus.publish_nowait(StreamEvent("run", "agent.terminate", {"reason": reason}))
+    put(bus, [0], "other")
+    assert bus.history("run") == ()
+    bus.open_stream_nowait("run")
+    bus.close_stream_nowait("run")
+    record = bus.run_record("run")
+    assert record is not None
+    assert record.status == reason
+    bus.open_stream_nowait("run")
+    bus.close_stream_nowait("run")
+    record = bus.run_record("run")
+    assert record is not None
+    assert record.status == "ok", "an old end does not decide about a new life"
+
+
+def test_what_was_dropped_on_purpose_is_not_missing() -> None:
+    """A global reader misses what was trimmed and evicted, but not what `drop_history` forgot."""
+    bus = EventBus(history_per_run=2, max_runs_retained=2)
+    for run_id in ("trimmed", "again", "third"):
+        put(bus, range(5), run_id)
+    assert bus.subscribe_global(replay=100).missed == 3 + 3 + 5
+    bus.drop_history_nowait("trimmed")
+    bus.drop_history_nowait("third")
+    assert bus.subscribe_global(replay=100).missed == 3
+    bus.drop_history_nowait("again")
+    assert bus.subscribe_global(replay=100).missed == 0
+
+
 def test_bookkeeping_is_bounded() -> None:
     """Endless runs, opened, used, closed, reopened and dropped, leave no more than the bounds allow."""
     bus = EventBus(max_runs_retained=3, history_per_run=2)
@@ -487,7 +532,7 @@ def test_bookkeeping_is_bounded() -> None:
         bus.close_stream_nowait(f"unknown-{n}")
     logs, readers = bus._logs, bus._readers
     assert len(logs.retained) <= 3
-    assert len(logs._closed_husks) <= 30
+    assert len(logs._closed) <= 30
     assert len(logs._open_husks) <= 30
     assert not (readers.of_run)
     assert not (readers.of_all)
@@ -866,7 +911,8 @@ warnings.simplefilter("ignore", DeprecationWarning)
 bus = get_event_bus()
 run, everything = bus.subscribe("run"), bus.subscribe_global()
 bus.publish_nowait(StreamEvent("run", "t", {}))
-reader = threading.Thread(target=lambda: list(bus.subscribe("run")), daemon=True)
+waiting = bus.subscribe("run")
+reader = threading.Thread(target=lambda: list(waiting), daemon=True)
 reader.start()
 while not bus._parked:
     pass
@@ -889,6 +935,7 @@ if child == 0:
         bus.publish_nowait(StreamEvent("run", "t", {}))
         bus.close_stream_nowait("run")
         assert [event.seq for event in own] == [1, 2]
+        assert [list(each) for each in (run, everything, waiting)] == [[], [], []]
         run.close()
         assert get_event_bus() is bus
         os._exit(0)

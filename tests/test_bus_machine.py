@@ -118,7 +118,7 @@ class BusMachine(RuleBasedStateMachine):
         self.readers: list[Reader] = []
         self.runs: dict[str, Run] = {}
         self.used: list[str] = []
-        self.published = self.late = self.trimmed = self.evicted = self.lost = self.refused = 0
+        self.published = self.late = self.trimmed = self.evicted = self.refused = 0
 
     # The model
 
@@ -145,8 +145,10 @@ class BusMachine(RuleBasedStateMachine):
         while len(self.used) > self.most_runs:
             run = self.runs[self.used.pop(0)]
             self.evicted += 1
-            self.lost += len(run.events)
             run.events = []
+
+    def _lacking(self) -> int:
+        return sum(run.kept - len(run.events) for run in self.runs.values())
 
     def _listening(self, run_id: str | None) -> list[Reader]:
         return [each for each in self.readers if not each.closed and each.run_id in {run_id, None}]
@@ -199,7 +201,7 @@ class BusMachine(RuleBasedStateMachine):
             past = sorted(number for run in self.runs.values() for number in run.events)[-replay:]
             reader.replayed.extend(past)
             reader.offered = len(past)
-            reader.missed = min(replay - len(past), self.trimmed + self.lost)
+            reader.missed = min(replay - len(past), self._lacking())
         self.readers.append(reader)
 
     @precondition(lambda self: self.readers)

@@ -2,12 +2,20 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from locus_nb import EventBus, emit, emit_sync, get_event_bus, reset_event_bus, run_context, set_run_id
+from locus_nb import (
+    EventBus,
+    Wakeup,
+    emit,
+    emit_sync,
+    get_event_bus,
+    reset_event_bus,
+    run_context,
+    set_run_id,
+)
 from tests.bus_kit import drain, in_threads, ns
 
 if TYPE_CHECKING:
@@ -100,7 +108,7 @@ def test_emitting_at_the_end_of_the_stack_leaves_the_bus_whole() -> None:
     """Emitted deeper and deeper until the recursion limit, nothing is lost, doubled or stuck."""
     bus = get_event_bus()
     reader = bus.subscribe("run")
-    wakeup = threading.Event()
+    wakeup = Wakeup()
     said = 0
 
     def dig() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from locus_nb import EventBus
 from locus_nb._pump import TICK, Pump, the_pump
+from locus_nb._wakeup import Wakeup
 from tests.bus_kit import GRACE_S, event, in_threads, ns, put, python
 
 if TYPE_CHECKING:
@@ -16,19 +17,29 @@ if TYPE_CHECKING:
     from locus_nb import Batch
 
 
-class Bell(threading.Event):
-    """An event that tells when somebody begins to wait for it, and for how long."""
+class Pause(threading.Event):
+    """An event that tells for how long it was waited for."""
 
     def __init__(self) -> None:
         super().__init__()
         self.timeouts: list[float | None] = []
-        self.endless = threading.Event()
 
     def wait(self, timeout: float | None = None) -> bool:
         """Take a note, and wait."""
         self.timeouts.append(timeout)
-        if timeout is None:
-            self.endless.set()
+        return super().wait(timeout)
+
+
+class Sleep(Wakeup):
+    """A wakeup that tells when somebody begins to wait for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun = threading.Event()
+
+    def wait(self, timeout: float = -1) -> bool:
+        """Take a note, and wait."""
+        self.begun.set()
         return super().wait(timeout)
 
 
@@ -91,8 +102,8 @@ class BrokenLater(Sink):
 def pump() -> Iterator[Pump]:
     """A pump that has none of its sinks left, and no thread, when the test is over."""
     made = Pump()
-    made._wakeup = Bell()
-    made._hurry = Bell()
+    made._wakeup = Sleep()
+    made._hurry = Pause()
     yield made
     for sink in tuple(made._pairs):
         made.detach(sink)
@@ -104,8 +115,8 @@ def pump() -> Iterator[Pump]:
 
 def parked(pump: Pump) -> bool:
     """Whether the pump lies down, to be woken by news alone, within the grace time."""
-    assert isinstance(pump._wakeup, Bell)
-    return pump._wakeup.endless.wait(GRACE_S)
+    assert isinstance(pump._wakeup, Sleep)
+    return pump._wakeup.begun.wait(GRACE_S)
 
 
 def test_carries_everything_in_order(pump: Pump) -> None:
@@ -139,7 +150,7 @@ def test_rests_without_a_clock(pump: Pump) -> None:
     put(bus, [1])
     sink.wait_for(1)
     assert parked(pump)
-    pump._wakeup.endless.clear()  # type: ignore[attr-defined] # the fixture's Bell
+    pump._wakeup.begun.clear()  # type: ignore[attr-defined] # the fixture's Sleep
     put(bus, [2])
     sink.wait_for(2)
     assert parked(pump)
@@ -151,7 +162,7 @@ def test_ticks_on_while_a_sink_has_more_to_do(pump: Pump) -> None:
     pump.attach(EventBus().subscribe("run"), sink)
     assert parked(pump)
     assert sink.ticks >= 4
-    assert isinstance(pump._hurry, Bell)
+    assert isinstance(pump._hurry, Pause)
     pauses = [pause for pause in pump._hurry.timeouts if pause is not None]
     assert len(pauses) >= 3
     assert all(TICK / 10 <= pause <= TICK for pause in pauses)

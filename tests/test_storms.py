@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import locus_nb
-from locus_nb import EventBus, Subscription, emit, emit_sync, get_event_bus, reset_event_bus, run_context
+from locus_nb import (
+    EventBus,
+    Subscription,
+    Wakeup,
+    emit,
+    emit_sync,
+    get_event_bus,
+    reset_event_bus,
+    run_context,
+)
 from tests.bus_kit import Clock, check_counts, drain, event, in_threads, ns, put
 
 if TYPE_CHECKING:
@@ -116,13 +125,12 @@ def test_restless_threads_reach_readers_everywhere() -> None:
 
     def wake() -> list[tuple[int | None, str, int]]:
         seen: list[tuple[int | None, str, int]] = []
-        wakeup = threading.Event()
+        wakeup = Wakeup()
         while True:
             batch = subscriptions[2].next_batch_nowait()
             if batch is None:
                 if subscriptions[2].wake_with(wakeup):
                     wakeup.wait()
-                wakeup.clear()
             elif batch:
                 seen += [(each.seq, each.run_id, each.data["n"]) for each in batch.events]
             else:
@@ -397,6 +405,84 @@ def test_payloads_that_publish_when_they_go() -> None:
     check_counts(slow)
 
 
+# A `__del__` at any moment
+
+
+def _amid(deed: Callable[[], object], point: int, work: Callable[[], object]) -> bool:
+    """Do `deed` at the `point`-th call or return in `work`, as a `__del__` might; whether it came to that."""
+    passed = 0
+
+    def profile(_frame: FrameType, _kind: str, _arg: object) -> None:
+        nonlocal passed
+        passed += 1
+        if passed == point:
+            deed()
+
+    sys.setprofile(profile)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return passed >= point
+
+
+def test_a_thread_that_lies_down_may_publish_at_every_step() -> None:
+    """A blocked read in whose midst something publishes to it, or ends it, wakes up with all that came."""
+    for end in (False, True):
+        point, came = 0, True
+        while came:
+            point += 1
+            bus = EventBus()
+            subscription = bus.subscribe("run")
+
+            def deed(bus: EventBus = bus, *, end: bool = end) -> None:
+                put(bus, [1])
+                if end:
+                    bus.close_stream_nowait("run")
+
+            def work(subscription: Subscription = subscription) -> None:
+                assert next(subscription).data["n"] == 1
+
+            def look(bus: EventBus = bus) -> None:
+                while not bus._parked and not subscription.delivered:
+                    pass
+                # Without this the last point, which is behind the read, would wait for ever.
+                put(bus, [1])
+
+            came = in_threads(lambda: _amid(deed, point, work), look)[0]
+            check_counts(subscription)
+        assert point > 20, "there was hardly a step to publish at"
+
+
+def test_a_wakeup_may_be_called_in_the_midst_of_its_own_wait_and_call() -> None:
+    """`Wakeup` called again at every step of `call` and `wait` never hangs, and the call is never lost."""
+
+    def work(wakeup: Wakeup) -> None:
+        wakeup.call()
+        assert wakeup.wait(60)
+
+    point, came = 0, True
+    while came:
+        point += 1
+        wakeup = Wakeup()
+        came = in_threads(lambda: _amid(wakeup.call, point, lambda: work(wakeup)))[0]
+    assert point > 4
+
+
+def test_a_bus_is_asked_for_in_the_midst_of_its_making() -> None:
+    """`get_event_bus` and `reset_event_bus` in the midst of themselves: no hang, and one bus for all."""
+    point, came = 0, True
+    while came:
+        point += 1
+        reset_event_bus()
+        buses: list[EventBus] = []
+        came = _amid(lambda: buses.append(get_event_bus()), point, lambda: buses.append(get_event_bus()))
+        buses.append(get_event_bus())
+        assert len(set(buses)) == 1, point
+        assert _amid(get_event_bus, point, reset_event_bus) or point > 5
+    assert point > 10
+
+
 # Interrupts
 
 
@@ -474,7 +560,7 @@ class _Scene:
         self.ending = bus.subscribe("ends")
         bus.subscribe("forgotten")
         self.other = bus.subscribe_global()
-        self.wakeup = threading.Event()
+        self.wakeup = Wakeup()
         assert self.asleep.wake_with(self.wakeup)
         bus._changes.append((bus._join_run, (self.joining._inbox,)))
         bus._changes.append((bus._join_all, (self.refused._inbox, 0)))
@@ -515,7 +601,7 @@ class _Scene:
         assert self.stuck.dropped == 2, point
         check_counts(self.stuck)
         assert drain(self.asleep) == of_run[6:], point
-        assert self.wakeup.is_set(), point
+        assert self.wakeup.wait(0), point
         assert self.ending.closed, point
         assert (self.refused.refused, stats["global_subscribers_refused_total"]) == (True, 1), point
         assert stats["queue_depths"].keys() == {"run"}, point

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from locus_nb import Batch, EventBus, LocusError, SubscriptionBusyError
+from locus_nb import Batch, EventBus, LocusError, SubscriptionBusyError, Wakeup
 from tests.bus_kit import GRACE_S, check_counts, drain, event, in_threads, ns, put
 
 if TYPE_CHECKING:
@@ -215,35 +215,35 @@ def test_a_blocked_thread_is_woken_by_each_event() -> None:
 
 
 def test_one_thread_can_wait_for_several_subscriptions() -> None:
-    """`wake_with` sets an event at the next news, once; with news already there it refuses."""
+    """`wake_with` calls a wakeup at the next news, once; with news already there it refuses."""
     bus = EventBus()
     one, everything = bus.subscribe("run"), bus.subscribe_global()
-    wakeup = threading.Event()
+    wakeup = Wakeup()
     assert one.wake_with(wakeup)
     assert everything.wake_with(wakeup)
-    assert not wakeup.is_set()
+    assert not wakeup.wait(0)
     put(bus, [1])
-    assert wakeup.is_set()
+    assert wakeup.wait(0)
+    assert not wakeup.wait(0), "what came at one moment is one call, for however many subscriptions"
     assert not one.wake_with(wakeup)
     assert drain(one) == drain(everything) == [1]
-    wakeup.clear()
     put(bus, [2])
-    assert not wakeup.is_set(), "it is set once, not at every event"
+    assert not wakeup.wait(0), "it is called once, not at every event"
     assert drain(one) == [2]
     assert one.wake_with(wakeup)
     bus.close_stream_nowait("run")
-    assert wakeup.is_set()
+    assert wakeup.wait(0)
 
 
 def test_wake_with_wakes_also_for_a_reader_that_is_forgotten() -> None:
-    """The last reference gone, the event is set at the next look at the bus, so that nobody waits for nothing."""
-    bus, wakeup = EventBus(), threading.Event()
+    """The last reference gone, the wakeup is called at the next look at the bus, so that nobody waits for nothing."""
+    bus, wakeup = EventBus(), Wakeup()
     subscription = bus.subscribe("run")
     assert subscription.wake_with(wakeup)
     del subscription
     gc.collect()
     bus.stats()
-    assert wakeup.is_set()
+    assert wakeup.wait(0)
 
 
 # Cancelling
@@ -330,7 +330,7 @@ def test_a_second_consumer_on_the_loop_is_refused() -> None:
         with pytest.raises(SubscriptionBusyError):
             subscription.next_batch_nowait()
         with pytest.raises(SubscriptionBusyError):
-            subscription.wake_with(threading.Event())
+            subscription.wake_with(Wakeup())
         with pytest.raises(SubscriptionBusyError):
             next(subscription)
         put(bus, [1, 2])
@@ -361,6 +361,28 @@ def test_a_second_consumer_in_another_thread_is_refused() -> None:
 
 async def _read_one(subscription: Subscription) -> int:
     return (await anext(subscription)).data["n"]
+
+
+def test_what_comes_for_one_who_waits_is_not_taken_by_another() -> None:
+    """Between an event's coming and the waiting consumer's turn, a second consumer gets the error, not the event."""
+
+    async def main() -> None:
+        bus = EventBus()
+        subscription = bus.subscribe("run")
+        first = asyncio.ensure_future(_read_one(subscription))
+        await _until_asleep(bus)
+        put(bus, range(3))
+        for read in (anext(subscription), subscription.next_batch()):
+            with pytest.raises(SubscriptionBusyError):
+                await read
+        for read in (subscription.next_batch_nowait, lambda: next(subscription)):
+            with pytest.raises(SubscriptionBusyError):
+                read()
+        assert await first == 0
+        assert [await _read_one(subscription) for _ in range(2)] == [1, 2]
+        check_counts(subscription)
+
+    asyncio.run(main())
 
 
 def test_the_error_is_one_of_the_package_and_a_runtime_error() -> None:
