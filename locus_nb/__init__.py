@@ -11,7 +11,8 @@ one reader has yet to read, `_subscription` the reader's end. `_context` and `_e
 calls; `_agent`, `_tool` and `_model` are such an agent. `_frames` makes DataFrames; `_pump`, `_table`, `_widget`
 and `_watch` make the live table.
 
-Importing this loads the bus and nothing heavy: the rest comes at its first use.
+Importing this loads next to nothing: each name comes, with what it needs, at its first use. The bus, contexts
+and `emit` need the standard library only.
 """
 
 from __future__ import annotations
@@ -19,23 +20,22 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from locus_nb._bus import EventBus, get_event_bus, reset_event_bus
-from locus_nb._context import current_run_id, reset_run_id, run_context, set_run_id
-from locus_nb._emit import emit, emit_sync
-from locus_nb._errors import LocusError, SubscriptionBusyError, ViewRefusedError
-from locus_nb._event import StreamEvent
-from locus_nb._history import RunRecord
-from locus_nb._subscription import Batch, Subscription
-from locus_nb._wakeup import Wakeup
-
 if TYPE_CHECKING:
     from locus_nb._agent import Agent
     from locus_nb._agent_loop import AgentResult
+    from locus_nb._bus import EventBus, get_event_bus, reset_event_bus
+    from locus_nb._context import current_run_id, reset_run_id, run_context, set_run_id
+    from locus_nb._emit import emit, emit_sync
+    from locus_nb._errors import LocusError, SubscriptionBusyError, ViewRefusedError
+    from locus_nb._event import StreamEvent
     from locus_nb._frames import events_df
+    from locus_nb._history import RunRecord
     from locus_nb._loops import allow_nested_loops
     from locus_nb._messages import Message, Model, ModelReply, ToolCall
     from locus_nb._model import get_model
+    from locus_nb._subscription import Batch, Subscription
     from locus_nb._tool import Tool, tool
+    from locus_nb._wakeup import Wakeup
     from locus_nb._watch import LiveTable, watch
 
 __version__ = "0.1.0"
@@ -74,28 +74,45 @@ __all__ = [
     "watch",
 ]
 
-_LATER = {
+_HOMES = {
     "Agent": "_agent",
     "AgentResult": "_agent_loop",
+    "Batch": "_subscription",
+    "EventBus": "_bus",
     "LiveTable": "_watch",
+    "LocusError": "_errors",
     "Message": "_messages",
     "Model": "_messages",
     "ModelReply": "_messages",
+    "RunRecord": "_history",
+    "StreamEvent": "_event",
+    "Subscription": "_subscription",
+    "SubscriptionBusyError": "_errors",
     "Tool": "_tool",
     "ToolCall": "_messages",
+    "ViewRefusedError": "_errors",
+    "Wakeup": "_wakeup",
     "allow_nested_loops": "_loops",
+    "current_run_id": "_context",
+    "emit": "_emit",
+    "emit_sync": "_emit",
     "events_df": "_frames",
+    "get_event_bus": "_bus",
     "get_model": "_model",
+    "reset_event_bus": "_bus",
+    "reset_run_id": "_context",
+    "run_context": "_context",
+    "set_run_id": "_context",
     "tool": "_tool",
     "watch": "_watch",
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _LATER:
+    if name not in _HOMES:
         msg = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(msg)
-    value = getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
     globals()[name] = value
     return value
 

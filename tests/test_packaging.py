@@ -118,8 +118,9 @@ LOADS = re.compile(r"https?://(?!www\.w3\.org/)\S+|@import\b.*|^import\b.*", re.
 
 
 def test_import_loads_nothing_heavy() -> None:
-    """`import locus_nb` loads the bus only: no notebook and no DataFrame library."""
-    script = f"import sys, locus_nb; print(*sorted({HEAVY!r} & {{*sys.modules}}))"
+    """`import locus_nb`, and what makes and carries events, loads no notebook and no DataFrame library."""
+    use = "locus_nb.EventBus, locus_nb.emit, locus_nb.run_context, locus_nb.Agent, locus_nb.get_model, locus_nb.tool"
+    script = f"import sys, locus_nb; {use}; print(*sorted({HEAVY!r} & {{*sys.modules}}))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "", "")
 
