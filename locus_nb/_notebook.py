@@ -51,6 +51,11 @@ class Notebook:
         self._calls += 1
         return self._cell(), ordinal
 
+    def is_left_over(self, place: tuple[Hashable, int]) -> bool:
+        """Whether a place is of the cell that runs, from an earlier run, and was not given again in this one."""
+        cell, ordinal = place
+        return self._shell is not None and ordinal >= self._calls and cell == self._cell()
+
     def on_cell_end(self, call: Callable[[], None]) -> None:
         """Call `call` at the end of each cell from now on."""
         if call not in self._cell_end:

@@ -11,6 +11,7 @@ import logging
 import os
 import threading
 import time
+from collections import deque
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
@@ -57,6 +58,10 @@ class Sink(Protocol):
         """Do one tick's work; True if there will be more without any further event."""
         ...
 
+    def fail(self) -> None:
+        """Hear that it raised, and is carried nothing more; must not raise again."""
+        ...
+
 
 class Pump:
     """Carries batches from subscriptions to sinks in one daemon thread, which ends when it has none.
@@ -74,6 +79,7 @@ class Pump:
         # Set to cut the wait between two ticks short.
         self._hurry = threading.Event()
         self._flushes: list[_Flush] = []
+        self._forgotten: deque[Sink] = deque()
         self._thread: threading.Thread | None = None
 
     def attach(self, subscription: Subscription, sink: Sink) -> None:
@@ -92,6 +98,12 @@ class Pump:
         if subscription is not None:
             subscription.close()
         self.wake()
+
+    def forget(self, sink: Sink) -> None:
+        """Do what `detach` does, a little later; takes no lock, so garbage collection may call it."""
+        if sink in self._pairs:
+            self._forgotten.append(sink)
+            self.wake()
 
     def wake(self) -> None:
         """Have all sinks ticked soon."""
@@ -120,6 +132,8 @@ class Pump:
     def _run(self) -> None:
         while True:
             self._hurry.clear()
+            while self._forgotten:
+                self.detach(self._forgotten.popleft())
             begun = time.monotonic()
             with self._lock:
                 pairs, flushes = dict(self._pairs), tuple(self._flushes)
@@ -166,6 +180,7 @@ class Pump:
         except BaseException:  # noqa: BLE001 - one view that fails, even to exit, must not stop the others
             _log.exception("locus_nb stopped a view: its %s failed", type(sink).__name__)
             self.detach(sink)
+            sink.fail()
 
     def _is_through(self, flush: _Flush) -> bool:
         with self._lock:

@@ -42,6 +42,12 @@ _FAMILIES = (
     ("agent.terminate", "e"),
 )
 _EMPTY = {"waiting": "Waiting for the first event.", "ended": "Ended without an event."}
+# Who reads this later must not take it for how things stand then.
+_STATUSES = {
+    "waiting": "waiting when this was written",
+    "live": "live when this was written",
+    "failed": "failed: the view followed no more, the log says why",
+}
 
 # JupyterLab's own rules for tables have two classes, so these that it would overrule have two as well. The
 # last rule takes away the line by which it says, over the table, that a closed kernel's widget is gone.
@@ -83,7 +89,7 @@ def static_html(
     Args:
         rows: The rows at hand, ascending by seq.
         title: What is watched: a run id, or "all runs".
-        status: "waiting", "live" or "ended".
+        status: "waiting", "live", "ended" or "failed".
         missing: How many events never reached the view.
         total: How many events the view saw, also those no longer at hand.
         css_class: A class by which a page can find the table.
@@ -161,7 +167,7 @@ def _aligned(cells: Sequence[Sequence[str]]) -> Iterable[str]:
 
 def _facts(rows: Sequence[Row], *, status: str, missing: int, total: int) -> list[str]:
     """What the line over the table says after its title."""
-    facts = [_clean(status, MAX_TYPE), _counted(max(total, len(rows)), "event")]
+    facts = [_clean(_STATUSES.get(status, status), MAX_TYPE), _counted(max(total, len(rows)), "event")]
     if missing > 0:
         facts.append(f"{_counted(missing, 'event')} missing")
     if rows:

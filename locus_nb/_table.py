@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
 from locus_nb._rows import RowStore, encode, row_of
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from locus_nb._rows import Row
     from locus_nb._subscription import Batch
 
-Status = Literal["waiting", "live", "ended"]
+Status = Literal["waiting", "live", "ended", "failed"]
 
 _ROWS_PER_MESSAGE = 1000
 # What is sent again, unasked, while no page has said anything.
@@ -106,6 +107,17 @@ class TableSink:
             self._tell(rows, prev=self._sent, now=now)
         return self._sent < self.store.last_seq or bool(self._events)
 
+    def expect_page(self) -> None:
+        """Have the newest rows sent at the next tick, because a page may be there from now on. Any thread."""
+        self._told = ()
+
+    def fail(self) -> None:
+        """Say that this view failed, where that can still be said. Never raises."""
+        self.status = "failed"
+        # What failed may be the sending.
+        with suppress(Exception):
+            self._tell([], prev=self._sent, now=self._clock())
+
     def _make_rows(self) -> None:
         count = min(len(self._events), _ROWS_PER_MESSAGE)
         self.store.extend(row_of(self._events.popleft()) for _ in range(count))
@@ -146,6 +158,7 @@ class TableSink:
         content = {
             "kind": "rows",
             "prev": prev,
+            "last": self.store.last_seq,
             "count": len(rows),
             "missing": self.missing,
             "status": self.status,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import weakref
 from typing import TYPE_CHECKING, Any, Self, cast
 from uuid import uuid4
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from locus_nb._bus import EventBus
+    from locus_nb._subscription import Subscription
 
 # More than any history holds: a view of all runs begins with everything that is kept.
 _ALL_KEPT = sys.maxsize
@@ -27,8 +29,12 @@ _ALL_KEPT = sys.maxsize
 # What is written into the static table at the most.
 _STATIC_ROWS = 200
 
-# Cell and ordinal to the view made there: the views that live.
-_views: dict[tuple[Hashable, int], LiveTable] = {}
+# The views that were displayed: the page shows them, so they live until they are stopped. Others live as long
+# as somebody holds them.
+_displayed: set[LiveTable] = set()
+
+# Cell and ordinal to the view that was made there.
+_made: weakref.WeakValueDictionary[tuple[Hashable, int], LiveTable] = weakref.WeakValueDictionary()
 
 
 def watch(run: object = None, *, bus: EventBus | None = None) -> LiveTable:
@@ -36,8 +42,8 @@ def watch(run: object = None, *, bus: EventBus | None = None) -> LiveTable:
 
     Begins with the run's history, goes on while the run does, and follows it when it is opened again. The
     view works while its cell is blocked. Nothing is shown until the view is displayed: let it be the last
-    expression of a cell, or pass it to `display`. Run in the same cell again it replaces the view it made
-    there before.
+    expression of a cell, or pass it to `display`. A cell that is run again replaces the views it made before,
+    also those that it no longer makes. A view that was never displayed ends with its last reference.
 
     Args:
         run: A run id, or an object with a `run_id` (or `id`); never a name. It need not exist yet. None:
@@ -58,13 +64,14 @@ def watch(run: object = None, *, bus: EventBus | None = None) -> LiveTable:
     run_id = _run_id_of(run)
     in_notebook = NOTEBOOK.connect()
     place = NOTEBOOK.place()
-    if place is not None and place in _views:
-        _views[place].stop()
+    before = None if place is None else _made.get(place)
+    if before is not None:
+        before.stop()
     view = LiveTable(run_id, bus=bus or get_event_bus())
     if place is not None:
-        _views[place] = view
+        _made[place] = view
     if in_notebook:
-        NOTEBOOK.on_cell_end(_refresh_views)
+        NOTEBOOK.on_cell_end(_end_cell)
     return view
 
 
@@ -81,7 +88,7 @@ class LiveTable:
     def __init__(self, run_id: str | None, *, bus: EventBus) -> None:
         self.run_id = run_id
         self._twin = f"locus-nb-twin-{uuid4().hex[:12]}"
-        self._displayed = False
+        self._stopped = False
         self._written: tuple[object, ...] = ()
         subscription = (
             bus.subscribe_global(replay=_ALL_KEPT) if run_id is None else bus.subscribe(run_id, follow=True)
@@ -92,11 +99,19 @@ class LiveTable:
                 "no longer needed, or watch one run"
             )
             raise ViewRefusedError(msg)
-        self._sink = TableSink(
-            self._send, run_id=run_id, missed=subscription.missed, is_busy=NOTEBOOK.is_busy
-        )
-        self._widget = TableWidget(run=run_id or "", twin=self._twin, hear=self._hear)
+        # Made when it is displayed.
+        self._widget: TableWidget | None = None
+        me = weakref.ref(self)
+
+        def send(content: dict[str, Any], buffers: list[bytes]) -> None:
+            view = me()
+            if view is not None:
+                view._send(content, buffers)  # noqa: SLF001 - this view's own
+
+        self._sink = TableSink(send, run_id=run_id, missed=subscription.missed, is_busy=NOTEBOOK.is_busy)
         the_pump().attach(subscription, self._sink)
+        self._last_rites = weakref.finalize(self, _let_go, subscription, self._sink)
+        self._last_rites.atexit = False
 
     @property
     def total(self) -> int:
@@ -110,7 +125,7 @@ class LiveTable:
 
     @property
     def status(self) -> str:
-        """`waiting` for a first event, `live`, or `ended`."""
+        """`waiting` for a first event, `live`, `ended`, or `failed`: it raised, and the log says what."""
         return self._sink.status
 
     def close(self) -> None:
@@ -121,15 +136,17 @@ class LiveTable:
 
     def stop(self) -> None:
         """Stop following at once, and leave the static table as it was last written. Idempotent."""
-        for place in [place for place, view in _views.items() if view is self]:
-            _views.pop(place, None)
+        self._stopped = True
+        _displayed.discard(self)
+        self._last_rites.detach()
         the_pump().detach(self._sink)
-        self._widget.close()
+        if self._widget is not None:
+            self._widget.close()
 
     def refresh(self) -> None:
         """Bring the static table up to date, if the view is displayed and there is news."""
         written = (self.total, self.missing, self.status)
-        if self._displayed and written != self._written:
+        if self._written and written != self._written:
             self._written = written
             _ipython().update_display(self._static(), display_id=self._twin, raw=True)
 
@@ -147,17 +164,23 @@ class LiveTable:
 
     def _ipython_display_(self) -> None:
         display = _ipython().display
-        bundle = cast("Any", self._widget)._repr_mimebundle_()
-        live = cast("dict[str, Any]", bundle[0] if isinstance(bundle, tuple) else bundle)
-        display({**live, "text/plain": repr(self)}, raw=True)
-        self._displayed = True
+        if not self._stopped:
+            display({**self._live(), "text/plain": repr(self)}, raw=True)
+            _displayed.add(self)
         self._written = (self.total, self.missing, self.status)
         display(self._static(), display_id=self._twin, raw=True)
+        self._sink.expect_page()
         the_pump().wake()
 
     def _repr_mimebundle_(self, **_which: object) -> dict[str, str]:
         # For those that render objects themselves; IPython calls _ipython_display_.
         return self._static()
+
+    def _live(self) -> dict[str, Any]:
+        if self._widget is None:
+            self._widget = TableWidget(run=self.run_id or "", twin=self._twin, hear=self._hear)
+        bundle = cast("Any", self._widget)._repr_mimebundle_()
+        return cast("dict[str, Any]", bundle[0] if isinstance(bundle, tuple) else bundle)
 
     def _static(self) -> dict[str, str]:
         rows = self._sink.store.newest(_STATIC_ROWS)
@@ -169,8 +192,10 @@ class LiveTable:
         }
 
     def _send(self, content: dict[str, Any], buffers: list[bytes]) -> None:
+        if self._widget is None:
+            return
         cast("Any", self._widget).send(content, buffers)
-        if content["status"] == "ended" and not NOTEBOOK.is_busy():
+        if content["status"] in {"ended", "failed"} and not NOTEBOOK.is_busy():
             # Nobody else will: no cell is going to end. While one runs, its end does it.
             self.refresh()
 
@@ -179,16 +204,25 @@ class LiveTable:
         the_pump().wake()
 
 
+def _let_go(subscription: Subscription, sink: TableSink) -> None:
+    # Garbage collection calls this, anywhere: it takes no lock that is not reentrant.
+    subscription.close()
+    the_pump().forget(sink)
+
+
 def _ipython() -> Any:
     from IPython import display  # noqa: PLC0415 - only who shows something needs it
 
     return display
 
 
-def _refresh_views() -> None:
-    if _views:
+def _end_cell() -> None:
+    for place, view in tuple(_made.items()):
+        if NOTEBOOK.is_left_over(place):
+            view.stop()
+    if _displayed:
         the_pump().flush()
-    for view in tuple(_views.values()):
+    for view in tuple(_displayed):
         view.refresh()
 
 

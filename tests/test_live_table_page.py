@@ -33,8 +33,8 @@ UNREADABLE = [
     "widget.model.trigger('msg:custom', 'rows', undefined)",
     "widget.model.trigger('msg:custom', { kind: 'other' }, [])",
     "widget.deliverText('[]', { kind: 'rows' })",
-    "widget.deliverText('[{', { kind: 'rows', prev: 0, count: 1, missing: 0, total: 1, status: 'live' })",
-    "widget.deliverText('{}', { kind: 'rows', prev: 0, count: 0, missing: 0, total: 1, status: 'live' })",
+    "widget.deliverText('[{', { kind: 'rows', prev: 0, last: 0, count: 1, missing: 0, total: 1, status: 'live' })",
+    "widget.deliverText('{}', { kind: 'rows', prev: 0, last: 0, count: 0, missing: 0, total: 1, status: 'live' })",
     "widget.deliver([], { status: 'fine' })",
     "widget.deliver([], { prev: -1 })",
     "widget.deliver([], { missing: '3' })",
@@ -43,7 +43,7 @@ UNREADABLE = [
     "widget.deliver([['1', 0, 't', 'r', 'p', 'd']])",
     "widget.deliver([[0, 0, 't', 'r', 'p', 'd'], [2, null, 't', 'r', 'p', 'd'], [3, 0, {}, 'r', 'p', 'd']])",
     """widget.model.trigger(
-        'msg:custom', { kind: 'rows', prev: 0, count: 0, missing: 0, total: 0, status: 'live' })""",
+        'msg:custom', { kind: 'rows', prev: 0, last: 0, count: 0, missing: 0, total: 0, status: 'live' })""",
 ]
 
 
@@ -323,13 +323,31 @@ def test_store_drops_the_oldest_and_counts_them(chromium_page: Tab) -> None:
     assert result == [[16, 10, 15], [31, 1, 30]]
 
 
+def test_rows_that_python_no_longer_keeps_are_said(table: Table) -> None:
+    """A page that comes late says how many rows were let go before; while it catches up it says nothing yet."""
+    table.tab.evaluate("() => widget.deliver(agentRows(501, 50), { prev: 0, last: 600, total: 600 })")
+    table.drawn()
+    assert table.text("note") == ""
+    table.tab.evaluate("() => widget.deliver(agentRows(551, 50), { last: 600, total: 600 })")
+    table.drawn()
+    assert table.text("note") == "500 earlier events no longer kept"
+
+
+def test_failed_view_says_so(table: Table) -> None:
+    """A view that failed on Python's side is not shown as live."""
+    table.tab.evaluate("() => widget.deliver(agentRows(1, 5), { status: 'failed' })")
+    table.drawn()
+    assert table.text("status") == "failed"
+    assert "failed" in table.text("note")
+
+
 def test_two_hundred_thousand_rows_are_kept_and_more_are_said(table: Table) -> None:
     """The page keeps 200,000 rows, says how many older ones it let go, and leaves those in sight."""
     table.tab.evaluate(
         "() => { for (let at = 1; at <= 201_000; at += 500) widget.deliver(agentRows(at, 500)) }"
     )
     table.drawn()
-    assert table.text("note") == "1,000 earlier events no longer kept in this page"
+    assert table.text("note") == "1,000 earlier events no longer kept"
     assert table.text("count") == "201,000 events"
     assert table.seqs()[-1] == 201_000
     assert table.tab.evaluate("() => document.querySelector('.locus-live-grid').ariaRowCount") == "200001"

@@ -52,6 +52,7 @@ class Sink:
         self.threads: set[threading.Thread] = set()
         self.ticks = 0
         self.unread = 0
+        self.failed = 0
         self.more_ticks = more_ticks
         self.stuck = stuck
         self.seen = threading.Condition()
@@ -74,6 +75,10 @@ class Sink:
             self.unread = 0
         self.more_ticks -= 1
         return self.more_ticks > 0
+
+    def fail(self) -> None:
+        """Take a note."""
+        self.failed += 1
 
     def wait_for(self, count: int) -> list[int]:
         """The numbers of the events it got, once there are so many."""
@@ -208,6 +213,7 @@ def test_failing_sink_stops_alone(
     assert sink.wait_for(2) == [1, 2]
     assert pump.flush()
     assert doomed.closed
+    assert (broken.failed, sink.failed) == (1, 0)
     (record,) = caplog.records
     assert record.levelno == logging.ERROR
     assert type(broken).__name__ in record.getMessage()
@@ -224,6 +230,7 @@ class Sink:
     unread = 0
     def put(self, batch): raise ValueError("no")
     def tick(self): return False
+    def fail(self): pass
 bus, pump = EventBus(), Pump()
 bus.publish_nowait(StreamEvent("run", "t", {}))
 pump.attach(bus.subscribe("run"), Sink())
@@ -399,6 +406,9 @@ def test_a_sink_that_asks_to_exit_stops_only_itself() -> None:
 
         def tick(self) -> bool:
             return False
+
+        def fail(self) -> None:
+            return
 
     class Reads(Exits):
         def put(self, batch: Batch) -> None:

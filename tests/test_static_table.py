@@ -134,17 +134,18 @@ def test_no_text_makes_it_larger_than_sixty_kilobytes(letter: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "status, words",
+    "status, said, words",
     [
-        ("waiting", "Waiting for the first event."),
-        ("live", "No events yet."),
-        ("ended", "Ended without an event."),
+        ("waiting", "waiting when this was written", "Waiting for the first event."),
+        ("live", "live when this was written", "No events yet."),
+        ("ended", "ended", "Ended without an event."),
+        ("failed", "failed: the view followed no more, the log says why", "No events yet."),
     ],
 )
-def test_empty_table_says_why(status: str, words: str) -> None:
-    """Without rows the table says what it waits for."""
+def test_empty_table_says_why(status: str, said: str, words: str) -> None:
+    """Without rows the table says what it waits for, and a state that passes is said to be of the past."""
     assert words in html([], status=status)
-    assert text([], status=status).splitlines() == [f"all runs · {status} · 0 events", words]
+    assert text([], status=status).splitlines() == [f"all runs · {said} · 0 events", words]
 
 
 texts = st.text(max_size=300) | st.text("<>&\"'/!- =scriptonerror\x00\x1b\n\u202e\ud800", max_size=60)

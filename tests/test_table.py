@@ -25,7 +25,7 @@ class Message:
         self.seqs: list[int] = [row[0] for row in rows]
         assert content["kind"] == "rows"
         assert content["count"] == len(rows)
-        assert set(content) == {"kind", "prev", "count", "missing", "status", "total", "run"}
+        assert set(content) == {"kind", "prev", "last", "count", "missing", "status", "total", "run"}
 
     def __getitem__(self, key: str) -> Any:
         return self.content[key]
@@ -94,6 +94,7 @@ def test_first_tick_says_how_it_stands() -> None:
     assert message.content == {
         "kind": "rows",
         "prev": 0,
+        "last": 0,
         "count": 0,
         "missing": 0,
         "status": "waiting",
@@ -242,6 +243,22 @@ def test_store_is_bounded_and_the_answer_has_no_hole() -> None:
     assert len(desk.sink.store) == 10_000
     (message,) = desk.hello(20)
     assert (message["prev"], message.seqs[0], message["total"]) == (20, 501, 10_500)
+
+
+def test_failed_view_tells_the_page_if_it_can() -> None:
+    """A view that raised tells the page once more how it stands; where the sending fails it stays silent."""
+    desk = Desk()
+    desk.put(3)
+    desk.hello()
+    desk.sink.fail()
+    assert (desk.sent[-1]["status"], desk.sink.status) == ("failed", "failed")
+
+    def fail(*_: object) -> None:
+        raise OSError("the line is gone")
+
+    broken = TableSink(fail, run_id="run")
+    broken.fail()
+    assert broken.status == "failed"
 
 
 def test_greeted_page_gets_only_what_is_new() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -86,7 +87,8 @@ def no_views_left() -> Iterator[None]:
     yield
     for sink in tuple(the_pump()._pairs):
         the_pump().detach(sink)
-    _watch._views.clear()
+    _watch._displayed.clear()
+    _watch._made.clear()
 
 
 def readers(run_id: str = "run") -> int:
@@ -122,7 +124,8 @@ def test_view_is_a_widget_and_a_static_table(page: Page, cell: str) -> None:
     live, static = page.run(cell)[:2]
     assert set(live["data"]) == {WIDGET, "text/plain"}
     assert live["data"]["text/plain"].startswith("<LiveTable of run 'run': ")
-    (view,) = _watch._views.values()
+    (view,) = _watch._displayed
+    assert view._widget is not None
     assert live["data"][WIDGET]["model_id"] == view._widget.model_id
     assert static["transient"] == {"display_id": view._widget.twin}
     assert f'class="locus-static {view._widget.twin}"' in static["data"]["text/html"]
@@ -160,7 +163,7 @@ def test_rerun_cell_leaves_one_view_and_one_reader(page: Page) -> None:
         say()
         page.run(cell)
     assert readers() == 1
-    assert len(_watch._views) == 1
+    assert len(_watch._displayed) == len(_watch._made) == 1
     assert page["view"] is not old
     assert page["view"].total == 3
     assert len(the_pump()._pairs) == 1
@@ -175,6 +178,56 @@ def test_two_views_of_one_cell_are_two(page: Page) -> None:
     assert readers() == 2
     assert get_event_bus().stats()["global_subscribers"] == 1
     assert page["all_runs"].run_id is None
+
+
+def test_edited_cell_ends_the_views_that_it_no_longer_makes(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cell run again with fewer views, or none, leaves no reader of the others; other cells' views stay."""
+    cell = "first"
+    monkeypatch.setattr(_watch.NOTEBOOK, "_cell", lambda: cell)
+    page.run("views = [watch('run'), watch('run'), watch()]\ndisplay(*views)")
+    cell = "second"
+    page.run("watch('run')")
+    cell = "first"
+    page.run("watch('run')")
+    assert (readers(), get_event_bus().stats()["global_subscribers"]) == (2, 0)
+    page.run("'no view at all'")
+    assert readers() == 1
+    assert len(_watch._displayed) == len(the_pump()._pairs) == 1
+
+
+def test_view_that_was_never_displayed_ends_with_its_last_reference(page: Page) -> None:
+    """Made and let go in a loop, in a cell or a script, views leave no reader, no sink and no widget behind."""
+    for _ in range(2):
+        page.run("for _ in range(60): view = watch()\ndel view")
+        for _ in range(60):
+            watch()
+    the_pump().wake()
+    with watch() as last:
+        assert the_pump().flush(GRACE_S)
+        assert get_event_bus().stats()["global_subscribers"] == 1
+        assert last._widget is None
+        assert [*the_pump()._pairs] == [last._sink]
+    assert page.outputs == []
+
+
+def test_displayed_view_lives_without_a_reference(page: Page) -> None:
+    """What the page shows goes on, whether or not the user's code holds it."""
+    page.run("display(watch('run'))")
+    gc.collect()
+    (update,) = page.run("with run_context('run'): emit_sync('agent.think', reasoning_preview='to be seen')")
+    assert "to be seen" in static_of(update)
+
+
+def test_closed_view_is_displayed_as_a_static_table(page: Page) -> None:
+    """Displayed after its close, a view is the table of what it had, without a widget."""
+    page.run(
+        "with watch('run') as view, run_context('run'): emit_sync('agent.think', reasoning_preview='it was')"
+    )
+    (static,) = page.run("view")[:1]
+    assert "it was" in static_of(static)
+    assert page["view"]._widget is None
 
 
 def test_history_comes_first() -> None:
@@ -273,7 +326,7 @@ def test_close_leaves_the_static_table_up_to_date_and_no_reader(page: Page) -> N
     assert "just before" in static_of(page.outputs[-1])
     assert readers() == 0
     assert page["view"]._widget.comm is None
-    assert _watch._views == {}
+    assert not _watch._displayed
     shown = len(page.outputs)
     with run_context("run"):
         emit_sync("agent.think")
@@ -313,6 +366,8 @@ def test_broken_view_does_not_stop_others(monkeypatch: pytest.MonkeyPatch) -> No
         say()
         assert other.total == 2
         assert readers() == 1
+        assert (broken.status, other.status) == ("failed", "live")
+        assert "failed" in broken._repr_mimebundle_()["text/html"]
 
 
 def test_secrets_do_not_leave(page: Page) -> None:
@@ -341,7 +396,7 @@ def test_hostile_text_stays_text(page: Page) -> None:
 
 def test_only_run_and_twin_are_synced(page: Page) -> None:
     """Rows are messages, never state: what a notebook saves of the widget is its code and two names."""
-    page.run("view = watch('run')")
+    page.run("view = watch('run')\nview")
     say(50, text="not to be saved")
     state = page["view"]._widget.get_state()
     assert (state["run"], state["twin"]) == ("run", page["view"]._widget.twin)
@@ -364,7 +419,7 @@ def test_works_without_a_notebook() -> None:
         assert "3 events" in one._repr_mimebundle_()["text/plain"]
     with watch() as all_runs:
         assert repr(all_runs).startswith("<LiveTable of all runs: live")
-    assert _watch._views == {}
+    assert not _watch._made
 
 
 def test_views_may_be_made_and_closed_in_threads(page: Page) -> None:
@@ -376,7 +431,7 @@ def test_views_may_be_made_and_closed_in_threads(page: Page) -> None:
         try:
             for _ in range(5):
                 with watch("run") as view:
-                    view._displayed = True
+                    view._ipython_display_()
                     say(2)
                     view.refresh()
                     assert view.total >= 2

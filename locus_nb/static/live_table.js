@@ -10,8 +10,8 @@
  */
 
 /** @typedef {[seq: number, timeMs: number, eventType: string, runId: string, preview: string, detail: string]} Row */
-/** @typedef {"waiting" | "live" | "ended"} Status */
-/** @typedef {{ prev: number, missing: number, total: number, status: Status, rows: Row[], unreadable: number }} RowsMessage */
+/** @typedef {"waiting" | "live" | "ended" | "failed"} Status */
+/** @typedef {{ prev: number, last: number, missing: number, total: number, status: Status, rows: Row[], unreadable: number }} RowsMessage */
 /** @typedef {"error" | "model" | "tool" | "think" | "end" | "other"} Family */
 /** @typedef {{ run: string, twin: string }} State */
 /** @typedef {import("@anywidget/types").AnyModel<State>} Model */
@@ -30,7 +30,7 @@ const MAX_CHARS = 64_000_000;
 const ACK_MS = 1_000;
 const RESYNC_MS = 1_000;
 const RESYNC_TRIES = 6;
-const STATUSES = ["waiting", "live", "ended"];
+const STATUSES = ["waiting", "live", "ended", "failed"];
 
 const integers = new Intl.NumberFormat("en-US");
 
@@ -198,14 +198,15 @@ function isRow(value) {
 export function readMessage(content, buffers) {
   const message = /** @type {Record<string, unknown> | null | undefined} */ (content);
   if (typeof message !== "object" || message?.kind !== "rows") return null;
-  const { prev, count, missing, total, status } = message;
-  if (![prev, count, missing, total].every(isCount)) return null;
+  const { prev, last, count, missing, total, status } = message;
+  if (![prev, last, count, missing, total].every(isCount)) return null;
   if (typeof status !== "string" || !STATUSES.includes(status)) return null;
   const values = readBuffer(buffers);
   if (values === null || values.length !== count) return null;
   const rows = values.filter(isRow);
   return {
     prev: Number(prev),
+    last: Number(last),
     missing: Number(missing),
     total: Number(total),
     status: /** @type {Status} */ (status),
@@ -317,6 +318,8 @@ class Link {
     this.status = "waiting";
     this.missing = 0;
     this.total = 0;
+    /** The newest row that Python has. */
+    this.last = 0;
     this.unreadable = 0;
     this.unfilled = 0;
     this.heard = false;
@@ -360,11 +363,12 @@ class Link {
   }
 
   /** @param {RowsMessage} message */
-  #take({ prev, missing, total, status, rows, unreadable }) {
+  #take({ prev, last, missing, total, status, rows, unreadable }) {
     this.heard = true;
     this.unreachable = false;
     this.missing = missing;
     this.total = total;
+    this.last = last;
     this.status = status;
     if (unreadable > 0) this.unreadable++;
     for (const row of rows) {
@@ -710,10 +714,13 @@ class TableView {
   }
 
   #noteText() {
-    const { store, unreadable, unfilled, unreachable } = this.link;
+    const { store, total, unreadable, unfilled, unreachable } = this.link;
     const notes = [];
-    if (store.dropped > 0)
-      notes.push(`${counted(store.dropped, "earlier event")} no longer kept in this page`);
+    const caughtUp = store.head >= this.link.last && !store.hasGap && unreadable + unfilled === 0;
+    // Let go by this page, or by Python before the page came.
+    const earlier = caughtUp ? Math.max(store.dropped, total - store.rows.length) : store.dropped;
+    if (earlier > 0) notes.push(`${counted(earlier, "earlier event")} no longer kept`);
+    if (this.link.status === "failed") notes.push("this view failed and follows no more; the log says why");
     if (unfilled > 0) notes.push(`${counted(unfilled, "gap")} that the kernel did not fill`);
     if (unreadable > 0) notes.push(`${counted(unreadable, "unreadable message")} ignored`);
     if (unreachable) notes.push("the kernel cannot be reached");

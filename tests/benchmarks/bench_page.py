@@ -57,7 +57,7 @@ FEED = """async ([perMessage, perSecond, seconds]) => {
         const { last, bytes } = messages[index];
         const at = performance.now();
         const known = { kind: "rows", missing: 0, status: "live", run: null };
-        const content = { ...known, prev: last - perMessage, count: perMessage, total: last };
+        const content = { ...known, prev: last - perMessage, last, count: perMessage, total: last };
         waiting.push({ last, at });
         widget.model.trigger("msg:custom", content, [new DataView(bytes.buffer)]);
         handling.push(performance.now() - at);

@@ -215,6 +215,7 @@ export class FakeWidget {
     const { run } = this.model.state;
     const content = {
       prev,
+      last: this.newest,
       count: rows.length,
       missing: 0,
       status: "live",
