@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import _thread
 import asyncio
 import dis
 import gc
 import itertools
 import random
+import signal
 import sys
 import threading
 from contextlib import contextmanager
@@ -640,3 +642,71 @@ def test_an_interrupt_of_a_subscribe_leaves_no_reader_behind() -> None:
         assert (stats["active_runs"], stats["global_subscribers"]) == (0, 0), point
         assert ns(bus.subscribe("run").next_batch_nowait().events) == [0, 1, 2, 3], point  # pyright: ignore[reportOptionalMemberAccess]
         point += 1
+
+
+def _interrupt_inside(_: int, frame: FrameType | None) -> None:
+    """Interrupt only in the midst of the package."""
+    ours = False
+    while frame is not None:
+        if frame.f_code.co_name == "__del__":
+            # What strikes there is swallowed, with a warning.
+            return
+        ours = ours or frame.f_code.co_filename.startswith(PACKAGE)
+        frame = frame.f_back
+    if ours:
+        raise KeyboardInterrupt
+
+
+@pytest.mark.usefixtures("_restless")
+def test_a_flood_under_interrupts_from_another_thread() -> None:
+    """Fifty real signals that strike inside the bus in a flood: nothing lost, doubled or locked."""
+    bus = EventBus(max_queue_size=8, overflow_queues=1_000, slow_timeout=float("inf"), history_per_run=5)
+    everything, asked, over = bus.subscribe_global(), threading.Semaphore(0), threading.Event()
+    returned: list[int] = []
+    seen: list[tuple[int | None, int]] = []
+
+    def fire() -> None:
+        while True:
+            asked.acquire()
+            if over.is_set():
+                return
+            _thread.interrupt_main()
+
+    def read() -> list[tuple[int | None, int]]:
+        return [(each.seq, each.data["n"]) for each in everything]
+
+    def flood() -> int:
+        for n in itertools.count():
+            if n - len(returned) >= 50:
+                return n
+            if n % 5 == 0:
+                asked.release()
+            try:
+                bus.publish_nowait(event(n, f"run-{n % 3}"))
+            except KeyboardInterrupt:
+                continue
+            returned.append(n)
+        raise AssertionError
+
+    firing = threading.Thread(target=fire)
+    reading = threading.Thread(target=lambda: seen.extend(read()))
+    before = signal.signal(signal.SIGINT, _interrupt_inside)
+    try:
+        firing.start()
+        reading.start()
+        tried = flood()
+    finally:
+        over.set()
+        asked.release()
+        firing.join()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, before)
+        bus.close_global_nowait()
+        reading.join()
+    published = bus.stats()["published_events_total"]
+    assert len(returned) <= published <= tried
+    assert [seq for seq, _ in seen] == list(range(1, published + 1))
+    numbers = [n for _, n in seen]
+    assert numbers == sorted(set(numbers))
+    assert set(returned) <= set(numbers)
+    check_counts(everything)
