@@ -146,7 +146,7 @@ class Exchange:
         inbox.stirred_runs.clear()
         events = inbox.take_all()
         runs = tuple(log.record() for log in logs if log is not None)
-        return Batch(events, inbox.closed and not inbox.backlog, dropped, runs)
+        return Batch(events, inbox.closed, dropped, runs)
 
     def alarm(self, inbox: Inbox, wakeup: Wakeup) -> bool:
         """Have `wakeup` called at the next news; False, and nothing done, if there is some already.

@@ -188,7 +188,7 @@ class Subscription:
 
     @property
     def peak_backlog(self) -> int:
-        """Highest backlog seen, sampled when events are handed over."""
+        """Highest backlog seen, sampled when a batch, or the next few events, are handed over."""
         return self.stats().peak_backlog
 
     @property

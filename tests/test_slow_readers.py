@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from locus_nb import EventBus, _bus
+from locus_nb import EventBus, Wakeup, _bus
 from tests.bus_kit import Clock, check_counts, drain, event, in_threads, ns, put
 
 if TYPE_CHECKING:
@@ -414,6 +414,23 @@ def test_a_foreign_thread_pauses_for_a_moving_reader(clock: Clock, pauses: list[
     clock.advance(0.001)
     asyncio.run(burst())
     assert len(pauses) == 12
+
+
+def test_a_foreign_thread_pauses_for_a_reader_that_it_has_just_woken(
+    clock: Clock, pauses: list[float]
+) -> None:
+    """A reader that slept for long, as it had nothing to read, counts as moving from the moment it is woken."""
+    bus = EventBus(max_queue_size=8, clock=clock)
+    subscription, wakeup = bus.subscribe("run"), Wakeup()
+    assert subscription.wake_with(wakeup)
+    clock.advance(3_600)
+
+    async def burst() -> None:
+        for n in range(8):
+            await bus.publish(event(n))
+
+    asyncio.run(burst())
+    assert pauses == pytest.approx([0.0001, 0.0002])
 
 
 def test_publish_nowait_never_pauses(clock: Clock, pauses: list[float]) -> None:
