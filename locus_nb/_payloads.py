@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     Payload = dict[str, Any]
     Test = Callable[[Sequence[Any]], bool]
 
-# Payloads looked at together: enough to make a question cheap, few enough for one secret to spoil little.
-_TOGETHER = 1024
+# Payloads looked at together, at most: enough to make a question cheap, few enough for one secret to spoil
+# little.
+TOGETHER = 2048
 # Fewer than this are cheaper to take the long way.
 _FEW = 4
 _REPEATED_FROM = 32
@@ -58,8 +59,8 @@ def clean_chunks(
     """
     clean = jsonable if secrets else redact
     odd: dict[tuple[str, ...], list[tuple[int, Payload]]] = {}
-    for start in range(0, len(rows), _TOGETHER):
-        some = rows[start : start + _TOGETHER]
+    for start in range(0, len(rows), TOGETHER):
+        some = rows[start : start + TOGETHER]
         some_raws = [raws[row] for row in some]
         whole = _plain_chunk(event_type, some, some_raws, secrets=secrets)
         chunks = (
@@ -70,12 +71,14 @@ def clean_chunks(
                 for alike in _alike(some, some_raws)
             )
         )
-        left = set(some)
+        done: list[Sequence[int]] = []
         for chunk in chunks:
             if chunk is not None and chunk.rows:
                 yield chunk
-                left.difference_update(chunk.rows)
-        for row in sorted(left):
+                done.append(chunk.rows)
+        if sum(map(len, done)) == len(some):
+            continue
+        for row in sorted(set(some).difference(*done)):
             payload = clean(raws[row])
             odd.setdefault(tuple(payload), []).append((row, payload))
     for keys, members in odd.items():
@@ -110,7 +113,7 @@ def _plain_chunk(
         columns = _columns_of(raws)
         if columns is None:
             return None
-        payloads = [raw.copy() for raw in raws]
+        payloads = list(map(_dict_copy, raws))
         odd = _odd_places(columns, payloads, _TESTS if secrets else _TESTS_FOR_SECRETS)
     except Exception:  # noqa: BLE001 - an edge: methods of a key or value; seen in its copy
         return nothing
@@ -130,7 +133,7 @@ def _are_ordinary_keys(keys: tuple[Any, ...], *, secrets: bool) -> bool:
     return secrets or ("value" not in keys and all(map(is_ordinary_key, keys)))
 
 
-def _columns_of(raws: Sequence[dict[Any, Any]]) -> dict[str, list[Any]] | None:
+def _columns_of(raws: Sequence[dict[Any, Any]]) -> dict[str, Sequence[Any]] | None:
     """Give the values of each key; None if not all have the same keys."""
     keys = tuple(raws[0])
     if len(set(map(len, raws))) > 1:
@@ -140,24 +143,25 @@ def _columns_of(raws: Sequence[dict[Any, Any]]) -> dict[str, list[Any]] | None:
     # Of one key alone, itemgetter would give the value itself.
     values_of = itemgetter(*keys, keys[0])
     try:
-        # Never all tuples at once: a thousand small objects together set the garbage collector off.
-        values = list(chain.from_iterable(map(values_of, raws)))
+        columns = zip(*map(values_of, raws), strict=True)
     except KeyError:
         return None
-    return {key: values[place :: len(keys) + 1] for place, key in enumerate(keys)}
+    return dict(zip(keys, columns, strict=False))
 
 
-def _odd_places(columns: dict[str, list[Any]], payloads: list[Payload], tests: dict[type, Test]) -> set[int]:
+def _odd_places(
+    columns: dict[str, Sequence[Any]], payloads: list[Payload], tests: dict[type, Test]
+) -> set[int]:
     """Give the places where a value is not ordinary; copy lists, in `columns` and `payloads`."""
     odd: set[int] = set()
     for key, values in columns.items():
         kinds = set(map(type, values))
         if list in kinds:
             # First copied, then looked at: from here on nobody else changes them.
-            values[:] = [_list_copy(value) if type(value) is list else value for value in values]
-            for payload, value in zip(payloads, values, strict=True):
+            columns[key] = [_list_copy(value) if type(value) is list else value for value in values]
+            for payload, value in zip(payloads, columns[key], strict=True):
                 payload[key] = value
-        odd |= _odd_in(values, kinds, tests)
+        odd |= _odd_in(columns[key], kinds, tests)
     return odd
 
 
@@ -204,7 +208,7 @@ def _all_without_secrets(values: Sequence[str]) -> bool:
     # Names repeat: of those, each is looked at once.
     if len(values) > _REPEATED_FROM and len(set(values[:_REPEATED_FROM])) <= _REPEATED_FROM // 2:
         values = list(set(values))
-    return _all_utf8(values) and all_ordinary(values)
+    return all_ordinary(values)
 
 
 def _all_in_lists(test: Test) -> Test:
@@ -215,6 +219,7 @@ def _all_in_lists(test: Test) -> Test:
     return test_members
 
 
+_dict_copy: Callable[[Any], Any] = cast("Any", dict).copy
 _list_copy: Callable[[Any], Any] = cast("Any", list).copy
 
 # What values of one exact type have to pass to be copied as they are; a type without a test never is.

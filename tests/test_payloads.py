@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import enum
+import itertools
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from locus_nb import _payloads
+from locus_nb import _payloads, _redact
 from locus_nb._payloads import clean_chunks
-from locus_nb._redact import MARK, redact
+from locus_nb._redact import MARK, all_ordinary, redact
 from locus_nb._wire import jsonable
-
-if TYPE_CHECKING:
-    import pytest
 
 SECRET = "sk-" + "Ab3" * 8
 KEYS = st.sampled_from(["a", "b", "model", "api_key", "value", "name", "é", "x-" + SECRET, 1, None, (1, "a")])
@@ -34,6 +33,46 @@ VALUES = st.sampled_from(
             ["\udc80"],
         ),
         *({}, {"api_key": "x"}, {1}, b"raw", object, ("a",)),
+    ]
+)
+TEXTS = st.sampled_from(
+    [
+        *(
+            "api_key",
+            "Password",
+            "token",
+            "secret",
+            "cookie",
+            "Authorization",
+            "connection string",
+            "\u212aey",
+        ),
+        *(
+            "Bearer ",
+            "://",
+            "u:p@",
+            ":",
+            "=",
+            "=>",
+            " ",
+            "\n",
+            '"',
+            "'",
+            "\\",
+            "hunter2",
+            "sid=abc",
+            "abc123def",
+        ),
+        *(
+            "AKIA" + "IOSFODNN7EXAMPLE",
+            "eyJ" + "hbGci.eyJ" + "zdWIi",
+            SECRET,
+            "ghp_" + "a1B2c3",
+            "A",
+            "-",
+            "_",
+        ),
+        *("ordinary words " * 20, "key: 1, " * 20, "\udc80", "é"),
     ]
 )
 PAYLOADS = st.lists(st.dictionaries(KEYS, VALUES, max_size=4), max_size=12)
@@ -82,6 +121,45 @@ def test_the_copies_share_no_container() -> None:
         clean[1]["n"] = "changed"
         assert raws[0]["keys"] == ["a"]
         assert raws[1]["n"] == 1
+
+
+NAMES = ["api_key", "id_token", "secrets", "passphrases", "pwd", "credentials", "Authorization", "cookie"]
+GAPS = ["", " ", '"', '    \\\\\\\\\\\\\\"    ', "\n\t' "]
+PROSE = "what follows is ordinary and long enough to be looked at by its names only, as most texts are " * 4
+
+
+@pytest.mark.parametrize("name", [*NAMES, "connection string", "CONNECTION-STRING", "privateKeys"])
+@pytest.mark.parametrize("gap", GAPS)
+@pytest.mark.parametrize("sign", [": ", "=", " => "])
+def test_a_name_at_any_distance_is_seen(name: str, gap: str, sign: str) -> None:
+    """Whatever may stand between a secret's name and its value, in texts short and long, the value goes."""
+    for before, after in itertools.product(("", PROSE, "a: b=c, " * 40), ("", f", {PROSE}", ", a: b" * 40)):
+        text = f"{before}{name}{gap}{sign.strip() if gap else sign}hunter2=x{after}"
+        assert "hunter2" not in redact(text)
+        raws = [{"text": f"{PROSE}{row}"} for row in range(9)]
+        assert by_row([*raws, {"text": text}], secrets=False) == [*raws, {"text": redact(text)}]
+
+
+@pytest.mark.parametrize(
+    "secret", ["https://ann:hunter2@host", "Bearer hunter2hunter2", SECRET, "eyJ" + "hbGci.eyJzdWI"]
+)
+@pytest.mark.parametrize("around", ["{}", PROSE + "{}", "{}" + PROSE, "a: b, " * 40 + "{}"])
+def test_a_shape_in_any_surroundings_is_seen(secret: str, around: str) -> None:
+    """A secret of a telling shape goes from one text among many, whatever is around it."""
+    raws = [{"text": f"{PROSE}{row}"} for row in range(9)]
+    text = around.format(secret)
+    assert MARK in redact(text)
+    assert by_row([*raws, {"text": text}], secrets=False) == [*raws, {"text": redact(text)}]
+
+
+@given(st.lists(st.lists(TEXTS, max_size=9).map("".join), min_size=1, max_size=5))
+def test_texts_that_are_ordinary_together_are_so_alone(texts: list[str]) -> None:
+    """Of texts that are passed in common, redaction would not change a single one."""
+    full = [jsonable(text) for text in texts]
+    for pattern, replacement in _redact._PATTERNS:
+        full = [pattern.sub(replacement, text) for text in full]
+    assert not all_ordinary(texts) or full == texts
+    assert list(map(redact, texts)) == full
 
 
 class Field(enum.StrEnum):
