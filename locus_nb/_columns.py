@@ -15,7 +15,7 @@ import pandas as pd
 from locus_nb._wire import jsonable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -78,19 +78,23 @@ class TextColumn:
 
     def __init__(self) -> None:
         self._values: list[Any] = []
+        self._places: list[Order] = []
 
     def add(self, values: Sequence[Any]) -> None:
         """Take anything."""
         plain = set(map(type, values)) == {str}
+        start = len(self._values)
         self._values += values if plain else [value if isinstance(value, str) else pd.NA for value in values]
+        self._places.append(np.arange(start, len(self._values), dtype=np.intp))
 
     def skip(self, length: int) -> None:
         """Leave `length` rows empty."""
-        self._values += [pd.NA] * length
+        self._places.append(np.full(length, -1, np.intp))
 
     def array(self, order: Order) -> Any:
         """Give the finished column."""
-        return pd.arrays.StringArray(objects(self._values)[order])
+        places = np.concatenate([np.empty(0, np.intp), *self._places])[order]
+        return pd.arrays.StringArray(objects(self._values)).take(cast("Any", places), allow_fill=True)
 
 
 class NameColumn:
@@ -98,23 +102,20 @@ class NameColumn:
 
     def __init__(self) -> None:
         self._parts: list[NDArray[np.int32]] = []
-        self._code_of: dict[str, int] = {}
+        self._codes = _Codes()
 
     def add(self, values: Sequence[Any]) -> None:
         """Take anything."""
-        names = _distinct(values)
-        if not _are_names(names):
-            values = [jsonable(value) if isinstance(value, str) else None for value in values]
-            names = _distinct(values)
-        codes = self._code_of
-        for name in names:
-            codes.setdefault(name, -1 if name is None else len(codes))
-        self._parts.append(np.fromiter(map(codes.__getitem__, values), np.int32, len(values)))
+        try:
+            self._parts.append(self._codes.of(values))
+        except TypeError:
+            # One cannot be hashed, so it is no text.
+            texts = [jsonable(value) if isinstance(value, str) else None for value in values]
+            self._parts.append(self._codes.of(texts))
 
     def add_same(self, name: str, length: int) -> None:
         """Take one text for `length` rows."""
-        code = self._code_of.setdefault(jsonable(name), len(self._code_of))
-        self._parts.append(np.full(length, code, np.int32))
+        self._parts.append(np.full(length, self._codes[name], np.int32))
 
     def skip(self, length: int) -> None:
         """Leave `length` rows empty."""
@@ -123,13 +124,36 @@ class NameColumn:
     def array(self, order: Order) -> Any:
         """Give the finished column."""
         codes = np.concatenate([np.empty(0, np.int32), *self._parts])[order]
-        names = sorted([name for name, code in self._code_of.items() if code >= 0])
+        names = sorted(self._codes.names)
         # The last place is what the code -1 finds.
-        place_of = np.full(len(self._code_of) + 1, -1)
-        place_of[[self._code_of[name] for name in names]] = np.arange(len(names))
+        place_of = np.full(len(names) + 1, -1)
+        place_of[[self._codes[name] for name in names]] = np.arange(len(names))
         # Always of dtype object, which pandas would not choose for each set of names.
         categories = pd.Index(objects(names), dtype=object)
         return pd.Categorical.from_codes(place_of[codes], cast("Any", categories))
+
+
+class _Codes(dict[Any, int]):
+    """The number of each text, which is given when it is first looked up; -1 for what is none."""
+
+    def __init__(self) -> None:
+        super().__init__({None: -1})
+        self.names: list[str] = []
+
+    def of(self, values: Sequence[Any]) -> NDArray[np.int32]:
+        return np.fromiter(map(self.__getitem__, values), np.int32, len(values))
+
+    def __missing__(self, value: object) -> int:
+        if not isinstance(value, str):
+            return -1
+        # pandas cannot have as a category what UTF-8 cannot hold.
+        name = value if type(value) is str and value.isascii() else jsonable(value)
+        if name is value:
+            self[name] = len(self.names)
+            self.names.append(name)
+        else:
+            self[value] = self[name]
+        return self[value]
 
 
 class DictColumn:
@@ -145,25 +169,6 @@ class DictColumn:
     def array(self, order: Order) -> NDArray[np.object_]:
         """Give the finished column."""
         return objects(self._values)[order]
-
-
-def _are_names(values: Iterable[Any]) -> bool:
-    if not set(map(type, values)) <= {str}:
-        return False
-    try:
-        "".join(values).encode()
-    except UnicodeEncodeError:
-        # pandas cannot have as a category what UTF-8 cannot hold.
-        return False
-    return True
-
-
-def _distinct(values: Sequence[Any]) -> Iterable[Any]:
-    try:
-        return dict.fromkeys(values)
-    except TypeError:
-        # One cannot be hashed, so not all are texts.
-        return values
 
 
 def counts(values: Sequence[Any]) -> Counts:
@@ -201,6 +206,4 @@ def _amount(value: object) -> float:
 
 def objects(values: Sequence[Any]) -> NDArray[np.object_]:
     """Give an array of these very objects, one each, also of what numpy would take apart."""
-    array = np.empty(len(values), object)
-    array[:] = values
-    return array
+    return np.fromiter(values, object, len(values))

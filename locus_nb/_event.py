@@ -1,21 +1,28 @@
 """The record that travels: one thing an agent did, said once and never changed."""
 
+# `event_ids` does for many events what their own property does.
+# ruff: noqa: SLF001
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from os import urandom
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _FIRST = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
 _LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
 _id_lock = threading.Lock()
+# What each UUID4 has of random bits, and what it has in the place of the others (RFC 9562, section 5.4).
+_RANDOM_BITS = bytes.fromhex("ffffffffffff0fff3fffffffffffffff")
+_VERSION_AND_VARIANT = bytes.fromhex("00000000000040008000000000000000")
 
 
 class Sequencer(Protocol):
@@ -158,6 +165,30 @@ def _uuid4() -> str:
     digits = urandom(16).hex()
     variant = "89ab"[int(digits[16], 16) & 3]
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+
+
+def event_ids(events: Sequence[StreamEvent]) -> list[str]:
+    """Give each event's `event_id`; those that have none yet get theirs in a fraction of the time."""
+    ids = [event._event_id for event in events]
+    if None not in ids:
+        return cast("list[str]", ids)
+    without = [event for event in events if event._event_id is None]
+    for event, made in zip(without, _uuid4s(len(without)), strict=True):
+        # One by one, so that nobody ever waits for all.
+        with _id_lock:
+            event._event_id = event._event_id or made
+    return [event.event_id for event in events]
+
+
+def _uuid4s(count: int) -> list[str]:
+    # As one number of all their bits.
+    bits = int.from_bytes(urandom(16 * count)) & int.from_bytes(_RANDOM_BITS * count)
+    digits = f"{bits | int.from_bytes(_VERSION_AND_VARIANT * count):0{32 * count}x}"
+    return [
+        f"{digits[at : at + 8]}-{digits[at + 8 : at + 12]}-{digits[at + 12 : at + 16]}"
+        f"-{digits[at + 16 : at + 20]}-{digits[at + 20 : at + 32]}"
+        for at in range(0, 32 * count, 32)
+    ]
 
 
 def exact(text: Any) -> Any:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,14 +16,14 @@ import pandas as pd
 from locus_nb import event_types
 from locus_nb._bus import EventBus, get_event_bus
 from locus_nb._columns import AmountColumn, CountColumn, DictColumn, NameColumn, TextColumn, counts, objects
-from locus_nb._event import StreamEvent, run_id_error
+from locus_nb._event import StreamEvent, event_ids, run_id_error
 from locus_nb._outcomes import error_types, statuses
-from locus_nb._payloads import clean_chunks
+from locus_nb._payloads import TOGETHER, clean_chunks
 from locus_nb._preview import previews_of
 from locus_nb._wire import jsonable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -48,6 +49,8 @@ _FROM_PAYLOAD = {
 _SUMMABLE = 1 << 60
 _UNPUBLISHED = np.iinfo(np.int64).max
 _NO_TIME = np.iinfo(np.int64).min
+# In microseconds.
+_LAST_TIME = np.iinfo(np.int64).max // 1000
 
 
 def events_df(run: object = None, *, bus: EventBus | None = None, redact: bool = True) -> pd.DataFrame:
@@ -102,13 +105,25 @@ def events_df(run: object = None, *, bus: EventBus | None = None, redact: bool =
         >>> df[["input_tokens", "output_tokens", "preview"]].to_dict("records")
         [{'input_tokens': 120, 'output_tokens': 30, 'preview': '120 + 30 tokens'}]
     """
-    found = _events_of(run, bus)
-    seqs = _seqs(found)
+    # Some hundred thousand new objects set it off again and again, and none of them is garbage.
+    collecting = gc.isenabled()
+    try:
+        gc.disable()
+        events, seqs = _in_order(_events_of(run, bus))
+        columns = _own_columns(events, seqs) | _payload_columns(events, redact=redact)
+        return pd.DataFrame({name: columns[name] for name in _COLUMNS.split()}, copy=False)
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _in_order(events: list[StreamEvent]) -> tuple[list[StreamEvent], NDArray[np.int64]]:
+    """Sort events by their places in the bus's order, which come with them."""
+    seqs = _seqs(events)
+    if (seqs[1:] >= seqs[:-1]).all():
+        return events, seqs
     order = np.argsort(seqs, kind="stable")
-    events: list[StreamEvent] = [found[place] for place in order.tolist()]
-    seqs = seqs[order]
-    columns = _own_columns(events, seqs) | _payload_columns(events, redact=redact)
-    return pd.DataFrame({name: columns[name] for name in _COLUMNS.split()}, copy=False)
+    return [events[place] for place in order.tolist()], seqs[order]
 
 
 def _seqs(events: Sequence[StreamEvent]) -> NDArray[np.int64]:
@@ -163,27 +178,26 @@ def _checked_run_id(run: object) -> str:
 
 def _own_columns(events: Sequence[StreamEvent], seqs: NDArray[np.int64]) -> dict[str, Any]:
     """Make the columns that the events themselves fill."""
-    every = np.arange(len(events))
-    run_id, event_id = NameColumn(), TextColumn()
+    run_id = NameColumn()
     run_id.add([event._run_id for event in events])
-    ids = [event.event_id if event._event_id is None else event._event_id for event in events]
-    event_id.add(ids if "".join(ids).isascii() else [jsonable(each) for each in ids])
-    runs = run_id.array(every)
-    times = _times([event.timestamp_ns for event in events])
+    runs = run_id.array(np.arange(len(events)))
+    ids = event_ids(events)
+    if not "".join(ids).isascii():
+        ids = [jsonable(each) for each in ids]
+    times = _times([event._time for event in events])
     return {
         "run_id": runs,
         "seq": pd.arrays.IntegerArray(seqs, seqs == _UNPUBLISHED),
-        "event_id": event_id.array(every),
+        "event_id": pd.arrays.StringArray(objects(ids)),
         "timestamp": pd.DatetimeIndex(times.view("M8[ns]")).tz_localize("UTC"),
         "elapsed_ms": _elapsed(times, runs.codes),
     }
 
 
-def _times(times: list[int]) -> NDArray[np.int64]:
-    try:
-        return np.array(times, np.int64)
-    except OverflowError:
-        return np.array([time if abs(time) < -_NO_TIME else _NO_TIME for time in times], np.int64)
+def _times(microseconds: list[int]) -> NDArray[np.int64]:
+    """Give times in nanoseconds, `_NO_TIME` for those that 64 bits do not hold."""
+    times = np.array(microseconds, np.int64)
+    return np.where(abs(times) <= _LAST_TIME, times * 1000, _NO_TIME)
 
 
 def _elapsed(times: NDArray[np.int64], runs: NDArray[Any]) -> Any:
@@ -205,8 +219,8 @@ def _payload_columns(events: Sequence[StreamEvent], *, redact: bool) -> dict[str
     preview, data = TextColumn(), DictColumn()
     raws = [event._data for event in events]
     rows: list[int] = []
-    for event_type, rows_of_type in _rows_by_type(events).items():
-        for chunk in clean_chunks(event_type, rows_of_type, raws, secrets=not redact):
+    for event_type, alike in _rows_by_type(events):
+        for chunk in clean_chunks(event_type, alike, raws, secrets=not redact):
             rows += chunk.rows
             for name, column in plain.items():
                 _add(column, chunk.columns.get(name), chunk)
@@ -223,14 +237,20 @@ def _payload_columns(events: Sequence[StreamEvent], *, redact: bool) -> dict[str
     return {name: column.array(order) for name, column in filled.items()}
 
 
-def _rows_by_type(events: Sequence[StreamEvent]) -> dict[str, list[int]]:
+def _rows_by_type(events: Sequence[StreamEvent]) -> Iterator[tuple[str, list[int]]]:
+    """Group rows by event type, one stretch of the frame after the other.
+
+    What was made together lies together in memory: so each part of that is fetched once, not once per type.
+    """
     types = [event._event_type for event in events]
-    if not set(map(type, types)) <= {str}:
-        types = list(map(str.__str__, types))
     codes, names = pd.factorize(objects(types))
-    order = np.argsort(codes, kind="stable")
-    ends = np.searchsorted(codes[order], np.arange(1, len(names)))
-    return dict(zip(names.tolist(), [part.tolist() for part in np.split(order, ends)], strict=False))
+    stretches = np.arange(len(types)) // (TOGETHER // 2 * max(len(names), 1))
+    groups = stretches * len(names) + codes
+    # Of few groups the numbers are short, and those are sorted in one pass.
+    order = np.argsort(groups.astype(np.min_scalar_type(groups.max(initial=0))), kind="stable")
+    starts = np.flatnonzero(np.diff(groups[order], prepend=-1))
+    for rows in np.split(order, starts)[1:]:
+        yield cast("str", names[codes[rows[0]]]), rows.tolist()
 
 
 def _add(column: _Column, values: Sequence[Any] | None, chunk: Chunk) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import math
+import threading
+import uuid
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from locus_nb import EventBus, StreamEvent, event_types, get_event_bus
+from locus_nb import EventBus, StreamEvent, _frames, _payloads, event_types, get_event_bus
 from locus_nb._frames import events_df
 
 DTYPES = {
@@ -269,6 +272,16 @@ def test_wrong_amounts_are_missing(wrong: object) -> None:
     assert math.isnan(frame["cost_usd"].to_numpy(float, na_value=math.nan)[0])
 
 
+def test_the_last_times_that_64_bits_hold() -> None:
+    """Of the first and last microsecond of pandas both are there, and those beside them are missing."""
+    last, microsecond = pd.Timestamp.max.floor("us").to_pydatetime(warn=False), timedelta(microseconds=1)
+    first = pd.Timestamp.min.ceil("us").to_pydatetime(warn=False)
+    times = [time.replace(tzinfo=UTC) for time in (first - microsecond, first, last, last + microsecond)]
+    frame = events_df([StreamEvent("a", "my.own", {}, time) for time in times])
+    assert frame["timestamp"].isna().tolist() == [True, False, False, True]
+    assert frame["timestamp"].tolist()[1:3] == times[1:3]
+
+
 @pytest.mark.parametrize("wrong", [None, 3, True, 1.5, ["x"], {"a": 1}, b"x"], ids=repr)
 def test_wrong_names_are_missing(wrong: object) -> None:
     """What is no text is missing where a text belongs; bytes are shown as text everywhere."""
@@ -390,6 +403,90 @@ def test_raw_payloads_on_request() -> None:
     frame["data"].iloc[0]["api_key"] = "changed"
     frame["data"].iloc[5]["api_key"] = "changed"
     assert all(each.data["api_key"] == SECRET for each in given)
+
+
+class Watching:
+    """A value that notes, when it is shown, whether garbage is collected meanwhile."""
+
+    def __init__(self) -> None:
+        self.seen: list[bool] = []
+
+    def __repr__(self) -> str:
+        self.seen.append(gc.isenabled())
+        return "Watching"
+
+
+@pytest.mark.parametrize("collecting", [True, False])
+def test_garbage_collection_rests_meanwhile(collecting: bool) -> None:  # noqa: FBT001 - pytest gives it
+    """Garbage is not collected while a frame is made; afterwards, also after an error, it is as it was."""
+    watching = Watching()
+    before = gc.isenabled()
+    try:
+        (gc.enable if collecting else gc.disable)()
+        events_df([event(value=watching)])
+        assert gc.isenabled() is collecting
+        with pytest.raises(TypeError):
+            events_df(3)
+        assert gc.isenabled() is collecting
+    finally:
+        (gc.enable if before else gc.disable)()
+    assert watching.seen
+    assert not any(watching.seen)
+
+
+def test_ids_made_for_a_frame_are_the_events_own() -> None:
+    """A frame gives events that were never asked for their id a UUID4 each, which stays; the others keep theirs."""
+    events = [event() for _ in range(50)]
+    events[7:7] = [events[0], StreamEvent("run-1", "my.own", {}, event_id="given")]
+    asked = events[3].event_id
+    ids = events_df(events)["event_id"].tolist()
+    assert ids == [each.event_id for each in events] == events_df(events)["event_id"].tolist()
+    assert (ids[3], ids[7], ids[8]) == (asked, ids[0], "given")
+    made = [uuid.UUID(each) for each in ids if each != "given"]
+    assert len(set(made)) == 50
+    assert {each.version for each in made} == {4}
+    assert {each.variant for each in made} == {uuid.RFC_4122}
+    assert set(map(str, made)) == {*ids} - {"given"}
+
+
+def test_frames_made_at_once_have_the_same_ids() -> None:
+    """Threads that make frames of the same new events at the same time agree on their ids."""
+    events = [event() for _ in range(2000)]
+    together = threading.Barrier(4)
+    found: list[list[str]] = []
+
+    def make() -> None:
+        together.wait()
+        found.append(events_df(events)["event_id"].tolist())
+
+    threads = [threading.Thread(target=make) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [[each.event_id for each in events]] * 4
+
+
+def test_names_that_become_the_same() -> None:
+    """A name that has to be escaped is the same category as one that reads like that; each category is once."""
+    frame = events_df([event(model=name) for name in ("b", "\\udc80", "\udc80", "a", "b", "\udc80")])
+    assert frame["model"].tolist() == ["b", "\\udc80", "\\udc80", "a", "b", "\\udc80"]
+    assert frame["model"].cat.categories.tolist() == ["\\udc80", "a", "b"]
+
+
+def test_rows_of_many_types_keep_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is looked at together, each row stands at its event's place."""
+    monkeypatch.setattr(_frames, "TOGETHER", 16)
+    monkeypatch.setattr(_payloads, "TOGETHER", 16)
+    events = [
+        event(f"type.{n * n % 7}", span_id=f"s{n}", iteration=n, keys=["k"] * (n % 3)) for n in range(500)
+    ]
+    for ordered in (events, events[::-1]):
+        frame = events_df(ordered)
+        assert frame["event_id"].tolist() == [each.event_id for each in ordered]
+        for name in ("event_type", "span_id", "iteration", "data"):
+            wanted = [getattr(each, name, None) or each.data.get(name) for each in ordered]
+            assert frame[name].tolist() == wanted
 
 
 def test_a_frame_is_the_readers_own() -> None:
