@@ -65,7 +65,8 @@ def _of_any(data: Mapping[str, Any]) -> str:
 
 
 # A form takes the values of each key and gives a preview for each payload, an empty one where it has nothing
-# to say; None if a key it needs is missing or has values of another type.
+# to say; None if a key it needs is missing or has values of another type, or if only some of the values under
+# a key it can do without are of the right one. Then each payload has to be seen alone.
 
 
 def _model_started(columns: Columns) -> Sequence[str] | None:
@@ -73,10 +74,8 @@ def _model_started(columns: Columns) -> Sequence[str] | None:
     tools = _counts(columns, "tool_count")
     if models is None or messages is None or tools is None:
         return None
-    return [
-        f"{model}, {_some(message_count, 'message')}, {_some(tool_count, 'tool')}"
-        for model, message_count, tool_count in zip(models, messages, tools, strict=True)
-    ]
+    counted = zip(models, _each_some(messages, "message"), _each_some(tools, "tool"), strict=True)
+    return [f"{model}, {message_count}, {tool_count}" for model, message_count, tool_count in counted]
 
 
 def _model_completed(columns: Columns) -> Sequence[str] | None:
@@ -89,16 +88,22 @@ def _think(columns: Columns) -> Sequence[str] | None:
 
 def _texts_or_calls(columns: Columns, key: str) -> Sequence[str] | None:
     texts, calls = _texts(columns, key), _counts(columns, "tool_call_count")
-    if texts is None or calls is None or all(texts):
+    if texts is None or all(texts):
         return texts
-    return [text or _some(count, "tool call") for text, count in zip(texts, calls, strict=True)]
+    if calls is None:
+        return None if _any_of(int, columns, "tool_call_count") else texts
+    return list(map(_first, texts, _each_some(calls, "tool call")))
 
 
 def _tokens_used(columns: Columns) -> Sequence[str] | None:
     prompts, completions = _counts(columns, "prompt_tokens"), _counts(columns, "completion_tokens")
     if prompts is None or completions is None:
         return None
-    cached = _counts(columns, "cache_read_tokens") or (0,) * len(prompts)
+    cached = _counts(columns, "cache_read_tokens")
+    if cached is None:
+        if _any_of(int, columns, "cache_read_tokens"):
+            return None
+        cached = (0,) * len(prompts)
     return [
         f"{prompt} ({read} cached) + {completion} tokens" if read else f"{prompt} + {completion} tokens"
         for prompt, read, completion in zip(prompts, cached, completions, strict=True)
@@ -118,7 +123,11 @@ def _tool_completed(columns: Columns) -> Sequence[str] | None:
     names, outputs = _texts(columns, "tool_name"), _texts(columns, "output_preview")
     if names is None or outputs is None:
         return None
-    errors = _texts(columns, "error") or ("",) * len(names)
+    errors = _texts(columns, "error")
+    if errors is None:
+        if _any_of(str, columns, "error"):
+            return None
+        errors = ("",) * len(names)
     results = map(_first, errors, outputs)
     return [f"{name}: {result}" if result else name for name, result in zip(names, results, strict=True)]
 
@@ -144,6 +153,16 @@ def _texts(columns: Columns, key: str) -> Sequence[str] | None:
 def _counts(columns: Columns, key: str) -> Sequence[int] | None:
     values = columns.get(key, ())
     return values if set(map(type, values)) == {int} else None
+
+
+def _any_of(kind: type, columns: Columns, key: str) -> bool:
+    return kind in set(map(type, columns.get(key, ())))
+
+
+def _each_some(counts: Sequence[int], what: str) -> Sequence[str]:
+    # Counts repeat.
+    said = {count: _some(count, what) for count in set(counts)}
+    return [said[count] for count in counts]
 
 
 def _some(count: int, what: str) -> str:

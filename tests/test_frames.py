@@ -467,6 +467,26 @@ def test_frames_made_at_once_have_the_same_ids() -> None:
     assert found == [[each.event_id for each in events]] * 4
 
 
+@pytest.mark.parametrize(
+    "event_type,data,key",
+    [
+        ("agent.tool.completed", {"tool_name": "t", "output_preview": "", "error": "KeyError: x"}, "error"),
+        ("agent.model.completed", {"content_preview": None, "tool_call_count": 2}, "tool_call_count"),
+        (
+            "agent.tokens.used",
+            {"prompt_tokens": 9, "completion_tokens": 1, "cache_read_tokens": 4},
+            "cache_read_tokens",
+        ),
+    ],
+)
+def test_a_preview_does_not_depend_on_its_neighbours(event_type: str, data: dict[str, Any], key: str) -> None:
+    """A payload's preview is the same beside one that has something of another type under one of its keys."""
+    alone = value("preview", event_type, **data)
+    payloads = [*[data] * 9, data | {key: 1.5}]
+    frame = events_df([StreamEvent("run-1", event_type, payload) for payload in payloads])
+    assert frame["preview"].tolist()[:-1] == [alone] * 9
+
+
 def test_names_that_become_the_same() -> None:
     """A name that has to be escaped is the same category as one that reads like that; each category is once."""
     frame = events_df([event(model=name) for name in ("b", "\\udc80", "\udc80", "a", "b", "\udc80")])
