@@ -236,8 +236,9 @@ def _may_tell(text: str) -> bool:
     """Say whether one side of a `:` or `=` in `text` may tell that a secret is on the other."""
     if "://" in text:
         return True
-    if len(text) < _CUTTING or len(text) < _CUTTING_EACH * (text.count(":") + text.count("=")):
-        return _any_in(_STEMS, text.lower())
+    short = len(text) < _CUTTING or len(text) < _CUTTING_EACH * (text.count(":") + text.count("="))
+    if short and not _any_in(_STEMS, text.lower()):
+        return False
     *before, _ = text.replace("=", ":").split(":")
     names = [part.rstrip(_AFTER_NAMES)[-_LONGEST_NAME:] for part in before]
     return _any_in(_STEMS, "\n".join(names).lower())
