@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import functools
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, cast
 
@@ -79,8 +80,9 @@ class Agent:
     async def arun(self, prompt: str) -> AgentResult:
         """Answer `prompt` on the running loop.
 
-        Cancelled, it tells `agent.terminate` with the reason `interrupted` first. A sync tool that is still
-        running then is left to itself.
+        Cancelled, it tells `agent.terminate` with the reason `interrupted` first, unless the model or an
+        async tool swallows the cancellation: then it goes on. A sync tool that is still running is left to
+        itself.
 
         Raises:
             TypeError, ValueError: `prompt` is not a str, or has nothing but white space.
@@ -92,8 +94,9 @@ class Agent:
         """Answer `prompt` and wait for it: in a script, in a notebook cell, in a thread, in a sync tool.
 
         It runs on one worker loop that all callers of the process share, in a copy of this context, so the
-        run id is kept. KeyboardInterrupt cancels it, waits (at most 5 s) for its `agent.terminate`, and is
-        raised.
+        run id is kept. KeyboardInterrupt cancels it, waits for its end, and is raised. The wait takes at most
+        5 s, or until the next KeyboardInterrupt: a model or a tool that has not ended by then is left to
+        itself, its answer is told as `interrupted`, and nothing that it does later is.
 
         Raises:
             TypeError, ValueError: As `arun`.
@@ -101,7 +104,7 @@ class Agent:
             BaseException: What the model raises.
         """
         loop = self._loop(_checked_prompt(prompt))
-        return run_on_worker(loop.run)
+        return run_on_worker(loop.run, interrupted=loop.interrupted)
 
     def run(self, prompt: str) -> AsyncGenerator[StreamEvent, None]:
         """Answer `prompt` on the running loop and yield the run's events as they happen.
@@ -113,8 +116,8 @@ class Agent:
         A slow consumer misses nothing, unless it blocks the loop itself.
 
         Leaving early (`break`) cancels the agent, which then tells `interrupted`; use `contextlib.aclosing`
-        to wait for that. What the agent raises is raised after its last event. After `reset_event_bus()` no
-        further events come, and the agent still runs to its end.
+        to wait for that, which takes at most 5 s, as with `run_sync`. What the agent raises is raised after
+        its last event. After `reset_event_bus()` no further events come, and the agent still runs to its end.
 
         Raises:
             TypeError, ValueError: As `arun`, at the call.
@@ -128,8 +131,8 @@ class Agent:
             >>> asyncio.run(main())[-1]
             'agent.terminate'
         """
-        loop = self._loop(_checked_prompt(prompt))
-        return events_of(loop.run, contextvars.copy_context())
+        made = functools.partial(self._loop, _checked_prompt(prompt))
+        return events_of(made, contextvars.copy_context())
 
     def _loop(self, prompt: str) -> AgentLoop:
         return AgentLoop(

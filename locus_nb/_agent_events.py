@@ -12,30 +12,26 @@ from locus_nb._worker import INTERRUPT_SECONDS
 
 if TYPE_CHECKING:
     import contextvars
-    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, Callable
 
+    from locus_nb._agent_loop import AgentLoop, AgentResult
     from locus_nb._bus import EventBus
     from locus_nb._event import StreamEvent
 
 
 async def events_of(
-    answer: Callable[[], Awaitable[object]], context: contextvars.Context
+    made: Callable[[], AgentLoop], context: contextvars.Context
 ) -> AsyncGenerator[StreamEvent, None]:
-    """Run `answer` as a task in `context` and yield what its run publishes; `Agent.run` says how."""
-    # Not entered here: what a generator sets, its consumer would find set in its own context.
+    """Run the loop that is `made` in `context`, and yield what its run publishes; `Agent.run` says how."""
     outer = context.run(current_run_id)
     run = run_context(outer)
-
-    async def work() -> None:
-        if outer is not None:
-            await answer()
-            return
-        with run:
-            await answer()
-
+    if outer is None:
+        # Not entered here: what a generator sets, its consumer would find set in its own context.
+        context.run(run.__enter__)
+    loop = context.run(made)
     bus = get_event_bus()
     async with _RunReader(bus, run.run_id) as reader:
-        task = asyncio.get_running_loop().create_task(work(), context=context)
+        task = asyncio.get_running_loop().create_task(loop.run(), context=context)
         task.add_done_callback(reader.wake)
         try:
             while not task.done():
@@ -46,18 +42,23 @@ async def events_of(
             task.result()
         finally:
             try:
-                await _stop(task)
+                await _stop(loop, task)
             finally:
                 if outer is None:
                     bus.close_stream_nowait(run.run_id)
 
 
-async def _stop(task: asyncio.Task[None]) -> None:
+async def _stop(loop: AgentLoop, task: asyncio.Task[AgentResult]) -> None:
     """Cancel `task` unless it has ended, and wait a while for its end."""
-    task.cancel()
-    await asyncio.wait({task}, timeout=INTERRUPT_SECONDS)
-    if task.done() and not task.cancelled():
-        # Looked at, or asyncio would report an exception that nobody is left to catch.
+    task.add_done_callback(_look_at)
+    with loop.interrupted():
+        task.cancel()
+        await asyncio.wait({task}, timeout=INTERRUPT_SECONDS)
+
+
+def _look_at(task: asyncio.Task[AgentResult]) -> None:
+    # Or asyncio would report an exception that nobody is left to catch.
+    if not task.cancelled():
         task.exception()
 
 
@@ -81,7 +82,7 @@ class _RunReader:
         await self._stop_reading()
         self._subscription.close()
 
-    def wake(self, _task: asyncio.Task[None]) -> None:
+    def wake(self, _task: asyncio.Task[AgentResult]) -> None:
         """Have `next_events` return, with what there is."""
         self._news.set()
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, cast
 from uuid import uuid4
 
@@ -15,6 +19,8 @@ from locus_nb._messages import Message, ModelReply, StreamingModel, ToolCall
 from locus_nb._wire import dumps, jsonable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
     from locus_nb._messages import Model
     from locus_nb._tool import Tool
 
@@ -82,7 +88,10 @@ class _Span:
 
 
 class AgentLoop:
-    """The state of one answer. `run` once; a span that was started is always completed too."""
+    """The state of one answer. `run` once; a span that was started is always completed too.
+
+    What it tells belongs to the run that it is made in. Who cancels `run` waits for its end in `interrupted`.
+    """
 
     def __init__(
         self,
@@ -100,7 +109,13 @@ class AgentLoop:
         self._stream = stream
         self._messages = [Message("system", system_prompt)] if system_prompt else []
         self._messages.append(Message("user", prompt))
-        self._model_name = _model_name(model)
+        self._model_name = type(model).__name__
+        self._context = contextvars.copy_context()
+        # Held while something is told: who gives up waiting tells the end from another thread.
+        self._telling = threading.RLock()
+        self._break_off: Callable[[], None] | None = None
+        self._is_interrupted = False
+        self._is_over = False
         self._iteration = 0
         self._prompt_tokens = 0
         self._completion_tokens = 0
@@ -109,40 +124,63 @@ class AgentLoop:
 
     async def run(self) -> AgentResult:
         """Answer; the last event is `agent.terminate`, also when this raises."""
+        reason, text = "error", ""
         try:
             reason = await self._iterate()
+            text = self._last_text
         except BaseException as error:
             reason = _reason_of(error)
-            self._terminate(reason, error_text(error) if reason == "error" else self._last_text)
+            text = error_text(error) if reason == "error" else self._last_text
             raise
-        self._terminate(reason, self._last_text)
+        finally:
+            self._terminate(reason, text)
         prompt, completion = self._prompt_tokens, self._completion_tokens
         metrics = TokenMetrics(prompt, completion, prompt + completion)
         return AgentResult(self._last_text, metrics, tuple(self._used), reason)
 
+    @contextmanager
+    def interrupted(self) -> Generator[None]:
+        """Cancel `run` and wait for its end in here: it begins nothing new, and afterwards it is over.
+
+        What has not ended by then (a model or a tool swallows its cancellation, or blocks) is told as
+        interrupted; nothing is told of what it does later. From any thread, also before `run` has begun.
+        """
+        self._is_interrupted = True
+        try:
+            yield
+        finally:
+            with self._telling:
+                if self._break_off is not None:
+                    self._break_off()
+                self._terminate("interrupted", self._last_text)
+
     async def _iterate(self) -> Reason:
+        self._model_name = _model_name(self._model)
         while self._iteration < self._max_iterations:
             self._iteration += 1
             reply = await self._ask()
             calls = tuple(reply.tool_calls)
             self._last_text = reply.content
             self._messages.append(Message("assistant", reply.content, calls))
-            emit_sync(
+            self._tell(
                 et.AGENT_THINK,
                 iteration=self._iteration,
                 reasoning_preview=preview(reply.content),
                 has_tool_calls=bool(calls),
                 tool_call_count=len(calls),
             )
+            self._go_on()
             if not calls:
                 return "complete"
             for call in calls:
                 await self._use(call)
+                self._go_on()
         return "max_iterations"
 
     async def _ask(self) -> ModelReply:
         span = _Span()
-        emit_sync(
+        self._begin(
+            partial(self._model_completed, span, "", 0, "interrupted"),
             et.AGENT_MODEL_STARTED,
             iteration=self._iteration,
             model=self._model_name,
@@ -151,7 +189,7 @@ class AgentLoop:
             span_id=span.id,
         )
         try:
-            answer = self._streamed(span) if self._stream else self._complete()
+            answer = self._streamed(span) if self._stream else self._whole()
             reply = self._checked(await answer)
         except BaseException as error:
             self._model_completed(span, "", 0, _reason_of(error))
@@ -161,7 +199,7 @@ class AgentLoop:
         return reply
 
     def _model_completed(self, span: _Span, content: str, calls: int, stop_reason: str) -> None:
-        emit_sync(
+        self._complete(
             et.AGENT_MODEL_COMPLETED,
             content_preview=preview(content),
             tool_call_count=calls,
@@ -174,7 +212,7 @@ class AgentLoop:
     def _count(self, reply: ModelReply, span: _Span) -> None:
         self._prompt_tokens += reply.prompt_tokens
         self._completion_tokens += reply.completion_tokens
-        emit_sync(
+        self._tell(
             et.AGENT_TOKENS_USED,
             prompt_tokens=reply.prompt_tokens,
             completion_tokens=reply.completion_tokens,
@@ -185,7 +223,7 @@ class AgentLoop:
             span_id=span.id,
         )
 
-    async def _complete(self) -> object:
+    async def _whole(self) -> object:
         return await self._model.complete(tuple(self._messages), self._tools)
 
     async def _streamed(self, span: _Span) -> object:
@@ -193,16 +231,17 @@ class AgentLoop:
         last: object = None
         try:
             async for piece in pieces:
+                self._go_on()
                 last = piece
                 if isinstance(piece, str):
-                    emit_sync(
+                    self._tell(
                         et.AGENT_MODEL_CHUNK, content_preview=preview(piece), done=False, span_id=span.id
                     )
         finally:
             close = getattr(pieces, "aclose", None)
             if close is not None:
                 await close()
-        emit_sync(et.AGENT_MODEL_CHUNK, content_preview="", done=True, span_id=span.id)
+        self._tell(et.AGENT_MODEL_CHUNK, content_preview="", done=True, span_id=span.id)
         return last
 
     def _checked(self, reply: object) -> ModelReply:
@@ -217,8 +256,13 @@ class AgentLoop:
 
     async def _use(self, call: ToolCall) -> None:
         span = _Span()
-        keys = _keys(call.arguments)
-        emit_sync(et.AGENT_TOOL_STARTED, tool_name=call.name, span_id=span.id, arg_keys=keys)
+        self._begin(
+            partial(self._tool_completed, span, call, None, asyncio.CancelledError.__name__),
+            et.AGENT_TOOL_STARTED,
+            tool_name=call.name,
+            span_id=span.id,
+            arg_keys=_keys(call.arguments),
+        )
         output: str | None = None
         error: str | None = None
         try:
@@ -241,7 +285,7 @@ class AgentLoop:
 
     def _tool_completed(self, span: _Span, call: ToolCall, output: str | None, error: str | None) -> None:
         self._used.append(ToolUse(call.name, call.arguments, output, error))
-        emit_sync(
+        self._complete(
             et.AGENT_TOOL_COMPLETED,
             tool_name=call.name,
             span_id=span.id,
@@ -252,14 +296,37 @@ class AgentLoop:
         )
 
     def _terminate(self, reason: Reason, text: str) -> None:
-        emit_sync(
-            et.AGENT_TERMINATE,
-            reason=reason,
-            iterations_used=self._iteration,
-            final_confidence=None,
-            total_tool_calls=len(self._used),
-            final_message_preview=preview(text),
-        )
+        with self._telling:
+            self._tell(
+                et.AGENT_TERMINATE,
+                reason=reason,
+                iterations_used=self._iteration,
+                final_confidence=None,
+                total_tool_calls=len(self._used),
+                final_message_preview=preview(text),
+            )
+            self._is_over = True
+
+    def _begin(self, break_off: Callable[[], None], event_type: str, /, **data: Any) -> None:
+        """Tell the start of a span; `break_off` tells its end should nobody else."""
+        with self._telling:
+            self._tell(event_type, **data)
+            self._break_off = break_off
+
+    def _complete(self, event_type: str, /, **data: Any) -> None:
+        with self._telling:
+            self._break_off = None
+            self._tell(event_type, **data)
+
+    def _tell(self, event_type: str, /, **data: Any) -> None:
+        with self._telling:
+            if not self._is_over:
+                self._context.run(emit_sync, event_type, **data)
+
+    def _go_on(self) -> None:
+        """Raise the cancellation that a model or a tool has swallowed."""
+        if self._is_interrupted:
+            raise asyncio.CancelledError
 
 
 def preview(text: str) -> str:
@@ -307,8 +374,11 @@ def _is_the_tools_own(error: BaseException) -> bool:
 
 
 def _model_name(model: object) -> str:
-    name = getattr(model, "name", None)
-    return name if isinstance(name, str) else type(model).__name__
+    try:
+        name = getattr(model, "name", None)
+    except Exception:  # noqa: BLE001 - an edge: the model's own code, and the class has a name too
+        name = None
+    return str.__str__(name) if isinstance(name, str) else type(model).__name__
 
 
 def _wrong_field(reply: ModelReply) -> str:

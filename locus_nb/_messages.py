@@ -72,13 +72,14 @@ class Message:
 class Model(Protocol):
     """What an `Agent` needs of a model. One object may serve many runs at once, on several loops.
 
-    It may also have a `name` (a str, told in events; default: the class's name) and be a `StreamingModel`.
+    It may also have a `name` (a str, told in events; default, also if it cannot be read: the class's name)
+    and be a `StreamingModel`.
     """
 
     async def complete(self, messages: Sequence[Message], tools: Sequence[Tool[..., Any]]) -> ModelReply:
         """Answer `messages`, of which the last is the user's or a tool's; may call the `tools`.
 
-        Cancelled, it ends soon. What it raises ends the agent's run.
+        Cancelled, it ends within 5 s, or it is left to itself. What it raises ends the agent's run.
         """
         ...
 

@@ -8,10 +8,12 @@ import contextvars
 import os
 import threading
 from concurrent.futures import Future
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+    from contextlib import AbstractContextManager
 
 T = TypeVar("T")
 
@@ -20,7 +22,11 @@ INTERRUPT_SECONDS = 5.0
 EXIT_SECONDS = 1.0
 
 
-def run_on_worker(function: Callable[[], Coroutine[Any, Any, T]]) -> T:
+def run_on_worker(
+    function: Callable[[], Coroutine[Any, Any, T]],
+    *,
+    interrupted: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> T:
     """Run the coroutine that `function` makes on the worker's loop, and wait for its result.
 
     Works wherever a thread can wait, a notebook cell with a running loop included: that loop stands still
@@ -29,13 +35,18 @@ def run_on_worker(function: Callable[[], Coroutine[Any, Any, T]]) -> T:
     at the first use, again in a forked child; an idle one never delays the end of the process.
 
     Interrupted while it waits (by KeyboardInterrupt, or any exception put into this thread), it cancels the
-    coroutine, waits until that has ended, but no longer than 5 s, and raises the interruption.
+    coroutine, waits until that has ended, but no longer than 5 s, and raises the interruption. A second
+    interruption ends the wait.
+
+    Args:
+        function: Makes the coroutine.
+        interrupted: Makes what is entered around that wait for the end of an interrupted coroutine.
 
     Raises:
         RuntimeError: Called on the worker's own loop, where waiting would block what is waited for.
         BaseException: What the coroutine raises, KeyboardInterrupt and SystemExit included.
     """
-    job = _Job(function)
+    job = _Job(function, interrupted)
     try:
         _worker().take(job)
         return job.outcome.result()
@@ -47,9 +58,14 @@ def run_on_worker(function: Callable[[], Coroutine[Any, Any, T]]) -> T:
 class _Job(Generic[T]):
     """One coroutine under way on the worker's loop, and the caller who waits for it."""
 
-    def __init__(self, function: Callable[[], Coroutine[Any, Any, T]]) -> None:
+    def __init__(
+        self,
+        function: Callable[[], Coroutine[Any, Any, T]],
+        interrupted: Callable[[], AbstractContextManager[None]],
+    ) -> None:
         self.outcome: Future[T] = Future()
         self._function = function
+        self._interrupted = interrupted
         self._context = contextvars.copy_context()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
@@ -88,11 +104,12 @@ class _Job(Generic[T]):
         """Cancel the coroutine, if it is under way, and wait a while for its end."""
         if self._loop is None or self.outcome.done():
             return
-        # In the loop's order this comes after `_start`.
-        self._loop.call_soon_threadsafe(self._cancel)
-        ended = threading.Event()
-        self.outcome.add_done_callback(lambda _: ended.set())
-        ended.wait(INTERRUPT_SECONDS)
+        with self._interrupted():
+            # In the loop's order this comes after `_start`.
+            self._loop.call_soon_threadsafe(self._cancel)
+            ended = threading.Event()
+            self.outcome.add_done_callback(lambda _: ended.set())
+            ended.wait(INTERRUPT_SECONDS)
 
     def _cancel(self) -> None:
         if self._task is not None:

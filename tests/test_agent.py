@@ -3,9 +3,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import gc
 import json
-import os
-import signal
 import threading
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -15,17 +14,22 @@ from hypothesis import strategies as st
 
 from locus_nb import (
     Agent,
+    _agent_events,
+    _worker,
     current_run_id,
     emit_sync,
     get_event_bus,
     reset_event_bus,
+    reset_run_id,
     run_context,
+    set_run_id,
     tool,
 )
 from locus_nb._agent_loop import AgentResult, TokenMetrics, ToolUse
 from locus_nb._messages import Message, ModelReply, ToolCall
-from locus_nb._worker import stop_worker
+from locus_nb._worker import run_on_worker, stop_worker
 from locus_nb.testing import ScriptedModel
+from tests.ctrl_c import CtrlC
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -72,6 +76,13 @@ def _no_worker_left() -> Iterator[None]:
     """Stop the worker, and with it whatever a test left under way on it."""
     yield
     stop_worker()
+
+
+@pytest.fixture
+def ctrl_c() -> Iterator[CtrlC]:
+    """Ctrl-C, to be pressed in another thread."""
+    with CtrlC() as pressed:
+        yield pressed
 
 
 @tool
@@ -455,6 +466,45 @@ def test_a_model_that_replies_nonsense(reply: Any, message: str) -> None:
     assert events_in("r")[-1].data["reason"] == "error"
 
 
+@pytest.mark.parametrize("raised,reason", [(OSError, "complete"), (KeyboardInterrupt, "interrupted")])
+def test_a_model_whose_name_cannot_be_read(raised: type[BaseException], reason: str) -> None:
+    """A model whose `name` raises is told by its class's name; an interrupt there is one of the answer."""
+
+    class Anonymous(ScriptedModel):
+        @property
+        def name(self) -> str:  # type: ignore[override]  # the point
+            raise raised
+
+    with run_context("r"), pytest.raises(raised) if reason != "complete" else contextlib.nullcontext():
+        assert Agent(Anonymous(["ok"])).run_sync("Go").message == "ok"
+    events = events_in("r")
+    assert events[-1].data["reason"] == reason
+    assert {event.data["model"] for event in events if "model" in event.data} <= {"Anonymous"}
+
+
+def test_a_name_that_is_odd() -> None:
+    """A model's name is told as a plain str."""
+
+    class Odd(ScriptedModel):
+        name = Sly("sly")
+
+    with run_context("r"):
+        Agent(Odd(["ok"])).run_sync("Go")
+    name = events_in("r")[0].data["model"]
+    assert (type(name), name) == (str, "sly")
+
+
+def test_an_exception_whose_text_raises() -> None:
+    """A model's exception that cannot say what it is, not even by an exception, ends the run as an error."""
+
+    class Worse(Exception):  # noqa: N818 - not an error of anything
+        def __str__(self) -> str:
+            raise SystemExit
+
+    events = play_failing(SystemExit, Worse())
+    assert events[-1].data["reason"] == "error"
+
+
 def test_without_a_run_nothing_is_told() -> None:
     """Outside of a run the result is the same and the bus hears nothing."""
     assert Agent(ScriptedModel(["ok"])).run_sync("Go").message == "ok"
@@ -615,12 +665,12 @@ def test_one_agent_serves_many_runs() -> None:
         assert events_in(f"run-{n}")[-1].data["final_message_preview"] == f"echo gave {n}"
 
 
-def test_ctrl_c_in_run_sync() -> None:
+def test_ctrl_c_in_run_sync(ctrl_c: CtrlC) -> None:
     """KeyboardInterrupt comes out of `run_sync` only after its `agent.terminate`, which says interrupted."""
 
     @tool
     def press() -> None:
-        os.kill(os.getpid(), signal.SIGINT)
+        ctrl_c.press()
         pressed.wait(30)
 
     pressed = threading.Event()
@@ -630,6 +680,222 @@ def test_ctrl_c_in_run_sync() -> None:
     pressed.set()
     assert events[-1].data["reason"] == "interrupted"
     assert events[-2].data["success"] is False
+
+
+class Stubborn:
+    """A model that presses Ctrl-C and does not end when it is cancelled; `way` is what it does instead."""
+
+    def __init__(self, way: str, ctrl_c: CtrlC) -> None:
+        self.way = way
+        self.go_on = threading.Event()
+        self.is_closed = False
+        self._press = ctrl_c.press
+
+    async def complete(self, messages: Any, tools: Any) -> ModelReply:
+        self._press()
+        if self.way == "blocks":
+            self.go_on.wait(30)
+        while not self.go_on.is_set():
+            try:
+                await asyncio.to_thread(self.go_on.wait, 30)
+            except asyncio.CancelledError:
+                if self.way == "presses again":
+                    self._press()
+                elif self.way.startswith("replies"):
+                    self.go_on.set()
+        return ModelReply("late", [ToolCall("add")] if self.way.endswith("with a call") else [])
+
+    async def stream(self, messages: Any, tools: Any) -> AsyncIterator[str | ModelReply]:
+        reply = await self.complete(messages, tools)
+        try:
+            while True:
+                yield reply.content
+                await asyncio.sleep(0)
+        finally:
+            self.is_closed = True
+
+
+async def answers_ended() -> None:
+    """Wait until every answer under way on this loop has ended."""
+    for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        if task.get_coro().__qualname__ in {"AgentLoop.run", "_Job._run"}:  # type: ignore[union-attr]  # is one
+            await asyncio.wait({task})
+
+
+@pytest.mark.parametrize(
+    "way,seconds", [("waits on", 0.05), ("blocks", 0.05), ("blocks", 0), ("presses again", 30)]
+)
+def test_an_interrupted_model_that_does_not_end(
+    way: str, seconds: float, ctrl_c: CtrlC, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who gives up waiting for an interrupted answer tells its end; what it does later is not told."""
+    monkeypatch.setattr(_worker, "INTERRUPT_SECONDS", seconds)
+    model = Stubborn(way, ctrl_c)
+    with run_context("r"), pytest.raises(KeyboardInterrupt):
+        Agent(model, tools=[add]).run_sync("Go")
+    events = events_in("r")
+    assert types_of(events) == ["agent.model.started", "agent.model.completed", "agent.terminate"]
+    assert events[-2].data["stop_reason"] == events[-1].data["reason"] == "interrupted"
+    model.go_on.set()
+    run_on_worker(answers_ended)
+    assert get_event_bus().history("r") == events
+
+
+@pytest.mark.parametrize("way", ["replies", "replies with a call"])
+def test_an_interrupted_model_that_replies(way: str, ctrl_c: CtrlC) -> None:
+    """A model that swallows its cancellation and replies is heard, and nothing more is done for it."""
+    with run_context("r"), pytest.raises(KeyboardInterrupt):
+        Agent(Stubborn(way, ctrl_c), tools=[add]).run_sync("Go")
+    events = events_in("r")
+    assert types_of(events) == [*MODEL_CALL, "agent.terminate"]
+    assert (events[-1].data["reason"], events[-1].data["final_message_preview"]) == ("interrupted", "late")
+
+
+def test_an_interrupted_model_that_streams_on(ctrl_c: CtrlC) -> None:
+    """A stream that swallows its cancellation is closed at its next piece."""
+    model = Stubborn("replies", ctrl_c)
+    with run_context("r"), pytest.raises(KeyboardInterrupt):
+        Agent(model, stream=True).run_sync("Go")
+    assert model.is_closed
+    events = events_in("r")
+    assert types_of(events) == ["agent.model.started", "agent.model.completed", "agent.terminate"]
+    assert events[-2].data["stop_reason"] == events[-1].data["reason"] == "interrupted"
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_an_interrupted_tool_that_swallows_it(
+    ctrl_c: CtrlC, monkeypatch: pytest.MonkeyPatch, *, ends: bool
+) -> None:
+    """A tool that swallows its cancellation is the last one, and told as failed if it does not end."""
+    monkeypatch.setattr(_worker, "INTERRUPT_SECONDS", 30 if ends else 0.05)
+    go_on = threading.Event()
+
+    @tool
+    async def stubborn() -> str:
+        ctrl_c.press()
+        while not go_on.is_set():
+            try:
+                await asyncio.to_thread(go_on.wait, 30)
+            except asyncio.CancelledError:
+                if ends:
+                    go_on.set()
+        return "done"
+
+    calls = ModelReply("", [ToolCall("stubborn"), ToolCall("stubborn")])
+    with run_context("r"), pytest.raises(KeyboardInterrupt):
+        Agent(ScriptedModel([calls, "late"]), tools=[stubborn]).run_sync("Go")
+    events = events_in("r")
+    go_on.set()
+    run_on_worker(answers_ended)
+    assert get_event_bus().history("r") == events
+    assert types_of(events) == [*MODEL_CALL, *TOOL_CALL, "agent.terminate"]
+    assert (events[-2].data["success"], events[-2].data["error"]) == (
+        ends,
+        None if ends else "CancelledError",
+    )
+    assert (events[-1].data["reason"], events[-1].data["total_tool_calls"]) == ("interrupted", 1)
+
+
+def test_an_interrupt_before_it_began(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer that is interrupted while the worker is too busy to begin it still tells its end."""
+    monkeypatch.setattr(_worker, "INTERRUPT_SECONDS", 0)
+    begun, go_on = threading.Event(), threading.Event()
+    hand_to = _worker._Job.hand_to
+
+    async def block() -> None:
+        begun.set()
+        go_on.wait(30)
+
+    def interrupted(job: Any, loop: asyncio.AbstractEventLoop) -> None:
+        hand_to(job, loop)
+        raise KeyboardInterrupt
+
+    blocking = threading.Thread(target=run_on_worker, args=[block])
+    blocking.start()
+    assert begun.wait(30)
+    monkeypatch.setattr(_worker._Job, "hand_to", interrupted)
+    with run_context("r"), pytest.raises(KeyboardInterrupt):
+        Agent(ScriptedModel([])).run_sync("Go")
+    go_on.set()
+    blocking.join(30)
+    monkeypatch.setattr(_worker._Job, "hand_to", hand_to)
+    run_on_worker(answers_ended)
+    (terminate,) = events_in("r")
+    assert (terminate.data["reason"], terminate.data["iterations_used"]) == ("interrupted", 0)
+
+
+def test_an_interrupt_between_two_calls(ctrl_c: CtrlC, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given up between two calls, nothing is told but the end: what was completed is completed once."""
+    monkeypatch.setattr(_worker, "INTERRUPT_SECONDS", 0)
+    go_on = threading.Event()
+
+    class Calls(list[ToolCall]):
+        """Takes its time once the reply was told."""
+
+        def __iter__(self) -> Iterator[ToolCall]:
+            if types_of(get_event_bus().history("r"))[-1] == "agent.tokens.used":
+                ctrl_c.press()
+                go_on.wait(30)
+            return super().__iter__()
+
+    with run_context("r"), pytest.raises(KeyboardInterrupt):
+        Agent(ScriptedModel([ModelReply("", Calls())])).run_sync("Go")
+    events = events_in("r")
+    go_on.set()
+    run_on_worker(answers_ended)
+    assert get_event_bus().history("r") == events
+    assert types_of(events) == [*MODEL_CALL[:3], "agent.terminate"]
+    assert events[-1].data["reason"] == "interrupted"
+
+
+def test_giving_up_while_it_ends(ctrl_c: CtrlC, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether the answer or who gives it up is first, its end is told once and is the last."""
+    monkeypatch.setattr(_worker, "INTERRUPT_SECONDS", 0)
+
+    class Press:
+        async def complete(self, messages: Any, tools: Any) -> ModelReply:
+            ctrl_c.press()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+            return ModelReply("late")
+
+    for n in range(100):
+        with run_context(f"r{n}"), pytest.raises(KeyboardInterrupt):
+            Agent(Press()).run_sync("Go")
+        run_on_worker(answers_ended)
+        assert events_in(f"r{n}")[-1].data["reason"] == "interrupted"
+
+
+@pytest.mark.parametrize("where", ["inside", "outside"])
+def test_a_closed_coroutine(where: str) -> None:
+    """An answer whose coroutine is closed, wherever that is, says interrupted, in its own run."""
+    answer = Agent(ScriptedModel(["late"], latency=60)).arun("Go")
+
+    async def main() -> None:
+        with run_context("r"):
+            answer.send(None)
+            if where == "inside":
+                answer.close()
+
+    asyncio.run(main())
+    answer.close()
+    events = events_in("r")
+    assert types_of(events) == ["agent.model.started", "agent.model.completed", "agent.terminate"]
+    assert events[-2].data["stop_reason"] == events[-1].data["reason"] == "interrupted"
+
+
+def test_a_model_that_enters_another_run() -> None:
+    """What an agent tells belongs to the run it was started in, whatever run its model is in meanwhile."""
+
+    class Elsewhere:
+        async def complete(self, messages: Any, tools: Any) -> ModelReply:
+            set_run_id("elsewhere")
+            return ModelReply("ok")
+
+    with run_context("r"):
+        Agent(Elsewhere()).run_sync("Go")
+    assert types_of(events_in("r")) == [*MODEL_CALL, "agent.terminate"]
+    assert get_event_bus().history("elsewhere") == ()
 
 
 @pytest.mark.parametrize("where", ["model", "sync tool", "async tool"])
@@ -756,7 +1022,8 @@ def test_run_in_a_closed_stream(when: str) -> None:
                 await get_event_bus().close_stream("r")
             async for event in Agent(ScriptedModel([ToolCall("add", {}), "ok"]), tools=[add]).run("Go"):
                 seen.append(event.event_type)
-                await get_event_bus().close_stream("r")
+                if when == "during":
+                    await get_event_bus().close_stream("r")
         return seen
 
     assert asyncio.run(main()) == [*MODEL_CALL, *TOOL_CALL, *MODEL_CALL, "agent.terminate"]
@@ -848,6 +1115,47 @@ def test_leaving_run_early() -> None:
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("within", [None, "r"])
+def test_leaving_run_early_with_a_model_that_does_not_end(
+    within: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Left early, `run` waits a while for its agent, then tells its end, and nothing is told after it."""
+    monkeypatch.setattr(_agent_events, "INTERRUPT_SECONDS", 0.01)
+
+    class Deaf:
+        async def complete(self, messages: Any, tools: Any) -> ModelReply:
+            while not go_on.is_set():
+                with contextlib.suppress(asyncio.CancelledError):
+                    await go_on.wait()
+            raise ValueError("late")
+
+    go_on = asyncio.Event()
+    unseen: list[object] = []
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, problem: unseen.append(problem))
+        token = set_run_id(within)
+        async with contextlib.aclosing(Agent(Deaf()).run("Go")) as events:
+            async for _ in events:
+                break
+        reset_run_id(token)
+        (run_id,) = get_event_bus().run_ids()
+        told = events_in(run_id)
+        assert types_of(told) == ["agent.model.started", "agent.model.completed", "agent.terminate"]
+        assert told[-1].data["reason"] == "interrupted"
+        go_on.set()
+        await answers_ended()
+        assert get_event_bus().history(run_id) == told
+        record = get_event_bus().run_record(run_id)
+        assert record is not None
+        assert record.closed is (within is None)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        gc.collect()
+
+    asyncio.run(main())
+    assert unseen == []
 
 
 def test_break_cancels_too() -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from locus_nb import _worker
 from locus_nb._worker import run_on_worker, stop_worker
+from tests.ctrl_c import CtrlC
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,6 +50,13 @@ def _no_worker_left() -> Iterator[None]:
     """Stop the worker and with it the pool of threads that `asyncio.to_thread` made on its loop."""
     yield
     stop_worker()
+
+
+@pytest.fixture
+def ctrl_c() -> Iterator[CtrlC]:
+    """Ctrl-C, to be pressed in another thread."""
+    with CtrlC() as pressed:
+        yield pressed
 
 
 async def ident() -> int:
@@ -189,12 +197,12 @@ def test_stopped_it_starts_again() -> None:
     assert run_on_worker(ident)
 
 
-def test_an_interrupt_waits_for_the_end() -> None:
+def test_an_interrupt_waits_for_the_end(ctrl_c: CtrlC) -> None:
     """Interrupted while waiting, the caller gets its interrupt only after the coroutine has cleaned up."""
     said: list[str] = []
 
     async def work() -> None:
-        interrupt_main()
+        ctrl_c.press()
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
@@ -207,13 +215,13 @@ def test_an_interrupt_waits_for_the_end() -> None:
     assert said == ["cleaned up"]
 
 
-def test_an_interrupt_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupt_does_not_wait_for_ever(ctrl_c: CtrlC, monkeypatch: pytest.MonkeyPatch) -> None:
     """A coroutine that will not end holds its interrupted caller no longer than the bound."""
     monkeypatch.setattr(_worker, "INTERRUPT_SECONDS", 0.05)
     go_on = threading.Event()
 
     async def stubborn() -> None:
-        interrupt_main()
+        ctrl_c.press()
         while not go_on.is_set():
             try:
                 await asyncio.to_thread(go_on.wait)
@@ -225,13 +233,6 @@ def test_an_interrupt_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) ->
         run_on_worker(stubborn)
     assert time.monotonic() - began < 30
     go_on.set()
-
-
-def interrupt_main() -> None:
-    """Do what Ctrl-C does."""
-    import signal  # noqa: PLC0415 - only here
-
-    signal.raise_signal(signal.SIGINT) if sys.platform == "win32" else os.kill(os.getpid(), signal.SIGINT)
 
 
 @pytest.mark.parametrize("options", [(), ("-X", "dev"), ("-OO",)])
