@@ -324,6 +324,8 @@ def test_ctrl_c_in_a_script() -> None:
     """SIGINT during run_sync ends it as interrupted, and the script can go on."""
     body = """
 import signal
+# What runs this may have started us with the signal ignored, as a shell does with its background jobs.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 @tool
 def interrupt() -> None:
     os.kill(os.getpid(), signal.SIGINT)
