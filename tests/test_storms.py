@@ -492,7 +492,8 @@ def _interrupting(action: Callable[[], object], point: int) -> bool:
     """Run `action`, raising KeyboardInterrupt where CPython may for the `point`-th time; whether it came to that.
 
     CPython looks for signals when a function begins, after a call, and when a loop goes back. What strikes
-    in a `__del__` it swallows, so that none is raised there.
+    in a `__del__` it swallows, so that none is raised there. From 3.12 on it tells of the opcodes of what was
+    traced before only: so an action is traced in vain first, at point 0.
     """
     last: dict[FrameType, int] = {}
     passed = 0
@@ -614,6 +615,7 @@ class _Scene:
 
 def test_an_interrupt_anywhere_loses_doubles_and_locks_nothing() -> None:
     """KeyboardInterrupt at each place CPython may raise it, in publish, close, drop, subscribe: all adds up."""
+    _interrupting(_Scene().act, 0)
     point = 1
     while True:
         scene = _Scene()
@@ -627,8 +629,8 @@ def test_an_interrupt_anywhere_loses_doubles_and_locks_nothing() -> None:
 
 def test_an_interrupt_of_a_subscribe_leaves_no_reader_behind() -> None:
     """KeyboardInterrupt anywhere in `subscribe` or `subscribe_global`: nobody is registered, the cap is free."""
-    point, interrupted = 1, True
-    while interrupted:
+    point, interrupted = 0, True
+    while interrupted or point == 1:
         bus = EventBus()
         put(bus, range(3))
 
@@ -642,6 +644,7 @@ def test_an_interrupt_of_a_subscribe_leaves_no_reader_behind() -> None:
         assert (stats["active_runs"], stats["global_subscribers"]) == (0, 0), point
         assert ns(bus.subscribe("run").next_batch_nowait().events) == [0, 1, 2, 3], point  # pyright: ignore[reportOptionalMemberAccess]
         point += 1
+    assert point > 50, "the trap was hardly ever sprung"
 
 
 def _interrupt_inside(_: int, frame: FrameType | None) -> None:
