@@ -10,7 +10,7 @@ import operator
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from itertools import islice, starmap
+from itertools import repeat, starmap
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -33,7 +33,7 @@ def pour(source: deque[T], target: deque[T]) -> None:
 def pour_some(source: deque[T], target: deque[T], most: int) -> None:
     """Move up to `most` items from the left of `source` to the right of `target`."""
     with suppress(IndexError):
-        target.extend(islice(iter(source.popleft, None), most))
+        target.extend(starmap(source.popleft, repeat((), most)))
 
 
 def pour_back(source: deque[T], target: deque[T]) -> None:
@@ -42,4 +42,4 @@ def pour_back(source: deque[T], target: deque[T]) -> None:
     They go from the right, so that somebody who takes from the left of `source` meanwhile goes on in order.
     """
     with suppress(IndexError):
-        target.extendleft(iter(source.pop, None))
+        target.extendleft(starmap(source.pop, repeat(())))

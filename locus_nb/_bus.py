@@ -273,6 +273,7 @@ class EventBus(Exchange):
 
     def _stats(self) -> BusStats:
         readers = self._readers
+        readers.free()
         depths = {run_id: [inbox.backlog for inbox in inboxes] for run_id, inboxes in readers.of_run.items()}
         return {
             "active_runs": len(readers.of_run),

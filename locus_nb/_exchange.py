@@ -16,6 +16,7 @@ before the interrupt goes on (see `_atomic`).
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from collections import deque
@@ -42,8 +43,9 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 # How long a publisher in another thread than a moving reader's steps aside, in seconds per half queue that the
-# reader is behind: on a crowded machine it takes a while until the reader's thread gets its turn.
+# reader is behind: on a crowded machine it takes a while until the reader's thread gets its turn. And at most.
 _PAUSE = 0.0001
+_LONGEST_PAUSE = 0.001
 
 
 class Exchange:
@@ -284,18 +286,19 @@ class Exchange:
         """Let readers catch up, if there are any that move: True if the loop should have a turn."""
         self._since_aside = 0
         self._step_aside_at = self._half
-        behind = self._settled(self._backlogs_of_moving)
+        moving = self._settled(self._moving)
         here = running_loop()
-        if here is not None and any(loop is here for loop, _ in behind):
+        if here is not None and any(loop is here for loop, _ in moving):
             return True
-        furthest = max((backlog for _, backlog in behind), default=0)
+        furthest = max((behind for _, behind in moving), default=0)
         if furthest >= self._half:
-            time.sleep(_PAUSE * (furthest // self._half))
+            time.sleep(min(_PAUSE * (furthest // self._half), _LONGEST_PAUSE))
         return False
 
-    def _backlogs_of_moving(self) -> list[tuple[asyncio.AbstractEventLoop | None, int]]:
+    def _moving(self) -> list[tuple[asyncio.AbstractEventLoop | None, int]]:
+        """The readers that move and have something to read: where they read, and how far they are behind."""
         now = self._clock()
-        return [(inbox.loop, inbox.backlog) for inbox in self._readers if inbox.backlog and inbox.moving(now)]
+        return [(inbox.loop, inbox.behind) for inbox in self._readers if inbox.backlog and inbox.moving(now)]
 
     def _inbox(self, run_id: str | None) -> Inbox:
         # One whose `subscribe` was interrupted may be forgotten, and leave, before it joins.
@@ -312,32 +315,49 @@ class Exchange:
 
     def _join_run(self, inbox: Inbox) -> None:
         assert inbox.run_id is not None  # noqa: S101 - told to the type checker
-        if inbox.left:
+        if inbox.left or inbox.joined:
             return
         log = self._logs.find(inbox.run_id)
+        steps: list[Step] = [(setattr, inbox, "joined", True)]
         if log is not None:
-            inbox.replay(log.events, missed=log.trimmed)
+            inbox.replay(log.events, steps, missed=log.trimmed)
             inbox.note_run(inbox.run_id)
-            inbox.closed = log.closed and not inbox.follow
-        if not inbox.closed:
-            self._readers.join(inbox)
+        if log is not None and log.closed and not inbox.follow:
+            steps.append((setattr, inbox, "closed", True))
+        else:
+            self._readers.join(inbox, steps)
+        commit(steps)
 
     def _join_all(self, inbox: Inbox, replay: int) -> None:
-        if inbox.left:
+        if inbox.left or inbox.joined:
             return
-        if len(self._readers.of_all) >= self._max_global_subscribers and inbox not in self._readers.of_all:
-            if not inbox.refused:
-                commit([(setattr, self, "_refused", self._refused + 1), (setattr, inbox, "refused", True)])
-            inbox.closed = True
+        steps: list[Step] = [(setattr, inbox, "joined", True)]
+        if self._is_crowded():
+            steps.append((setattr, self, "_refused", self._refused + 1))
+            steps.extend((setattr, inbox, name, True) for name in ("refused", "closed"))
+            commit(steps)
             return
         if replay:
             logs = self._logs.retained.values()
             past = sorted((event for log in logs for event in log.events), key=_place_of)[-replay:]
             lacking = self._trimmed + self._logs.lacking
-            inbox.replay(past, missed=min(replay - len(past), lacking))
+            inbox.replay(past, steps, missed=min(replay - len(past), lacking))
             for run_id in self._logs.retained:
                 inbox.note_run(run_id)
-        self._readers.join(inbox)
+        self._readers.join(inbox, steps)
+        commit(steps)
+
+    def _is_crowded(self) -> bool:
+        """Whether there are as many global readers as there may be."""
+        readers = self._readers
+        if len(readers.of_all) >= self._max_global_subscribers:
+            readers.free()
+            if readers.stranded:
+                # Only the collector can tell whether it is garbage.
+                readers.stranded = False
+                gc.collect()
+                readers.bury()
+        return len(readers.of_all) >= self._max_global_subscribers
 
     def _open(self, run_id: str, known: Mapping[str, Any]) -> None:
         log = self._logs.open(run_id)

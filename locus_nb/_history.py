@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from locus_nb._atomic import commit
+from locus_nb._event import exact
 from locus_nb.event_types import AGENT_TERMINATE
 
 if TYPE_CHECKING:
@@ -124,11 +125,18 @@ class RunLog:
 def _outcome(newest_first: Iterable[StreamEvent]) -> RunStatus | None:
     for event in newest_first:
         if event.event_type == AGENT_TERMINATE:
-            reason = event.data.get("reason")
-            if isinstance(reason, str) and reason in {"error", "interrupted"}:
-                return "error" if reason == "error" else "interrupted"
-            return "ok"
+            reason = _reason(event)
+            return "error" if reason == "error" else "interrupted" if reason == "interrupted" else "ok"
     return None
+
+
+def _reason(event: StreamEvent) -> str | None:
+    try:
+        reason = event.data.get("reason")
+    except Exception:  # noqa: BLE001 - an edge: methods of a payload's own keys, which must not stop the bus
+        return None
+    # Asked without running any code of the payload's.
+    return exact(reason) if issubclass(type(reason), str) else None
 
 
 class RunLogs:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from enum import Enum
-from itertools import islice
+from itertools import repeat, starmap
 from typing import TYPE_CHECKING
 
 from locus_nb._atomic import commit, consume, pour, pour_back, pour_some
@@ -65,6 +65,7 @@ class Inbox:
         "dropped_told",
         "follow",
         "held",
+        "joined",
         "left",
         "loop",
         "margin",
@@ -99,7 +100,7 @@ class Inbox:
         self.overflow: deque[StreamEvent] = deque()
         self.offered = self.dropped = self.dropped_told = self.discarded = 0
         self.replayed = self.missed = self.peak = self.seen = 0
-        self.refused = self.closed = self.left = self.follow = False
+        self.refused = self.closed = self.left = self.follow = self.joined = False
         self.stirred_runs: dict[str, None] = {}
         # Where it was read last, or made: None is a thread without a loop.
         self.loop: asyncio.AbstractEventLoop | None = None
@@ -114,6 +115,11 @@ class Inbox:
         return len(self.ready) + len(self.held) + len(self.overflow)
 
     @property
+    def behind(self) -> int:
+        """Events not yet read, but for those it began with: nobody has to wait for these."""
+        return self.backlog - max(0, self.replayed - self.delivered)
+
+    @property
     def delivered(self) -> int:
         """Events the reader has taken."""
         return self.offered - self.dropped - self.discarded - self.backlog
@@ -123,12 +129,12 @@ class Inbox:
         untold = self.stirred_runs or self.dropped > self.dropped_told
         return bool(self.ready or self.held or self.closed or untold)
 
-    def replay(self, events: Sequence[StreamEvent], *, missed: int) -> None:
-        """Begin with history; it does not count against the queue."""
+    def replay(self, events: Sequence[StreamEvent], steps: list[Step], *, missed: int) -> None:
+        """Add to `steps` what begins this reader with history, which does not count against the queue."""
         # Held, so that the first read comes by the lock and tells where it is read.
-        commit([(self.held.clear,), (self.held.extend, events)])
-        self.offered = self.replayed = self.peak = len(events)
-        self.missed = missed
+        steps.append((self.held.extend, events))
+        counts = {"offered": len(events), "replayed": len(events), "peak": len(events), "missed": missed}
+        steps.extend((setattr, self, name, count) for name, count in counts.items())
 
     def offer(self, events: Sequence[StreamEvent], steps: list[Step], now: float) -> Fit:
         """Add to `steps` what hands `events` to this reader, and say how they will fit."""
@@ -174,7 +180,7 @@ class Inbox:
                 break
             due += 1
         if due:
-            gone = islice(iter(self.overflow.popleft, None), due)
+            gone = starmap(self.overflow.popleft, repeat((), due))
             commit([(consume, gone), (setattr, self, "dropped", self.dropped + due)])
 
     def take(self) -> StreamEvent | None:
@@ -200,11 +206,10 @@ class Inbox:
     def take_all(self) -> tuple[StreamEvent, ...]:
         """Everything in the queue; the overflow moves up."""
         self.peak = max(self.peak, self.backlog)
-        if self.held:
-            pour_back(self.ready, self.held)
-        queue = self.held or self.ready
-        events = tuple(queue)
-        queue.clear()
+        # First out of reach of whoever takes from `ready` at the same time.
+        pour_back(self.ready, self.held)
+        events = tuple(self.held)
+        self.held.clear()
         self._refill()
         return events
 

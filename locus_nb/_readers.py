@@ -40,6 +40,8 @@ class Readers:
         self.dropped_before = 0
         # Inboxes whose subscription was garbage collected; filled from any thread, without the lock.
         self.forgotten: deque[Inbox] = deque()
+        # Whether consumers were let go that waited on a closed loop: their subscriptions may be garbage.
+        self.stranded = False
         self._unheard: set[str | None] = set()
 
     def __iter__(self) -> Iterator[Inbox]:
@@ -58,11 +60,10 @@ class Readers:
         """Events dropped so far, for readers that are here and those that have left."""
         return self.dropped_before + sum(inbox.dropped for inbox in self)
 
-    def join(self, inbox: Inbox) -> None:
-        """Have `inbox` take part from now on."""
+    def join(self, inbox: Inbox, steps: list[Step]) -> None:
+        """Add to `steps` what has `inbox` take part."""
         readers = self.of_all if inbox.run_id is None else self.of_run.setdefault(inbox.run_id, [])
-        if inbox not in readers:
-            readers.append(inbox)
+        steps.append((readers.append, inbox))
 
     def remove(self, inbox: Inbox) -> None:
         """Have it take part no longer; what it has not read it keeps."""
@@ -141,6 +142,14 @@ class Readers:
             inbox.waiter = None
             self._unlist(inbox)
 
+    def free(self) -> None:
+        """Let go of consumers that wait on a loop that was closed: they never go on."""
+        for inbox in self:
+            if is_stranded(inbox.reader):
+                inbox.reader = inbox.waiter = None
+                self.stranded = True
+                self._unlist(inbox)
+
     def wake(self, now: float) -> None:
         """Wake those who sleep and have news, each loop once."""
         if not self._unheard:
@@ -161,6 +170,9 @@ class Readers:
             _wake_loop(loop, waiting)
         for inbox in woken:
             inbox.waiter = None
+            if is_stranded(inbox.reader):
+                inbox.reader = None
+                self.stranded = True
             self._unlist(inbox)
         self._unheard.clear()
 
@@ -181,11 +193,16 @@ def check_free(inbox: Inbox) -> None:
     reader = inbox.reader
     if reader is None:
         return
-    if not isinstance(reader, Wakeup) and reader.get_loop().is_closed():
+    if is_stranded(reader):
         inbox.reader = None
         return
     msg = "Read a subscription that another consumer is waiting on: give each consumer its own subscribe()"
     raise SubscriptionBusyError(msg)
+
+
+def is_stranded(waiter: Waiter | None) -> bool:
+    """Whether whoever waits on this never goes on, because the loop was closed."""
+    return waiter is not None and not isinstance(waiter, Wakeup) and waiter.get_loop().is_closed()
 
 
 def running_loop() -> asyncio.AbstractEventLoop | None:

@@ -10,7 +10,7 @@ import pytest
 
 from locus_nb import EventBus, StreamEvent, get_event_bus, reset_event_bus
 from locus_nb._readers import Readers
-from tests.bus_kit import Clock, drain, event, in_threads, ns, put, python
+from tests.bus_kit import Clock, check_counts, drain, event, in_threads, ns, put, python
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -505,6 +505,124 @@ def test_a_run_s_end_is_remembered_when_its_events_are_not(reason: str) -> None:
     record = bus.run_record("run")
     assert record is not None
     assert record.status == "ok", "an old end does not decide about a new life"
+
+
+class _Proxy:
+    """An object that pretends to be another, as unbound context-local proxies do, and fails at it."""
+
+    @property
+    def __class__(self) -> Any:  # type: ignore[override] # the odd thing about it
+        raise RuntimeError("outside of a context")
+
+
+class _Unhashable(str):
+    __slots__ = ()
+    __hash__ = None  # pyright: ignore[reportAssignmentType] - that is what is wrong with it
+
+    def __eq__(self, other: object) -> bool:
+        raise RuntimeError("asked to compare")
+
+
+class _Quarrelsome(str):
+    """A payload's key that cannot be compared with `reason`, whose hash it has."""
+
+    __slots__ = ()
+
+    def __hash__(self) -> int:
+        return hash("reason")
+
+    def __eq__(self, other: object) -> bool:
+        raise RuntimeError("not comparable")
+
+
+@pytest.mark.parametrize(
+    "data, status",
+    [
+        ({"reason": _Proxy()}, "ok"),
+        ({"reason": _Unhashable("error")}, "error"),
+        ({"reason": ["error"]}, "ok"),
+        ({_Quarrelsome("x"): 1}, "ok"),
+        ({}, "ok"),
+    ],
+)
+@pytest.mark.parametrize("evicted", [False, True])
+def test_no_payload_of_a_terminate_stops_the_bus(data: dict[str, Any], status: str, *, evicted: bool) -> None:
+    """Whatever the `reason` of an `agent.terminate` is, its run ends, is evicted, and others go on."""
+    bus = EventBus(max_runs_retained=1)
+    reader = bus.subscribe("run")
+    bus.publish_nowait(StreamEvent("run", "agent.terminate", data))
+    if evicted:
+        put(bus, [0], "other")
+        assert bus.run_ids() == ("other",)
+    bus.close_stream_nowait("run")
+    assert reader.closed
+    record = bus.run_record("run")
+    assert record is not None
+    assert record.status == status
+
+
+def test_readers_stranded_on_closed_loops_leave_room_for_others() -> None:
+    """Global readers whose loop was closed, asleep or just woken, are gone when one more wants in, or at a look."""
+    for woken in (False, True):
+        bus = EventBus(max_global_subscribers=5)
+        for _ in range(5):
+            _strand(bus)
+        if woken:
+            put(bus, [1])
+        one = bus.subscribe_global()
+        assert not one.refused
+        put(bus, [2])
+        assert drain(one) == [2]
+        _strand(bus)
+        bus.stats()
+        gc.collect()
+        assert bus.stats()["global_subscribers"] == 1
+
+
+def _strand(bus: EventBus) -> None:
+    """Leave a global reader waiting on a loop that is closed."""
+
+    async def read() -> None:
+        async for _ in bus.subscribe_global():
+            pass
+
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(read())
+    # Or asyncio would print that it was forgotten, which is what this is about.
+    task._log_destroy_pending = False  # type: ignore[attr-defined]
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+    loop.close()
+
+
+class _Equal(StreamEvent):
+    """Says that it is equal to anything."""
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    __hash__ = StreamEvent.__hash__
+
+
+class _Incomparable(StreamEvent):
+    """Can only be compared with its like, as many a class."""
+
+    def __eq__(self, other: object) -> bool:
+        return self.event_id == other.event_id  # type: ignore[attr-defined]
+
+    __hash__ = StreamEvent.__hash__
+
+
+@pytest.mark.parametrize("kind", [_Equal, _Incomparable])
+def test_events_are_never_compared(kind: type[StreamEvent]) -> None:
+    """What a subclass's `__eq__` says or raises loses, doubles and breaks nothing, in queue and overflow."""
+    bus = EventBus(max_queue_size=4)
+    slow, everything = bus.subscribe("run"), bus.subscribe_global()
+    for n in range(20):
+        bus.publish_nowait(kind("run", "t", {"n": n}))
+        bus.settle()
+    assert drain(slow) == [next(everything).data["n"] for _ in range(20)] == list(range(20))
+    check_counts(slow)
 
 
 def test_what_was_dropped_on_purpose_is_not_missing() -> None:
@@ -1010,14 +1128,6 @@ def test_debug_modes_and_optimisation_change_nothing(options: tuple[str, ...]) -
 
 
 # Found by review
-
-
-class _Unhashable(str):
-    __slots__ = ()
-    __hash__ = None  # pyright: ignore[reportAssignmentType] - that is what is wrong with it
-
-    def __eq__(self, other: object) -> bool:
-        raise RuntimeError("asked to compare")
 
 
 def test_ids_and_types_of_a_subclass_are_taken_as_bare_text() -> None:

@@ -416,6 +416,25 @@ def test_a_foreign_thread_pauses_for_a_moving_reader(clock: Clock, pauses: list[
     assert len(pauses) == 12
 
 
+@pytest.mark.parametrize("size", [1, 2, 1024])
+def test_no_pause_is_long_and_replay_makes_none_longer(size: int, clock: Clock, pauses: list[float]) -> None:
+    """However far behind a moving reader is, and however much history it began with, a pause takes 1 ms at most."""
+    bus = EventBus(max_queue_size=size, history_per_run=50_000, overflow_queues=100, clock=clock)
+    put(bus, range(30_000))
+    (late,) = in_threads(lambda: bus.subscribe("run"))
+    assert next(late).data["n"] == 0
+
+    async def burst() -> None:
+        for n in range(size):
+            await bus.publish(event(n))
+
+    asyncio.run(burst())
+    assert 0 < max(pauses) < 0.00021
+    for _ in range(60):
+        asyncio.run(burst())
+    assert max(pauses) == pytest.approx(0.001)
+
+
 def test_a_foreign_thread_pauses_for_a_reader_that_it_has_just_woken(
     clock: Clock, pauses: list[float]
 ) -> None:

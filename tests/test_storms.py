@@ -627,6 +627,28 @@ def test_an_interrupt_anywhere_loses_doubles_and_locks_nothing() -> None:
     assert point > 100, "the trap was hardly ever sprung"
 
 
+@pytest.mark.parametrize("everything", [False, True])
+def test_an_interrupt_after_a_join_replays_nothing_twice(*, everything: bool) -> None:
+    """Interrupted when it has just joined, with an event published meanwhile, a reader gets each event once."""
+    bus = EventBus()
+    put(bus, [1])
+    name = "_join_all" if everything else "_join_run"
+    join = getattr(bus, name)
+
+    def interrupted(*args: Any) -> None:
+        join(*args)
+        setattr(bus, name, join)
+        bus._changes[0] = (join, args)
+        in_threads(lambda: put(bus, [2]))
+        raise KeyboardInterrupt
+
+    subscription = Subscription(bus, bus._inbox(None if everything else "run"))
+    with pytest.raises(KeyboardInterrupt):
+        bus._change(interrupted, subscription._inbox, *([9] if everything else []))
+    assert drain(subscription) == [1, 2]
+    check_counts(subscription)
+
+
 def test_an_interrupt_of_a_subscribe_leaves_no_reader_behind() -> None:
     """KeyboardInterrupt anywhere in `subscribe` or `subscribe_global`: nobody is registered, the cap is free."""
     point, interrupted = 0, True

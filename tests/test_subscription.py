@@ -4,7 +4,7 @@ import asyncio
 import gc
 import threading
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -411,6 +411,55 @@ def test_two_greedy_threads_get_each_event_once_or_a_clear_error() -> None:
 
     one, two = in_threads(read, read)
     assert sorted(one + two) == list(range(20_000))
+
+
+def test_a_greedy_thread_and_one_that_takes_batches_get_each_event_once() -> None:
+    """One thread that iterates and one that takes batches, at once, never get an event twice."""
+    for _ in range(10):
+        bus = EventBus(max_queue_size=10_000)
+        subscription = bus.subscribe("run")
+        put(bus, range(5_000))
+        bus.settle()
+        bus.close_stream_nowait("run")
+        together = threading.Barrier(2)
+
+        def iterate(
+            subscription: Subscription = subscription, together: threading.Barrier = together
+        ) -> list[int]:
+            together.wait()
+            return ns(subscription)
+
+        def take(
+            subscription: Subscription = subscription, together: threading.Barrier = together
+        ) -> list[int]:
+            together.wait()
+            return drain(subscription)
+
+        one, two = in_threads(iterate, take)
+        assert sorted(one + two) == list(range(5_000))
+        check_counts(subscription)
+
+
+@pytest.mark.parametrize("how", ["read", "wake_with"])
+def test_what_comes_while_a_reader_lies_down_wakes_it(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An event published after a reader looked and before it is listed as asleep wakes it all the same."""
+    bus = EventBus()
+    subscription = bus.subscribe("run")
+    park = bus._readers.park
+
+    def publish_just_before(*args: Any, **kwargs: Any) -> None:
+        monkeypatch.undo()
+        # Another thread's publish finds nobody asleep, and leaves its event in the intake.
+        in_threads(lambda: put(bus, [7]))
+        park(*args, **kwargs)
+
+    monkeypatch.setattr(bus._readers, "park", publish_just_before)
+    if how == "read":
+        assert in_threads(lambda: next(subscription).data["n"]) == [7]
+    else:
+        wakeup = Wakeup()
+        assert subscription.wake_with(wakeup)
+        assert wakeup.wait(0)
 
 
 def test_one_consumer_after_another_in_other_loops_and_threads_is_fine() -> None:
