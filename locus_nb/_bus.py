@@ -213,7 +213,8 @@ class EventBus(Exchange):
     def subscribe(self, run_id: str, *, follow: bool = False) -> Subscription:
         """Read one run: its history first, then live events, until the stream is closed.
 
-        Registered when this returns, from any thread, with or without a loop.
+        Registered when this returns, from any thread, with or without a loop (but in a `__del__` that is run in
+        the midst of the bus's own work: at its end).
 
         Args:
             run_id: The run; it need not exist yet.

@@ -47,7 +47,8 @@ class run_context:  # noqa: N801 - reads as the statement it is used in
     Yields the run id, nests, and restores what was before. The stream is opened (again, if it was
     closed before) but not closed: that is `close_stream`'s. Threads started by `asyncio.to_thread`,
     tasks and `Agent` keep the run; a bare `threading.Thread` does not, and enters the run itself.
-    Entered in a notebook cell with top-level await, it binds that cell only.
+    Entered in a notebook cell with top-level await, it binds that cell only; and left in such a cell, one that
+    was entered in a plain cell stays for the cells that follow, because an awaiting cell has a context of its own.
 
     Args:
         run_id: The run; a fresh unique id if None.

@@ -184,7 +184,8 @@ class Exchange:
         return self._settled(_subscription_stats, inbox)
 
     def _change(self, change: Callable[..., None], *args: Any) -> None:
-        # Queued, so that one made by a `__del__` in the midst of another waits for its end.
+        # Queued, so that one made by a `__del__` in the midst of another waits for its end. What such a `__del__`
+        # published after asking for it may then come before it.
         self._changes.append((change, args))
         self.settle()
 

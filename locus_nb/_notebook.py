@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
+
+
+class Place(NamedTuple):
+    """Where in a notebook something was asked for: in which cell, and how often in its run before.
+
+    A cell that the front end does not name is told apart by its text, which another cell may share.
+    """
+
+    cell: Hashable
+    ordinal: int
+    named: bool
 
 
 class Notebook:
@@ -20,7 +31,8 @@ class Notebook:
         self._find_shell = find_shell
         self._shell: Any = None
         self._busy = False
-        self._calls = 0
+        # Cell to how often it asked for a place in its last run.
+        self._calls: dict[Hashable, int] = {}
         self._cell_end: list[Callable[[], None]] = []
 
     def connect(self) -> bool:
@@ -40,39 +52,38 @@ class Notebook:
         """Whether a cell runs now."""
         return self._busy
 
-    def place(self) -> tuple[Hashable, int] | None:
-        """Which cell runs, and how often this was asked in it before; None outside of a notebook.
-
-        A front end that does not name its cells has them told apart by their text.
-        """
+    def place(self) -> Place | None:
+        """The next place in the cell that this code belongs to; None outside of a notebook."""
         if self._shell is None:
             return None
-        ordinal = self._calls
-        self._calls += 1
-        return self._cell(), ordinal
+        cell, named = self._cell()
+        ordinal = self._calls.get(cell, 0)
+        self._calls[cell] = ordinal + 1
+        return Place(cell, ordinal, named)
 
-    def is_left_over(self, place: tuple[Hashable, int]) -> bool:
+    def is_left_over(self, place: Place) -> bool:
         """Whether a place is of the cell that runs, from an earlier run, and was not given again in this one."""
-        cell, ordinal = place
-        return self._shell is not None and ordinal >= self._calls and cell == self._cell()
+        if self._shell is None or not place.named:
+            return False
+        return (place.cell, True) == self._cell() and place.ordinal >= self._calls.get(place.cell, 0)
 
     def on_cell_end(self, call: Callable[[], None]) -> None:
         """Call `call` at the end of each cell from now on."""
         if call not in self._cell_end:
             self._cell_end.append(call)
 
-    def _cell(self) -> Hashable:
+    def _cell(self) -> tuple[Hashable, bool]:
         kernel = getattr(self._shell, "kernel", None)
         parent: Any = kernel.get_parent() if kernel is not None else {}
         cell_id = parent.get("metadata", {}).get("cellId")
         if cell_id is not None:
-            return cell_id
+            return cell_id, True
         typed = self._shell.user_ns.get("In") or [""]
-        return ("text", typed[-1])
+        return typed[-1], False
 
     def _begin_cell(self, *_info: object) -> None:
         self._busy = True
-        self._calls = 0
+        self._calls[self._cell()[0]] = 0
 
     def _end_cell(self, *_result: object) -> None:
         self._busy = False

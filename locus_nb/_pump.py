@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import threading
 import time
 from collections import deque
@@ -72,7 +73,8 @@ class Pump:
 
     def __init__(self, *, tick: float = TICK) -> None:
         self._tick = tick
-        self._lock = threading.Lock()
+        # Reentrant, because a `__del__` may close a view in the midst of anything.
+        self._lock = threading.RLock()
         # A subscription that has ended is None; its sink may still have work.
         self._pairs: dict[Sink, Subscription | None] = {}
         self._wakeup = Wakeup()
@@ -112,8 +114,11 @@ class Pump:
     def flush(self, timeout: float = 2.0) -> bool:
         """Wait until all that was published before has reached its sink; False if it takes too long.
 
-        What is published meanwhile is not waited for. Not from the pump's own thread.
+        What is published meanwhile is not waited for. Not from the pump's own thread. At the end of the process,
+        when there is no thread any more, False at once.
         """
+        if sys.is_finalizing():
+            return False
         with self._lock:
             pairs = dict(self._pairs)
         flush = _Flush({sink: 0 if s is None else s.offered for sink, s in pairs.items()})
@@ -147,7 +152,7 @@ class Pump:
             self._finish(through)
             if len(through) < len(flushes):
                 continue
-            if any(carried) or any(active) or any(sink.unread for sink in pairs):
+            if any(carried) or any(active) or any(self._unread_of(sink) for sink in pairs):
                 # A slow tick makes the pause shorter, but never so short that it takes all of the CPU.
                 self._hurry.wait(max(begun + self._tick - time.monotonic(), self._tick / 10))
             elif all(s.wake_with(self._wakeup) for s in pairs.values() if s is not None):
@@ -155,7 +160,7 @@ class Pump:
 
     def _carry(self, sink: Sink, subscription: Subscription | None) -> bool:
         """Move what the subscription has to the sink; True if that was something."""
-        if subscription is None or sink.unread >= _ENOUGH:
+        if subscription is None or self._unread_of(sink) >= _ENOUGH:
             return False
         batch = subscription.next_batch_nowait()
         if batch is None:
@@ -173,25 +178,32 @@ class Pump:
             return sink.tick()
         return False
 
+    def _unread_of(self, sink: Sink) -> int:
+        with self._guard(sink):
+            return sink.unread
+        return 0
+
     @contextmanager
     def _guard(self, sink: Sink) -> Generator[None, None, None]:
         try:
             yield
         except BaseException:  # noqa: BLE001 - one view that fails, even to exit, must not stop the others
-            _log.exception("locus_nb stopped a view: its %s failed", type(sink).__name__)
-            self.detach(sink)
-            sink.fail()
+            # Once for each: it is asked for more in the same round.
+            if sink in self._pairs:
+                _log.exception("locus_nb stopped a view: its %s failed", type(sink).__name__)
+                self.detach(sink)
+                sink.fail()
 
     def _is_through(self, flush: _Flush) -> bool:
         with self._lock:
             pairs = {sink: self._pairs[sink] for sink in flush.marks if sink in self._pairs}
         for sink, subscription in pairs.items():
             if subscription is None:
-                if sink.unread:
+                if self._unread_of(sink):
                     return False
                 continue
             stats = subscription.stats()
-            if stats.offered - stats.backlog - sink.unread < flush.marks[sink]:
+            if stats.offered - stats.backlog - self._unread_of(sink) < flush.marks[sink]:
                 return False
         return True
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import deque
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from locus_nb._preview import preview_of
 from locus_nb._redact import redact
@@ -17,7 +17,12 @@ if TYPE_CHECKING:
     from locus_nb._event import StreamEvent
 
 _LONGEST_DETAIL = 4000
-_CUT = "\n... cut: {} more characters"
+_CUT = "\n... cut here: the event's data holds more"
+# As much of a payload as is looked at: enough that a secret which begins in sight is there as a whole.
+_LOOKED_AT = 3 * _LONGEST_DETAIL
+_DEEP = 64
+# What one value that is no text takes of it, and the keys and brackets around.
+_EACH = 16
 _encode_flat = json.JSONEncoder(ensure_ascii=False, separators=(",\n  ", ": ")).encode
 
 
@@ -25,7 +30,8 @@ class Row(NamedTuple):
     """One event as a view shows it; text only, safe to leave the process.
 
     `time_ms` is the Unix epoch in milliseconds (UTC). `detail` is the redacted payload as indented
-    JSON, cut at 4,000 characters, which its last line then says.
+    JSON, cut at 4,000 characters, which its last line then says. Making it takes no longer for a payload of
+    megabytes.
     """
 
     seq: int
@@ -38,10 +44,11 @@ class Row(NamedTuple):
 
 def row_of(event: StreamEvent) -> Row:
     """Make the row of a published event."""
-    data = redact(dict(event.data))
+    room = _Room()
+    data = redact(room.head(dict(event.data)))
     detail = _indented(data)
-    if len(detail) > _LONGEST_DETAIL:
-        detail = detail[:_LONGEST_DETAIL] + _CUT.format(len(detail) - _LONGEST_DETAIL)
+    if room.left <= 0 or len(detail) > _LONGEST_DETAIL:
+        detail = detail[:_LONGEST_DETAIL] + _CUT
     return Row(
         seq=event.seq or 0,
         time_ms=event.timestamp_ns // 1_000_000,
@@ -50,6 +57,36 @@ def row_of(event: StreamEvent) -> Row:
         preview=preview_of(event.event_type, data),
         detail=detail,
     )
+
+
+class _Room:
+    """What is left of the characters that are looked at."""
+
+    def __init__(self) -> None:
+        self.left = _LOOKED_AT
+
+    def head(self, value: Any, depth: int = 0) -> Any:
+        """Copy the beginning of `value`, as far as there is room; of other types than JSON's all."""
+        kind = cast("type[Any]", type(value))
+        if kind is str:
+            text = value[: max(0, self.left)]
+            self.left -= len(value)
+            return text
+        self.left -= _EACH
+        if depth >= _DEEP or kind not in _CONTAINERS:
+            return value
+        # In one call, because another thread may change what it published.
+        items: tuple[Any, ...] = tuple(islice(value.items() if kind is dict else value, max(0, self.left)))
+        if kind is dict:
+            return {self._key(key): self.head(item, depth + 1) for key, item in items if self.left > 0}
+        return [self.head(item, depth + 1) for item in items if self.left > 0]
+
+    def _key(self, key: Any) -> Any:
+        return self.head(key) if type(key) is str else key
+
+
+# A set is left to those who sort it.
+_CONTAINERS = {dict, list, tuple}
 
 
 def _indented(data: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
 from contextlib import suppress
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from locus_nb._rows import RowStore, encode, row_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     from locus_nb._event import StreamEvent
     from locus_nb._rows import Row
@@ -26,6 +27,10 @@ _ROWS_UNASKED = 200
 _UNASKED_EVERY = 1.0
 _HELLO_DUE = 3.0
 _ACK_DUE = 10.0
+# Seconds after which a tick leaves the other events to the next one, for the sake of the other views; and
+# seconds between two reports of a rest.
+_LONG = 0.025
+_REPORTS_EVERY = 2.0
 
 
 class TableSink:
@@ -40,6 +45,8 @@ class TableSink:
         send: Sends `(content, buffers)` to the page; may be called from any thread.
         run_id: The run that is shown; None for all.
         is_busy: Whether the kernel's main shell runs a cell now.
+        at_rest: Called from the pump's thread when a run has ended, or the view failed, and all that was taken
+            is worked off; at most once in 2 s.
         clock: Monotonic seconds; for tests.
     """
 
@@ -50,14 +57,22 @@ class TableSink:
         run_id: str | None,
         missed: int = 0,
         is_busy: Callable[[], bool] = lambda: False,
+        at_rest: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.store = RowStore()
-        self.missing = missed
+        # Gone before the view began, dropped because it was too slow, given up when it was closed.
+        self._missed = missed
+        self._dropped = self._given_up = 0
+        self._closed = False
+        self._giving_up = threading.Lock()
         self.status: Status = "waiting" if run_id is not None else "live"
         self._send = send
         self._run_id = run_id
         self._is_busy = is_busy
+        self._at_rest = at_rest
+        self._rest_due = False
+        self._rested_at = -_REPORTS_EVERY
         self._clock = clock
         self._events: deque[StreamEvent] = deque()
         self._said: deque[dict[str, Any]] = deque()
@@ -74,10 +89,24 @@ class TableSink:
         """Events taken and not yet made into rows."""
         return len(self._events)
 
+    @property
+    def missing(self) -> int:
+        """Events that the view never had, and never will."""
+        return self._missed + self._dropped + self._given_up
+
+    @property
+    def greeted(self) -> bool:
+        """Whether a page has said hello."""
+        return self._greeted
+
     def put(self, batch: Batch) -> None:
         """Take what the subscription had."""
         self._events.extend(batch.events)
-        self.missing += batch.dropped
+        self._dropped += batch.dropped
+        if self._closed:
+            self._give_up()
+        if batch.closed or any(record.closed for record in batch.runs):
+            self._rest_due = True
         if self._run_id is not None:
             for record in batch.runs:
                 self.status = "ended" if record.closed else "live"
@@ -94,10 +123,18 @@ class TableSink:
     def tick(self) -> bool:
         """Make rows, send what the page lacks; True if there is more to do without any event."""
         self._listen()
-        self._make_rows()
+        self.store.extend(self._rows_of_a_tick())
         now = self._clock()
         if self._is_busy():
             self._idle_since = now
+        more = self._send_what_is_due(now)
+        if self._rest_due and not self._events and now - self._rested_at >= _REPORTS_EVERY:
+            self._rest_due = False
+            self._rested_at = now
+            self._at_rest()
+        return more or self._rest_due
+
+    def _send_what_is_due(self, now: float) -> bool:
         if not self._greeted:
             return self._send_unasked(now)
         if self._is_silent(now):
@@ -111,16 +148,43 @@ class TableSink:
         """Have the newest rows sent at the next tick, because a page may be there from now on. Any thread."""
         self._told = ()
 
+    def rest_soon(self) -> None:
+        """Have `at_rest` called once all that is there is worked off. Any thread."""
+        self._rest_due = True
+
+    def close(self, discarded: int) -> None:
+        """Take nothing any more: what is not worked off, and the `discarded`, is missing. Any thread."""
+        self._closed = True
+        with self._giving_up:
+            self._given_up += discarded
+        self._give_up()
+
     def fail(self) -> None:
         """Say that this view failed, where that can still be said. Never raises."""
         self.status = "failed"
         # What failed may be the sending.
         with suppress(Exception):
             self._tell([], prev=self._sent, now=self._clock())
+        with suppress(Exception):
+            self._at_rest()
 
-    def _make_rows(self) -> None:
-        count = min(len(self._events), _ROWS_PER_MESSAGE)
-        self.store.extend(row_of(self._events.popleft()) for _ in range(count))
+    def _give_up(self) -> None:
+        # Each event is taken by one thread: made into a row by the pump's, or given up by this one.
+        with self._giving_up, suppress(IndexError):
+            while True:
+                self._events.popleft()
+                self._given_up += 1
+
+    def _rows_of_a_tick(self) -> Generator[Row]:
+        until = self._clock() + _LONG
+        for _ in range(_ROWS_PER_MESSAGE):
+            try:
+                event = self._events.popleft()
+            except IndexError:
+                return
+            yield row_of(event)
+            if self._clock() > until:
+                return
 
     def _listen(self) -> None:
         back_to: int | None = None

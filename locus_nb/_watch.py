@@ -17,10 +17,10 @@ from locus_nb._table import TableSink
 from locus_nb._widget import TableWidget
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
     from types import TracebackType
 
     from locus_nb._bus import EventBus
+    from locus_nb._notebook import Place
     from locus_nb._subscription import Subscription
 
 # More than any history holds: a view of all runs begins with everything that is kept.
@@ -29,12 +29,16 @@ _ALL_KEPT = sys.maxsize
 # What is written into the static table at the most.
 _STATIC_ROWS = 200
 
+# So many views of cells without a name live at one time: where cells have none, a cell that was edited or that
+# no page has shown cannot be told from another one.
+_NAMELESS = 20
+
 # The views that were displayed: the page shows them, so they live until they are stopped. Others live as long
 # as somebody holds them.
-_displayed: set[LiveTable] = set()
+_displayed: dict[LiveTable, None] = {}
 
-# Cell and ordinal to the view that was made there.
-_made: weakref.WeakValueDictionary[tuple[Hashable, int], LiveTable] = weakref.WeakValueDictionary()
+# The views that were made in a cell, by place.
+_made: weakref.WeakValueDictionary[Place, LiveTable] = weakref.WeakValueDictionary()
 
 
 def watch(run: object = None, *, bus: EventBus | None = None) -> LiveTable:
@@ -44,6 +48,9 @@ def watch(run: object = None, *, bus: EventBus | None = None) -> LiveTable:
     view works while its cell is blocked. Nothing is shown until the view is displayed: let it be the last
     expression of a cell, or pass it to `display`. A cell that is run again replaces the views it made before,
     also those that it no longer makes. A view that was never displayed ends with its last reference.
+
+    Where the front end does not name its cells (nbclient, a terminal), a view is replaced if a page has shown it
+    and a cell of the same text runs; otherwise it stays, as one of the newest 20.
 
     Args:
         run: A run id, or an object with a `run_id` (or `id`); never a name. It need not exist yet. None:
@@ -65,9 +72,9 @@ def watch(run: object = None, *, bus: EventBus | None = None) -> LiveTable:
     in_notebook = NOTEBOOK.connect()
     place = NOTEBOOK.place()
     before = None if place is None else _made.get(place)
-    if before is not None:
+    if place is not None and before is not None and (place.named or before.was_seen):
         before.stop()
-    view = LiveTable(run_id, bus=bus or get_event_bus())
+    view = LiveTable(run_id, bus=bus or get_event_bus(), place=place)
     if place is not None:
         _made[place] = view
     if in_notebook:
@@ -85,8 +92,9 @@ class LiveTable:
     A context manager: leaving it closes the view. Its methods may be called from any thread.
     """
 
-    def __init__(self, run_id: str | None, *, bus: EventBus) -> None:
+    def __init__(self, run_id: str | None, *, bus: EventBus, place: Place | None = None) -> None:
         self.run_id = run_id
+        self.place = place
         self._twin = f"locus-nb-twin-{uuid4().hex[:12]}"
         self._stopped = False
         self._written: tuple[object, ...] = ()
@@ -105,10 +113,18 @@ class LiveTable:
 
         def send(content: dict[str, Any], buffers: list[bytes]) -> None:
             view = me()
-            if view is not None:
-                view._send(content, buffers)  # noqa: SLF001 - this view's own
+            if view is not None and view._widget is not None:  # noqa: SLF001 - this view's own
+                cast("Any", view._widget).send(content, buffers)  # noqa: SLF001 - as above
 
-        self._sink = TableSink(send, run_id=run_id, missed=subscription.missed, is_busy=NOTEBOOK.is_busy)
+        def rest() -> None:
+            view = me()
+            if view is not None:
+                view._rest()  # noqa: SLF001 - as above
+
+        self._subscription = subscription
+        self._sink = TableSink(
+            send, run_id=run_id, missed=subscription.missed, is_busy=NOTEBOOK.is_busy, at_rest=rest
+        )
         the_pump().attach(subscription, self._sink)
         self._last_rites = weakref.finalize(self, _let_go, subscription, self._sink)
         self._last_rites.atexit = False
@@ -128,18 +144,27 @@ class LiveTable:
         """`waiting` for a first event, `live`, `ended`, or `failed`: it raised, and the log says what."""
         return self._sink.status
 
+    @property
+    def was_seen(self) -> bool:
+        """Whether a page has shown it."""
+        return self._sink.greeted
+
     def close(self) -> None:
-        """Stop following; the static table stays, with all that was published before. Idempotent."""
-        the_pump().flush()
+        """Stop following; the static table stays, with all that was published before. Idempotent.
+
+        Waits while there is progress; what the view still has not made into rows is counted as missing.
+        """
+        shown = -1
+        while not the_pump().flush() and self.total > shown:
+            shown = self.total
         self.stop()
         self.refresh()
 
     def stop(self) -> None:
         """Stop following at once, and leave the static table as it was last written. Idempotent."""
         self._stopped = True
-        _displayed.discard(self)
-        self._last_rites.detach()
-        the_pump().detach(self._sink)
+        _displayed.pop(self, None)
+        self._leave()
         if self._widget is not None:
             self._widget.close()
 
@@ -149,6 +174,24 @@ class LiveTable:
         if self._written and written != self._written:
             self._written = written
             _ipython().update_display(self._static(), display_id=self._twin, raw=True)
+
+    def _leave(self) -> None:
+        # Once only: what was discarded is counted here.
+        if self._last_rites.detach() is not None:
+            the_pump().detach(self._sink)
+            self._sink.close(self._subscription.discarded)
+
+    def _rest(self) -> None:
+        if self.status == "failed":
+            self._leave()
+        # While a cell runs, its end does it.
+        if not NOTEBOOK.is_busy():
+            self.refresh()
+
+    def refresh_later(self) -> None:
+        """Refresh when all that was published so far is worked off."""
+        self._sink.rest_soon()
+        the_pump().wake()
 
     def __enter__(self) -> Self:
         return self
@@ -166,7 +209,8 @@ class LiveTable:
         display = _ipython().display
         if not self._stopped:
             display({**self._live(), "text/plain": repr(self)}, raw=True)
-            _displayed.add(self)
+            _displayed[self] = None
+            _close_the_oldest()
         self._written = (self.total, self.missing, self.status)
         display(self._static(), display_id=self._twin, raw=True)
         self._sink.expect_page()
@@ -191,14 +235,6 @@ class LiveTable:
             "text/plain": static_text(rows, title=title, **facts),
         }
 
-    def _send(self, content: dict[str, Any], buffers: list[bytes]) -> None:
-        if self._widget is None:
-            return
-        cast("Any", self._widget).send(content, buffers)
-        if content["status"] in {"ended", "failed"} and not NOTEBOOK.is_busy():
-            # Nobody else will: no cell is going to end. While one runs, its end does it.
-            self.refresh()
-
     def _hear(self, content: object) -> None:
         self._sink.hear(content)
         the_pump().wake()
@@ -220,10 +256,18 @@ def _end_cell() -> None:
     for place, view in tuple(_made.items()):
         if NOTEBOOK.is_left_over(place):
             view.stop()
-    if _displayed:
-        the_pump().flush()
+    through = not _displayed or the_pump().flush()
     for view in tuple(_displayed):
         view.refresh()
+        if not through:
+            view.refresh_later()
+
+
+def _close_the_oldest() -> None:
+    """Keep to the bound on views of cells without a name."""
+    nameless = [view for view in _displayed if view.place is not None and not view.place.named]
+    for view in nameless[:-_NAMELESS]:
+        view.close()
 
 
 def _run_id_of(run: object) -> str | None:

@@ -152,4 +152,4 @@ def test_new_shell_is_listened_to() -> None:
     notebook.connect()
     shells[0].begin("a", "id-9")
     assert notebook.is_busy()
-    assert notebook.place() == ("id-9", 0)
+    assert notebook.place() == ("id-9", 0, True)

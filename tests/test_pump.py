@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -197,7 +198,20 @@ def test_full_sink_leaves_events_where_drops_are_counted(pump: Pump) -> None:
     assert sink.wait_for(1_010) == list(range(1_010))
 
 
-@pytest.mark.parametrize("broken", [Broken(), BrokenLater()])
+class BrokenCount(Sink):
+    """Cannot even say how much it has to do."""
+
+    @property
+    def unread(self) -> int:
+        """Fail."""
+        raise ValueError("no count")
+
+    @unread.setter
+    def unread(self, _: int) -> None:
+        """Take nothing."""
+
+
+@pytest.mark.parametrize("broken", [Broken(), BrokenLater(), BrokenCount()])
 def test_failing_sink_stops_alone(
     pump: Pump, broken: Sink, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -240,6 +254,19 @@ for thread in threading.enumerate():
 print("over")
 """)
     assert said == "over\n"
+
+
+def test_flush_waits_for_no_thread_at_the_end_of_the_process(
+    pump: Pump, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the interpreter ends, and its daemon threads have, a flush says no at once instead of waiting."""
+    bus, sink = EventBus(), Sink(stuck=True)
+    pump.attach(bus.subscribe("run"), sink)
+    put(bus, [1])
+    sink.wait_for(1)
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "is_finalizing", lambda: True)
+        assert not pump.flush(timeout=float("inf"))
 
 
 def test_thread_ends_with_the_last_sink_and_starts_anew(pump: Pump) -> None:

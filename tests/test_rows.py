@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from locus_nb import EventBus, StreamEvent
+from locus_nb import EventBus, StreamEvent, _rows
 from locus_nb._redact import redact
 from locus_nb._rows import Row, RowStore, encode, row_of
 
@@ -88,12 +88,47 @@ def test_secrets_are_taken_out() -> None:
 
 
 def test_long_detail_is_cut_and_says_so() -> None:
-    """A payload over 4,000 characters is cut there, and its last line says how much is gone."""
-    made = row_of(published({"text": "x" * 5_000}))
-    shown, _, last = made.detail.rpartition("\n")
-    whole = len(json.dumps({"text": "x" * 5_000}, indent=2))
-    assert len(shown) == 4_000
-    assert last == f"... cut: {whole - 4_000} more characters"
+    """A payload over 4,000 characters is cut there, and its last line says so."""
+    for length in (4_000, 5_000, 50_000, 5_000_000):
+        made = row_of(published({"text": "x" * length, "more": 1}))
+        shown, _, last = made.detail.rpartition("\n")
+        assert shown == json.dumps({"text": "x" * length, "more": 1}, indent=2)[:4_000]
+        assert last == "... cut here: the event's data holds more"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [0] * 100_000,
+        tuple(range(100_000)),
+        {f"key-{n}": [n] for n in range(100_000)},
+        [["x" * 300] * 300] * 300,
+        ["key = x; " * 100_000],
+        [[[[]]] * 9] * 100_000,
+    ],
+)
+def test_only_the_beginning_of_a_large_payload_is_looked_at(
+    value: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However large a payload is, no more of it is redacted and encoded than can be seen, with some to spare."""
+    seen: list[int] = []
+
+    def measured(data: dict[str, Any]) -> dict[str, Any]:
+        seen.append(len(json.dumps(data)))
+        return redact(data)
+
+    monkeypatch.setattr(_rows, "redact", measured)
+    made = row_of(published({"value": value}))
+    assert seen[0] < 40_000
+    assert made.detail.startswith('{\n  "value": ')
+    assert made.detail.endswith("the event's data holds more")
+
+
+def test_secret_at_the_end_of_what_is_seen_is_taken_out_whole() -> None:
+    """Neither the cut of what is shown nor that of what is looked at leaves a part of a secret behind."""
+    secret = "sk-ant-api03-" + "a1B2" * 20
+    for filled in range(3_800, 4_100, 7):
+        assert "a1B2" not in row_of(published({"text": "x " * (filled // 2) + secret + " y" * 9_000})).detail
 
 
 @pytest.mark.parametrize("payload", odd_payloads())

@@ -5,6 +5,7 @@ import json
 import os
 import sys
 import threading
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -51,9 +52,12 @@ class Page:
         self.shell = shell
         self._publisher = publisher
 
-    def run(self, cell: str) -> list[dict[str, Any]]:
-        """Run a cell; what it showed, raising what it raised."""
+    def run(self, cell: str, *, name: str | None = None) -> list[dict[str, Any]]:
+        """Run a cell, named by its text if nothing else; what it showed, raising what it raised."""
         before = len(self.outputs)
+        vars(self.shell)["kernel"] = SimpleNamespace(
+            get_parent=lambda: {"metadata": {"cellId": name or cell}}
+        )
         self.shell.run_cell(cell, store_history=True).raise_error()
         return self.outputs[before:]
 
@@ -180,21 +184,56 @@ def test_two_views_of_one_cell_are_two(page: Page) -> None:
     assert page["all_runs"].run_id is None
 
 
-def test_edited_cell_ends_the_views_that_it_no_longer_makes(
-    page: Page, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_edited_cell_ends_the_views_that_it_no_longer_makes(page: Page) -> None:
     """A cell run again with fewer views, or none, leaves no reader of the others; other cells' views stay."""
-    cell = "first"
-    monkeypatch.setattr(_watch.NOTEBOOK, "_cell", lambda: cell)
-    page.run("views = [watch('run'), watch('run'), watch()]\ndisplay(*views)")
-    cell = "second"
-    page.run("watch('run')")
-    cell = "first"
-    page.run("watch('run')")
+    page.run("views = [watch('run'), watch('run'), watch()]\ndisplay(*views)", name="first")
+    page.run("watch('run')", name="second")
+    page.run("watch('run')", name="first")
     assert (readers(), get_event_bus().stats()["global_subscribers"]) == (2, 0)
-    page.run("'no view at all'")
+    page.run("'no view at all'", name="first")
     assert readers() == 1
     assert len(_watch._displayed) == len(the_pump()._pairs) == 1
+
+
+def test_view_made_by_a_background_task_takes_no_other_cell_s_place(page: Page) -> None:
+    """A view made for a cell while another one runs is that cell's next one: no displayed view is replaced."""
+    page.run("first = watch('run')\nfirst", name="A")
+    page.shell.user_ns["as_a"] = SimpleNamespace(get_parent=lambda: {"metadata": {"cellId": "A"}})
+    page.run(
+        "shell = get_ipython()\nbefore, shell.kernel = shell.kernel, as_a\n"
+        "later = watch('run')\nshell.kernel = before",
+        name="B",
+    )
+    assert page["later"].place == ("A", 1, True)
+    assert readers() == 2
+    page.run("'neither of them any more'", name="A")
+    assert readers() == 0
+
+
+def test_cells_without_a_name_share_no_view_that_no_page_has_shown(page: Page) -> None:
+    """Two cells of the same text, under nbclient, have a live view each; one that a page shows is replaced."""
+    del vars(page.shell)["kernel"]
+
+    def run() -> Any:
+        page.shell.run_cell("view = watch('run')\nview", store_history=True).raise_error()
+        return page["view"]
+
+    first, second = run(), run()
+    say()
+    assert (first.total, second.total, readers()) == (1, 1, 2)
+    second._sink.hear({"kind": "hello", "last_seq": 0})
+    say()
+    third = run()
+    say()
+    assert (first.total, second.total, third.total, readers()) == (3, 2, 3, 2)
+
+
+def test_cells_without_a_name_keep_the_newest_views(page: Page) -> None:
+    """Where nobody can tell whether a cell was run again, the newest 20 displayed views live; others are closed."""
+    del vars(page.shell)["kernel"]
+    for n in range(25):
+        page.shell.run_cell(f"view = watch('run')\nview  # {n}", store_history=True).raise_error()
+    assert readers() == len(_watch._displayed) == 20
 
 
 def test_view_that_was_never_displayed_ends_with_its_last_reference(page: Page) -> None:
@@ -352,6 +391,48 @@ def test_views_of_two_buses_do_not_mix() -> None:
         put(bus, range(3))
         say()
         assert (theirs.total, ours.total) == (3, 1)
+
+
+@pytest.mark.parametrize("run", ["'run'", ""])
+def test_static_table_is_brought_up_to_date_at_a_run_s_end_though_no_page_speaks(
+    page: Page, run: str
+) -> None:
+    """A run that ends long after the last cell, unseen by any page, leaves its end in the table; also of all runs."""
+    page.run(f"view = watch({run})\nview")
+    page["view"]._sink._clock = lambda: time.monotonic() + 60
+    say(reasoning_preview="the last word")
+    get_event_bus().close_stream_nowait("run")
+    assert the_pump().flush(GRACE_S)
+    assert the_pump().flush(GRACE_S)
+    assert "the last word" in static_of(page.outputs[-1])
+
+
+def test_close_counts_what_it_leaves_behind(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Closed before it could work everything off, a view says how many events it does not show."""
+    page.run("view = watch('run')\nview")
+    view = page["view"]
+    monkeypatch.setattr(the_pump(), "flush", lambda: False)
+    monkeypatch.setattr(view._sink, "_rows_of_a_tick", list)
+    with run_context("run"):
+        for n in range(3_000):
+            emit_sync("test.event", n=n)
+    view.close()
+    view.close()
+    assert (view.total, view.missing) == (0, 3_000)
+    assert "3,000 events missing" in static_of(page.outputs[-1])
+
+
+def test_table_that_could_not_be_finished_in_time_is_finished_later(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the end of a cell cannot wait for all its rows, the static table gets them when they are there."""
+    page.run("view = watch('run')\nview")
+    with monkeypatch.context() as patched:
+        patched.setattr(the_pump(), "flush", lambda: False)
+        page.run("with run_context('run'): emit_sync('agent.think', reasoning_preview='the late word')")
+    assert the_pump().flush(GRACE_S)
+    assert the_pump().flush(GRACE_S)
+    assert any("the late word" in static_of(output) for output in page.outputs[2:])
 
 
 def test_broken_view_does_not_stop_others(monkeypatch: pytest.MonkeyPatch) -> None:
