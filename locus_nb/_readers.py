@@ -166,14 +166,12 @@ class Readers:
                     waiter.call()
                 elif waiter is not None:
                     futures.setdefault(waiter.get_loop(), []).append(waiter)
-        for loop, waiting in futures.items():
-            _wake_loop(loop, waiting)
+        closed = [loop for loop, waiting in futures.items() if not _wake_loop(loop, waiting)]
         for inbox in woken:
             inbox.waiter = None
-            if is_stranded(inbox.reader):
-                inbox.reader = None
-                self.stranded = True
             self._unlist(inbox)
+        if closed:
+            self.free()
         self._unheard.clear()
 
     def _unlist(self, inbox: Inbox) -> None:
@@ -213,15 +211,16 @@ def running_loop() -> asyncio.AbstractEventLoop | None:
         return None
 
 
-def _wake_loop(loop: asyncio.AbstractEventLoop, futures: list[asyncio.Future[None]]) -> None:
+def _wake_loop(loop: asyncio.AbstractEventLoop, futures: list[asyncio.Future[None]]) -> bool:
+    """Wake those who wait on a loop; False if it was closed under them."""
     if running_loop() is loop:
         _resolve(futures)
-        return
+        return True
     try:
         loop.call_soon_threadsafe(_resolve, futures)
     except RuntimeError:
-        # The loop was closed under its readers: nobody is waiting there any more.
-        return
+        return False
+    return True
 
 
 def _resolve(futures: list[asyncio.Future[None]]) -> None:
