@@ -96,7 +96,8 @@ class Agent:
         It runs on one worker loop that all callers of the process share, in a copy of this context, so the
         run id is kept. KeyboardInterrupt cancels it, waits for its end, and is raised. The wait takes at most
         5 s, or until the next KeyboardInterrupt: a model or a tool that has not ended by then is left to
-        itself, its answer is told as `interrupted`, and nothing that it does later is.
+        itself, its answer is told as `interrupted`, and nothing that the answer does later is; what a tool that
+        was left behind emits by itself still comes.
 
         Raises:
             TypeError, ValueError: As `arun`.

@@ -6,7 +6,7 @@ import asyncio
 import contextvars
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterable, Awaitable, Coroutine, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -224,10 +224,23 @@ class AgentLoop:
         )
 
     async def _whole(self) -> object:
-        return await self._model.complete(tuple(self._messages), self._tools)
+        reply = cast("object", self._model.complete(tuple(self._messages), self._tools))
+        if not isinstance(reply, Awaitable):
+            raise TypeError(
+                f"Model {self._model_name}: complete() must be an `async def`, it returned"
+                f" a {type(reply).__name__} that cannot be awaited"
+            )
+        return await cast("Awaitable[object]", reply)
 
     async def _streamed(self, span: _Span) -> object:
         pieces = cast("StreamingModel", self._model).stream(tuple(self._messages), self._tools)
+        if not isinstance(cast("object", pieces), AsyncIterable):
+            if isinstance(pieces, Coroutine):
+                pieces.close()
+            raise TypeError(
+                f"Model {self._model_name}: stream() must be an `async def` that yields, it returned"
+                f" a {type(pieces).__name__}"
+            )
         last: object = None
         try:
             async for piece in pieces:
@@ -390,6 +403,8 @@ def _wrong_field(reply: ModelReply) -> str:
     for name in _COUNTS:
         if isinstance(fields[name], bool) or not isinstance(fields[name], int):
             return f"{name} is a {type(fields[name]).__name__}, not an int"
+        if cast("int", fields[name]) < 0:
+            return f"{name} is negative: {fields[name]}"
     calls = fields["tool_calls"]
     if not isinstance(calls, list | tuple):
         return f"tool_calls is a {type(calls).__name__}, not a sequence of ToolCall"

@@ -6,13 +6,16 @@ import asyncio
 import atexit
 import contextvars
 import os
+import signal
 import threading
 from concurrent.futures import Future
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from locus_nb._readers import running_loop
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Generator
     from contextlib import AbstractContextManager
 
 T = TypeVar("T")
@@ -36,7 +39,9 @@ def run_on_worker(
 
     Interrupted while it waits (by KeyboardInterrupt, or any exception put into this thread), it cancels the
     coroutine, waits until that has ended, but no longer than 5 s, and raises the interruption. A second
-    interruption ends the wait.
+    interruption ends the wait. What has not ended then keeps the worker to itself: the next caller gets a new
+    one. In the main thread Ctrl-C raises KeyboardInterrupt also while a loop runs there, whose own handler would
+    only tell the loop, which stands still.
 
     Args:
         function: Makes the coroutine.
@@ -47,12 +52,30 @@ def run_on_worker(
         BaseException: What the coroutine raises, KeyboardInterrupt and SystemExit included.
     """
     job = _Job(function, interrupted)
+    with _interruptible():
+        try:
+            _worker().take(job)
+            return job.outcome.result()
+        except BaseException:
+            job.interrupt()
+            raise
+
+
+@contextmanager
+def _interruptible() -> Generator[None]:
+    if threading.current_thread() is not threading.main_thread() or running_loop() is None:
+        yield
+        return
+    before = signal.getsignal(signal.SIGINT)
+    # Not one that was set outside of Python, nor where somebody wants to hear nothing.
+    if before is None or before is signal.SIG_IGN:
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        _worker().take(job)
-        return job.outcome.result()
-    except BaseException:
-        job.interrupt()
-        raise
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class _Job(Generic[T]):
@@ -67,16 +90,18 @@ class _Job(Generic[T]):
         self._function = function
         self._interrupted = interrupted
         self._context = contextvars.copy_context()
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._worker: _Worker | None = None
         self._task: asyncio.Task[None] | None = None
 
-    def hand_to(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        loop.call_soon_threadsafe(self._start)
+    def hand_to(self, worker: _Worker) -> None:
+        self._worker = worker
+        worker.call(self._start)
 
     def _start(self) -> None:
         self._task = asyncio.get_running_loop().create_task(self._run(), context=self._context)
         self._task.add_done_callback(self._ended)
+        if self._worker is not None:
+            self._worker.keep(self._task)
 
     async def _run(self) -> None:
         # Everything is caught: KeyboardInterrupt or SystemExit out of a task would end the loop for all.
@@ -102,14 +127,18 @@ class _Job(Generic[T]):
 
     def interrupt(self) -> None:
         """Cancel the coroutine, if it is under way, and wait a while for its end."""
-        if self._loop is None or self.outcome.done():
+        if self._worker is None or self.outcome.done():
             return
         with self._interrupted():
             # In the loop's order this comes after `_start`.
-            self._loop.call_soon_threadsafe(self._cancel)
+            self._worker.call(self._cancel)
             ended = threading.Event()
             self.outcome.add_done_callback(lambda _: ended.set())
-            ended.wait(INTERRUPT_SECONDS)
+            try:
+                ended.wait(INTERRUPT_SECONDS)
+            finally:
+                if not ended.is_set():
+                    _abandon(self._worker)
 
     def _cancel(self) -> None:
         if self._task is not None:
@@ -122,6 +151,8 @@ class _Worker:
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
         self._stopping = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._is_retired = False
         # Named as the package: the thread belongs to the process and outlives its user.
         self._thread = threading.Thread(target=self._serve, name="locus_nb-worker", daemon=True)
         self._thread.start()
@@ -132,7 +163,28 @@ class _Worker:
                 "run_sync() was called on the loop that it would run on, by an async tool or model: waiting "
                 "there would never end. Use `await agent.arun(prompt)`, or make the tool a sync function"
             )
-        job.hand_to(self._loop)
+        job.hand_to(self)
+
+    def call(self, function: Callable[[], None]) -> None:
+        self._loop.call_soon_threadsafe(function)
+
+    def keep(self, task: asyncio.Task[None]) -> None:
+        self._tasks.add(task)
+        task.add_done_callback(self._let_go)
+
+    def retire(self) -> None:
+        """Stop when all that is under way has ended, whenever that is."""
+        self.call(self._retire)
+
+    def _retire(self) -> None:
+        self._is_retired = True
+        if not self._tasks:
+            self._stopping.set()
+
+    def _let_go(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if self._is_retired:
+            self._retire()
 
     def is_alive(self) -> bool:
         return self._thread.is_alive()
@@ -169,6 +221,14 @@ def _worker() -> _Worker:
         if _holder.worker is None or not _holder.worker.is_alive():
             _holder.worker = _Worker()
         return _holder.worker
+
+
+def _abandon(worker: _Worker) -> None:
+    """Give nothing more to this worker, where something does not end; what it has under way goes on."""
+    with _holder.lock:
+        if _holder.worker is worker:
+            _holder.worker = None
+    worker.retire()
 
 
 def stop_worker() -> None:

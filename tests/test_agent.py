@@ -446,6 +446,7 @@ def test_a_tool_that_exits() -> None:
         ("text", "must return a ModelReply, not str"),
         (ModelReply(None), "content is a NoneType"),  # type: ignore[arg-type]  # the point
         (ModelReply("a", prompt_tokens=None), "prompt_tokens is a NoneType"),  # type: ignore[arg-type]  # the point
+        (ModelReply("a", prompt_tokens=-3), "prompt_tokens is negative: -3"),
         (ModelReply("a", tool_calls=None), "tool_calls is a NoneType"),  # type: ignore[arg-type]  # the point
         (ModelReply("a", tool_calls=["add"]), "tool_calls holds a str"),  # type: ignore[list-item]  # the point
         (ModelReply("a", [ToolCall(3)]), "tool_calls holds a ToolCall"),  # type: ignore[arg-type]  # the point
@@ -527,6 +528,28 @@ def test_streaming_tells_chunks() -> None:
     assert [list(chunk) for chunk in chunks] == [KEYS["agent.model.chunk"]] * 3
     assert {chunk["span_id"] for chunk in chunks} == {batch.events[0].data["span_id"]}
     assert types_of(events_in("r")) == [*MODEL_CALL, "agent.terminate"]
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_a_model_whose_methods_are_of_the_wrong_kind(*, streams: bool) -> None:
+    """A plain `complete`, or a `stream` that yields nothing, is an error that names the model and the remedy."""
+
+    class Wrong:
+        name = "wrong"
+
+        def complete(self, messages: Any, tools: Any) -> ModelReply:
+            return ModelReply("at once")
+
+    class WrongStream(Wrong):
+        async def stream(self, messages: Any, tools: Any) -> ModelReply:
+            return ModelReply("at once")
+
+    model: Any = WrongStream() if streams else Wrong()
+    method = "stream" if streams else "complete"
+    message = rf"Model wrong: {method}\(\) must be an `async def`"
+    with run_context("r"), pytest.raises(TypeError, match=message):
+        Agent(model, stream=streams).run_sync("Go")
+    assert events_in("r")[-1].data["reason"] == "error"
 
 
 def test_a_stream_without_its_end() -> None:
@@ -806,8 +829,8 @@ def test_an_interrupt_before_it_began(monkeypatch: pytest.MonkeyPatch) -> None:
         begun.set()
         go_on.wait(30)
 
-    def interrupted(job: Any, loop: asyncio.AbstractEventLoop) -> None:
-        hand_to(job, loop)
+    def interrupted(job: Any, worker: _worker._Worker) -> None:
+        hand_to(job, worker)
         raise KeyboardInterrupt
 
     blocking = threading.Thread(target=run_on_worker, args=[block])

@@ -235,6 +235,55 @@ def test_an_interrupt_does_not_wait_for_ever(ctrl_c: CtrlC, monkeypatch: pytest.
     go_on.set()
 
 
+def test_what_does_not_end_keeps_nobody_else_waiting(ctrl_c: CtrlC, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After an interrupt that a blocking coroutine did not heed, the next caller has a worker of its own."""
+    monkeypatch.setattr(_worker, "INTERRUPT_SECONDS", 0.05)
+    go_on = threading.Event()
+
+    async def blocking() -> None:
+        ctrl_c.press()
+        go_on.wait(60)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_on_worker(blocking)
+    assert run_on_worker(ident) != threading.get_ident()
+    go_on.set()
+
+
+def test_ctrl_c_is_heard_where_a_loop_runs() -> None:
+    """In a coroutine of `asyncio.run`, whose Ctrl-C only tells its loop, a blocked run_sync is interrupted too."""
+    body = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+go_on = threading.Event()
+@tool
+def wait() -> str:
+    "Wait."
+    begun.set()
+    go_on.wait(60)
+    return "done"
+begun = threading.Event()
+over = threading.Event()
+def press():
+    begun.wait()
+    while not over.is_set():
+        os.kill(os.getpid(), signal.SIGINT)
+        over.wait(0.2)
+threading.Thread(target=press, daemon=True).start()
+async def main():
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        with run_context("r"):
+            Agent(ScriptedModel([ToolCall("wait", {}), "done"]), tools=[wait]).run_sync("Wait")
+    except KeyboardInterrupt:
+        over.set()
+    go_on.set()
+    print(signal.getsignal(signal.SIGINT) is handler, last("r"))
+asyncio.run(main())
+"""
+    assert in_fresh_python(body) == "True ('agent.terminate', 'interrupted')\n"
+
+
 @pytest.mark.parametrize("options", [(), ("-X", "dev"), ("-OO",)])
 def test_an_idle_worker_leaves_no_trace(options: tuple[str, ...]) -> None:
     """A process that used the worker ends at once and silently, in debug and optimised mode too."""
