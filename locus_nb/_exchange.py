@@ -21,7 +21,7 @@ import threading
 import time
 from collections import deque
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, Unpack
 
 from locus_nb._atomic import commit
 from locus_nb._inbox import Inbox
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from locus_nb._readers import Waiter
     from locus_nb._wakeup import Wakeup
 
-P = ParamSpec("P")
+Args = TypeVarTuple("Args")
 R = TypeVar("R")
 
 # How long a publisher in another thread than a moving reader's steps aside, in seconds per half queue that the
@@ -189,20 +189,21 @@ class Exchange:
         self._changes.append((change, args))
         self.settle()
 
-    def _settled(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    def _settled(self, work: Callable[[Unpack[Args]], R], *args: *Args) -> R:
         """Do `work` under the lock; what a `__del__` changes in the midst of it waits for its end."""
         with self._lock:
             self.settle()
             busy, self._busy = self._busy, True
             try:
-                return work(*args, **kwargs)
+                return work(*args)
             finally:
                 self._busy = busy
                 if self._reentered and not busy:
                     self.settle()
 
     def _take(self, inbox: Inbox, take: Callable[[Inbox], R | None], waiter: Waiter | None) -> R | None:
-        check_free(inbox)
+        if inbox.reader is not None:
+            check_free(inbox)
         inbox.loop = running_loop()
         taken = take(inbox)
         if taken is None and waiter is not None:

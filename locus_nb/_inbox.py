@@ -51,8 +51,8 @@ class Inbox:
 
     - `ready`: the reader takes from it without the lock. Only while there is ample room, because
       nobody sees when it does.
-    - `held`: the same queue once it is nearly full, or while a consumer waits. It moves to `ready` under
-      the lock; without ample room a little at a time, so that the moment at which room appears is known.
+    - `held`: the same queue once it is nearly full. It moves to `ready` under the lock; without ample room
+      a little at a time, so that the moment at which room appears is known.
     - `overflow`: events that found the queue full, each for `timeout` seconds after its arrival.
 
     `ready` and `held` together hold at most `size` events, replayed ones not counted.
@@ -140,10 +140,8 @@ class Inbox:
         """Add to `steps` what hands `events` to this reader, and say how they will fit."""
         count = len(events)
         steps.append((setattr, self, "offered", self.offered + count))
-        if not self.overflow and count + self.margin <= self._room():
-            # What comes for a consumer that waits in a read is its own: another must not find it in `ready`.
-            to = self.held if self.held or self.reader is not None else self.ready
-            steps.append((to.extend, events))
+        if not self.held and not self.overflow and count + self.margin <= self._room():
+            steps.append((self.ready.extend, events))
             return Fit.AMPLE
         if self.ready:
             pour_back(self.ready, self.held)
@@ -189,11 +187,12 @@ class Inbox:
         Raises:
             EndOfStream: There will be none.
         """
-        self.peak = max(self.peak, self.backlog)
-        if self.held and not self.overflow and (self.closed or self._room() >= self.margin):
-            pour(self.held, self.ready)
-        elif self.held and not self.ready:
-            pour_some(self.held, self.ready, max(1, self.size // _SLICES))
+        if self.held:
+            self.peak = max(self.peak, self.backlog)
+            if not self.overflow and (self.closed or self._room() >= self.margin):
+                pour(self.held, self.ready)
+            elif not self.ready:
+                pour_some(self.held, self.ready, max(1, self.size // _SLICES))
         try:
             event = self.ready.popleft()
         except IndexError:
@@ -206,12 +205,12 @@ class Inbox:
     def take_all(self) -> tuple[StreamEvent, ...]:
         """Everything in the queue; the overflow moves up."""
         self.peak = max(self.peak, self.backlog)
-        # First out of reach of whoever takes from `ready` at the same time.
-        pour_back(self.ready, self.held)
-        events = tuple(self.held)
-        self.held.clear()
+        events: list[StreamEvent] = []
+        # In one call: somebody else may take from `ready` at the same time.
+        queues = (self.ready, self.held)
+        commit([step for queue in queues for step in ((events.extend, queue), (queue.clear,))])
         self._refill()
-        return events
+        return tuple(events)
 
     def end(self) -> None:
         """Nothing will be added; what waits in the overflow waits for the reader from now on."""

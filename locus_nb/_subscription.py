@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from typing import TYPE_CHECKING, NamedTuple, Self, TypeVar
 
 from locus_nb._inbox import EndOfStream, Inbox
@@ -15,8 +16,11 @@ if TYPE_CHECKING:
     from locus_nb._event import StreamEvent
     from locus_nb._exchange import Exchange
     from locus_nb._history import RunRecord
+    from locus_nb._readers import Waiter
 
 T = TypeVar("T")
+
+_NOTHING: deque[StreamEvent] = deque()
 
 
 class Batch(NamedTuple):
@@ -76,6 +80,7 @@ class Subscription:
     def __init__(self, bus: Exchange, inbox: Inbox) -> None:
         self._bus = bus
         self._inbox = inbox
+        # What is read without the lock: the inbox's, but while a consumer waits, for whom it is.
         self._ready = inbox.ready
 
     def __aiter__(self) -> Self:
@@ -209,19 +214,26 @@ class Subscription:
                 return taken
             future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             try:
+                self._ready = _NOTHING
                 if (taken := bus.take(inbox, take, future)) is not None:
                     return taken
                 await future
             finally:
-                bus.unpark(inbox, future)
+                self._go_on(future)
 
     def _block(self, take: Callable[[Inbox], T | None]) -> T:
         bus, inbox = self._bus, self._inbox
         while True:
             wakeup = Wakeup()
             try:
+                self._ready = _NOTHING
                 if (taken := bus.take(inbox, take, wakeup)) is not None:
                     return taken
                 wakeup.wait()
             finally:
-                bus.unpark(inbox, wakeup)
+                self._go_on(wakeup)
+
+    def _go_on(self, waiter: Waiter) -> None:
+        self._bus.unpark(self._inbox, waiter)
+        if self._inbox.reader is None:
+            self._ready = self._inbox.ready
