@@ -333,6 +333,36 @@ def test_rows_that_python_no_longer_keeps_are_said(table: Table) -> None:
     assert table.text("note") == "500 earlier events no longer kept"
 
 
+HIDDEN = """async ({ frames, rows }) => {
+    const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
+    const output = document.querySelector(".output");
+    const show = () => { output.style.display = ""; };
+    await drawn();
+    // Before the table draws; with no frame in between it is shown again right after, and no resize is reported.
+    requestAnimationFrame(() => { output.style.display = "none"; });
+    widget.deliver(agentRows(101, rows));
+    if (frames === 0) requestAnimationFrame(show);
+    for (let index = 0; index < frames; index++) await frame();
+    show();
+    await frame();
+    await frame();
+    await frame();
+    await frame();
+}"""
+
+
+@pytest.mark.parametrize("frames", [0, 1, 2, 10])
+@pytest.mark.parametrize("rows", [0, 5])
+def test_table_hidden_for_a_moment_is_whole_again(table: Table, frames: int, rows: int) -> None:
+    """Hidden for some frames, as JupyterLab does to change its theme, a table shows its newest rows again."""
+    table.agent(1, 100)
+    before = table.seqs()
+    table.tab.evaluate(HIDDEN, {"frames": frames, "rows": rows})
+    table.drawn()
+    assert table.seqs()[-1] == 100 + rows
+    assert len(table.seqs()) == len(before)
+
+
 def test_failed_view_says_so(table: Table) -> None:
     """A view that failed on Python's side is not shown as live."""
     table.tab.evaluate("() => widget.deliver(agentRows(1, 5), { status: 'failed' })")

@@ -30,6 +30,7 @@ const MAX_CHARS = 64_000_000;
 const ACK_MS = 1_000;
 const RESYNC_MS = 1_000;
 const RESYNC_TRIES = 6;
+const HIDDEN_FRAMES = 3;
 const STATUSES = ["waiting", "live", "ended", "failed"];
 
 const integers = new Intl.NumberFormat("en-US");
@@ -595,6 +596,7 @@ class TableView {
     this.id = `locus-live-${++views}`;
     this.over = new AbortController();
     this.frame = 0;
+    this.hidden = 0;
     this.follow = true;
     this.lastTop = 0;
     /** @type {Row | null} */
@@ -664,9 +666,23 @@ class TableView {
     const { scrollTop } = this.grid;
     this.#choose();
     this.#drawWords();
+    if (this.#isHidden()) return;
     this.body.style.height = `${this.shown.length * ROW_HEIGHT}px`;
     this.#keepPlace(scrollTop);
     this.#drawRows();
+  }
+
+  /**
+   * Whether nothing can be seen of the table, so that no row must be taken away for lack of room. A host that
+   * hides it for a moment, as JupyterLab does to change its theme, is not always reported as a resize.
+   */
+  #isHidden() {
+    if (this.grid.clientHeight > 0) {
+      this.hidden = 0;
+      return false;
+    }
+    if (this.hidden++ < HIDDEN_FRAMES) this.schedule();
+    return true;
   }
 
   /** Brings `shown` up to date with the store and the filter. */
@@ -790,6 +806,11 @@ class TableView {
   }
 
   #scrolled() {
+    // The browser scrolls what it hides; the reader did not.
+    if (this.hidden > 0 || this.grid.clientHeight === 0) {
+      this.schedule();
+      return;
+    }
     const { scrollTop } = this.grid;
     const atBottom = scrollTop >= this.#bottom - 2;
     if (scrollTop < this.lastTop && !atBottom) this.follow = false;
