@@ -3,7 +3,7 @@
 What is taken out, each replaced by `[redacted]`:
 
 - by key: the whole value under a key that names a secret, however it is spelled (`api_key`, `apiKey`,
-  `X-API-Key`, `OPENAI_API_KEY`), and the `value` beside a `name`, `key` or `header` that does
+  `X-API-Key`, `OPENAI_API_KEY`, `OPENAI_KEY`, `api_key_2`), and the `value` beside a `name`, `key` or `header` that does
 - by shape, inside any text: keys and tokens with a well-known prefix (OpenAI, Anthropic, AWS, Google,
   GitHub, GitLab, Slack, Stripe, Hugging Face, npm, PyPI, Groq, xAI, LangSmith), JSON web tokens, PEM
   private keys (also cut ones), `Bearer ...`, the password in `scheme://user:password@host`
@@ -31,13 +31,15 @@ if TYPE_CHECKING:
 
 MARK = "[redacted]"
 
-# Compared with a key in lower case, without separators and a plural's `s`; a longer key ends in one.
+# Compared with a key in lower case, without separators, a number at its end and a plural's `s`; a longer key
+# ends in one.
 _TELLING_NAMES = """
-    password passwd passphrase passwordhash secret secretvalue credential authorization authheader bearer
+    password passwordconfirm passwordconfirmation passwd passphrase passwordhash secret secretvalue credential authorization
+    authorizationheader authheader bearer
     cookie connectionstring jwt apikey accesskey secretkey privatekey signingkey encryptionkey masterkey
     sshkey accountkey accesstoken apitoken authtoken bearertoken bottoken clienttoken csrftoken githubtoken
     gitlabtoken hftoken personaltoken refreshtoken secrettoken securitytoken sessiontoken slacktoken xsrftoken
-    dbpwd mysqlpwd userpwd
+    dbpwd mysqlpwd userpwd openaikey anthropickey azurekey awskey geminikey googlekey groqkey mistralkey coherekey
 """
 _SECRET_ENDS = tuple(_TELLING_NAMES.split())
 # Too short, or too often the end of another word, to stand at the end of a longer key.
@@ -47,10 +49,11 @@ _LONGEST_KEY = 128
 
 # The names of secrets inside a text. Tokens in the plural are counts.
 _NAMES = (
-    r"(?:(?:api|access|secret|private|signing|encryption|account|master|ssh)[-_ ]?keys?"
+    r"(?:(?:(?:api|access|secret|private|signing|encryption|account|master|ssh)[-_ ]?"
+    r"|(?:openai|anthropic|azure|aws|gemini|google|groq|mistral|cohere)[-_])keys?"
     r"|(?:access|api|auth|bearer|bot|csrf|github|gitlab|hf|refresh|secret|security|session|slack|xsrf|\bid)"
     r"[-_ ]?token"
-    r"|(?:secret|passphrase|passw(?:or)?d|credential)s?|pwd|authorization|connection[-_ ]?string)"
+    r"|(?:secret|passphrase|passw(?:or)?d|credential)s?|pwd|authorization|connection[-_ ]?string)(?:[-_]?[0-9]{1,3})?"
 )
 _ASSIGN = r"\s{0,4}\\{0,7}[\"']?\s{0,4}(?::|=>?)\s{0,4}"
 _SCHEME = r"(?:(?:bearer|basic|digest|token|bot)\s{1,4})?"
@@ -143,7 +146,7 @@ def redact_text(text: str) -> str:
 
 def is_secret_key(key: str) -> bool:
     """Say whether what stands under `key` is to be taken out, whatever it is."""
-    name = key[-_LONGEST_KEY:].lower().translate(_SEPARATORS).rstrip("s")
+    name = key[-_LONGEST_KEY:].lower().translate(_SEPARATORS).rstrip("0123456789").rstrip("s")
     return name.endswith(_SECRET_ENDS) or name in _SECRET_KEYS_ALONE
 
 
@@ -265,7 +268,7 @@ _UNDERSCORED = (
 )
 _STEMS = ("key", "token", "secret", "pass", "pwd", "cookie", "credential", "authoriz", "connection")
 # How far back from the end of a name its stem may begin, and what may come between that end and `:` or `=`.
-_LONGEST_NAME = len("connection string")
+_LONGEST_NAME = len("connection string-123")
 _AFTER_NAMES = " \t\n\r\f\v\\\"'"
 # To cut out what may be names takes as long as to search this many characters, or so many for each name.
 _CUTTING, _CUTTING_EACH = 200, 50

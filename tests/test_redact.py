@@ -36,6 +36,7 @@ PEM = "-----BEGIN RSA PRIVATE " + "KEY-----\nMIIEow\nIBAAK=\n-----END RSA PRIVAT
         *("access_token", "accessToken", "refresh_token", "auth_token", "id_token", "sessionToken"),
         *("cookie", "set-cookie", "Set-Cookie", "cookies", "private_key", "privateKey", "ssh-key"),
         *("github_token", "credentials", "connection_string", "jwt"),
+        *("password2", "passwords_12", "api_key_1", "passwordConfirm", "authorization_header", "OPENAI_KEY"),
     ],
 )
 @pytest.mark.parametrize("value", ["x", "[]", 1234, ["x"], {"any": "thing"}, 1.5])
@@ -364,3 +365,12 @@ def test_every_repetition_is_bounded_or_possessive() -> None:
         final = re.sub(r"(?:[*+]|\{\d+,\})\+", "", outside_classes)
         # The one lazy search: it ends at the end of the text, so it cannot fail.
         assert not re.search(r"[*+]|\{\d+,\}", final.replace(r".*?(?:-----END", ""))
+
+
+@pytest.mark.parametrize(
+    "text", ["password2={}", "api-key-12: {}", "OPENAI_KEY={}", '{{"secret_3": "{}"}}', "pwd1='{}'"]
+)
+def test_numbered_names_in_a_text_tell_too(text: str) -> None:
+    """What is assigned to a secret's name with a number, or to a provider's key, goes, also far into a text."""
+    for before in ("", "plain words, " * 100):
+        assert redact_text(before + text.format("hunter2")) == before + text.format(MARK)
