@@ -3,7 +3,8 @@
 What is taken out, each replaced by `[redacted]`:
 
 - by key: the whole value under a key that names a secret, however it is spelled (`api_key`, `apiKey`,
-  `X-API-Key`, `OPENAI_API_KEY`, `OPENAI_KEY`, `api_key_2`), and the `value` beside a `name`, `key` or `header` that does
+  `X-API-Key`, `OPENAI_API_KEY`, `OPENAI_KEY`, `api_key_2`), and the `value` beside
+  a `name`, `key` or `header` that does
 - by shape, inside any text: keys and tokens with a well-known prefix (OpenAI, Anthropic, AWS, Google,
   GitHub, GitLab, Slack, Stripe, Hugging Face, npm, PyPI, Groq, xAI, LangSmith), JSON web tokens, PEM
   private keys (also cut ones), `Bearer ...`, the password in `scheme://user:password@host`
@@ -34,9 +35,8 @@ MARK = "[redacted]"
 # Compared with a key in lower case, without separators, a number at its end and a plural's `s`; a longer key
 # ends in one.
 _TELLING_NAMES = """
-    password passwordconfirm passwordconfirmation passwd passphrase passwordhash secret secretvalue credential authorization
-    authorizationheader authheader bearer
-    cookie connectionstring jwt apikey accesskey secretkey privatekey signingkey encryptionkey masterkey
+    password passwordconfirm passwordconfirmation passwd passphrase passwordhash secret secretvalue
+    credential authorization authorizationheader authheader bearer cookie connectionstring jwt apikey accesskey secretkey privatekey signingkey encryptionkey masterkey
     sshkey accountkey accesstoken apitoken authtoken bearertoken bottoken clienttoken csrftoken githubtoken
     gitlabtoken hftoken personaltoken refreshtoken secrettoken securitytoken sessiontoken slacktoken xsrftoken
     dbpwd mysqlpwd userpwd openaikey anthropickey azurekey awskey geminikey googlekey groqkey mistralkey coherekey
