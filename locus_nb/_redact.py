@@ -36,10 +36,11 @@ MARK = "[redacted]"
 # ends in one.
 _TELLING_NAMES = """
     password passwordconfirm passwordconfirmation passwd passphrase passwordhash secret secretvalue
-    credential authorization authorizationheader authheader bearer cookie connectionstring jwt apikey accesskey secretkey privatekey signingkey encryptionkey masterkey
-    sshkey accountkey accesstoken apitoken authtoken bearertoken bottoken clienttoken csrftoken githubtoken
-    gitlabtoken hftoken personaltoken refreshtoken secrettoken securitytoken sessiontoken slacktoken xsrftoken
-    dbpwd mysqlpwd userpwd openaikey anthropickey azurekey awskey geminikey googlekey groqkey mistralkey coherekey
+    credential authorization authorizationheader authheader bearer cookie connectionstring jwt apikey
+    accesskey secretkey privatekey signingkey encryptionkey masterkey sshkey accountkey accesstoken
+    apitoken authtoken bearertoken bottoken clienttoken csrftoken githubtoken gitlabtoken hftoken
+    personaltoken refreshtoken secrettoken securitytoken sessiontoken slacktoken xsrftoken dbpwd mysqlpwd
+    userpwd openaikey anthropickey azurekey awskey geminikey googlekey groqkey mistralkey coherekey
 """
 _SECRET_ENDS = tuple(_TELLING_NAMES.split())
 # Too short, or too often the end of another word, to stand at the end of a longer key.
