@@ -142,6 +142,7 @@ class Inbox:
         steps.append((setattr, self, "offered", self.offered + count))
         if not self.held and not self.overflow and count + self.margin <= self._room():
             steps.append((self.ready.extend, events))
+            self._note_peak(count)
             return Fit.AMPLE
         if self.ready:
             pour_back(self.ready, self.held)
@@ -149,6 +150,7 @@ class Inbox:
         fits = 0 if self.overflow else max(0, self._room())
         if count <= fits:
             steps.append((self.held.extend, events))
+            self._note_peak(count)
             return Fit.TIGHT
         waits = fits + self.overflow_size - len(self.overflow)
         steps.append((self.held.extend, events[:fits]))
@@ -159,6 +161,7 @@ class Inbox:
         steps.append((self.overflow.extend, late))
         if count > waits:
             steps.append((setattr, self, "dropped", self.dropped + count - waits))
+        self._note_peak(min(count, waits))
         return Fit.OVER
 
     def note_run(self, run_id: str) -> None:
@@ -187,12 +190,10 @@ class Inbox:
         Raises:
             EndOfStream: There will be none.
         """
-        if self.held:
-            self.peak = max(self.peak, self.backlog)
-            if not self.overflow and (self.closed or self._room() >= self.margin):
-                pour(self.held, self.ready)
-            elif not self.ready:
-                pour_some(self.held, self.ready, max(1, self.size // _SLICES))
+        if self.held and not self.overflow and (self.closed or self._room() >= self.margin):
+            pour(self.held, self.ready)
+        elif self.held and not self.ready:
+            pour_some(self.held, self.ready, max(1, self.size // _SLICES))
         try:
             event = self.ready.popleft()
         except IndexError:
@@ -204,7 +205,6 @@ class Inbox:
 
     def take_all(self) -> tuple[StreamEvent, ...]:
         """Everything in the queue; the overflow moves up."""
-        self.peak = max(self.peak, self.backlog)
         events: list[StreamEvent] = []
         # In one call: somebody else may take from `ready` at the same time.
         queues = (self.ready, self.held)
@@ -234,6 +234,9 @@ class Inbox:
             self.seen = delivered
             self.moved_at = now
         return now - self.moved_at <= MOVING
+
+    def _note_peak(self, added: int) -> None:
+        self.peak = max(self.peak, self.backlog + added)
 
     def _room(self) -> int:
         room = self.size - len(self.ready) - len(self.held)

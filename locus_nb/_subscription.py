@@ -87,31 +87,40 @@ class Subscription:
         return self
 
     async def __anext__(self) -> StreamEvent:
-        try:
-            return self._ready.popleft()
-        except IndexError:
-            pass
-        try:
-            return await self._wait(Inbox.take)
-        except EndOfStream:
-            raise StopAsyncIteration from None
+        while True:
+            try:
+                return self._ready.popleft()
+            except IndexError:
+                pass
+            try:
+                event = await self._wait(Inbox.take)
+            except EndOfStream:
+                raise StopAsyncIteration from None
+            if event is not None:
+                return event
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> StreamEvent:
-        try:
-            return self._ready.popleft()
-        except IndexError:
-            pass
-        try:
-            return self._block(Inbox.take)
-        except EndOfStream:
-            raise StopIteration from None
+        while True:
+            try:
+                return self._ready.popleft()
+            except IndexError:
+                pass
+            try:
+                event = self._block()
+            except EndOfStream:
+                raise StopIteration from None
+            if event is not None:
+                return event
 
     async def next_batch(self) -> Batch:
         """Wait until there is something to read, and take all of it; a false batch at the end."""
-        return await self._wait(self._bus.take_batch)
+        while True:
+            batch = await self._wait(self._bus.take_batch)
+            if batch is not None:
+                return batch
 
     def next_batch_nowait(self) -> Batch | None:
         """Take all there is to read now; None if there is nothing, a false batch at the end."""
@@ -193,7 +202,7 @@ class Subscription:
 
     @property
     def peak_backlog(self) -> int:
-        """Highest backlog seen, sampled when a batch, or the next few events, are handed over."""
+        """Highest backlog seen, sampled whenever events are added to it."""
         return self.stats().peak_backlog
 
     @property
@@ -206,32 +215,31 @@ class Subscription:
         """Whether nothing more will be added to its backlog."""
         return self.stats().closed
 
-    async def _wait(self, take: Callable[[Inbox], T | None]) -> T:
+    async def _wait(self, take: Callable[[Inbox], T | None]) -> T | None:
+        """Take what there is; else wait for news, and give None: there may be something now."""
         bus, inbox = self._bus, self._inbox
-        while True:
-            # In asyncio's debug mode a future is dear: none is made if there seems to be no need.
-            if bus.is_there(inbox) and (taken := bus.take(inbox, take)) is not None:
-                return taken
-            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            try:
-                self._ready = _NOTHING
-                if (taken := bus.take(inbox, take, future)) is not None:
-                    return taken
+        # In asyncio's debug mode a future is dear: none is made if there seems to be no need.
+        if bus.is_there(inbox) and (taken := bus.take(inbox, take)) is not None:
+            return taken
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        try:
+            self._ready = _NOTHING
+            if (taken := bus.take(inbox, take, future)) is None:
                 await future
-            finally:
-                self._go_on(future)
+            return taken
+        finally:
+            self._go_on(future)
 
-    def _block(self, take: Callable[[Inbox], T | None]) -> T:
-        bus, inbox = self._bus, self._inbox
-        while True:
-            wakeup = Wakeup()
-            try:
-                self._ready = _NOTHING
-                if (taken := bus.take(inbox, take, wakeup)) is not None:
-                    return taken
+    def _block(self) -> StreamEvent | None:
+        """Do what `_wait` does, in a thread, for the next event."""
+        wakeup = Wakeup()
+        try:
+            self._ready = _NOTHING
+            if (event := self._bus.take(self._inbox, Inbox.take, wakeup)) is None:
                 wakeup.wait()
-            finally:
-                self._go_on(wakeup)
+            return event
+        finally:
+            self._go_on(wakeup)
 
     def _go_on(self, waiter: Waiter) -> None:
         self._bus.unpark(self._inbox, waiter)
