@@ -162,7 +162,7 @@ class TableSink:
     def fail(self) -> None:
         """Say that this view failed, where that can still be said. Never raises."""
         self.status = "failed"
-        # What failed may be the sending.
+        # What failed, and was reported, may be the sending, or what is called at rest.
         with suppress(Exception):
             self._tell([], prev=self._sent, now=self._clock())
         with suppress(Exception):

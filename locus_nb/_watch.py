@@ -89,7 +89,8 @@ class LiveTable:
     lives. The static one is brought up to date after each cell, and when the run ends. It is what a saved
     notebook shows, and nbconvert, and a page without the kernel.
 
-    A context manager: leaving it closes the view. Its methods may be called from any thread.
+    A context manager: leaving it closes the view. Its methods may be called from any thread. `place` is where in
+    the notebook it was made, None outside of one.
     """
 
     def __init__(self, run_id: str | None, *, bus: EventBus, place: Place | None = None) -> None:
@@ -136,7 +137,10 @@ class LiveTable:
 
     @property
     def missing(self) -> int:
-        """Events it never got: gone from history when it began, or dropped because it was too slow."""
+        """Events it never shows.
+
+        They were gone from history when it began, dropped because it was too slow, or unread when it was closed.
+        """
         return self._sink.missing
 
     @property
