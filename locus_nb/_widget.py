@@ -25,8 +25,8 @@ class TableWidget(anywidget.AnyWidget):
         hear: Is given each message of the page's, in whatever thread the kernel handles it.
     """
 
-    _esm = _STATIC / "live_table.js"
-    _css = _STATIC / "live_table.css"
+    _esm = _STATIC / "live.js"
+    _css = _STATIC / "live.css"
     run = traitlets.Unicode().tag(sync=True)
     twin = traitlets.Unicode().tag(sync=True)
 

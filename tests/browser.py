@@ -38,7 +38,7 @@ CHROMIUM_ARGS = [
 
 PAGE = b"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>locus_nb</title><link rel="icon" href="data:,">
-<link rel="stylesheet" href="/live_table.css"><script type="module">
+<link rel="stylesheet" href="/live.css"><script type="module">
 import { leftovers } from "/page.js";
 leftovers.watch();
 window.ready = true;
@@ -158,8 +158,12 @@ class _PageHandler(BaseHTTPRequestHandler):
             return PAGE
         if self.path == "/page.js":
             return Path(__file__).with_name("js").joinpath("page.js").read_bytes()
-        if self.path in {"/live_table.js", "/live_table.css"}:
+        if self.path in {"/live.js", "/live.css"}:
             return files("locus_nb").joinpath("static", self.path[1:]).read_bytes()
+        folder, _, name = self.path[1:].partition("/")
+        module = files("locus_nb").joinpath("page", name)
+        if folder == "page" and name.endswith(".js") and "/" not in name and module.is_file():
+            return module.read_bytes()
         return None
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
@@ -167,7 +171,7 @@ class _PageHandler(BaseHTTPRequestHandler):
 
 
 class PageServer:
-    """Serves the shipped table and the stand-in for anywidget on a free loopback port."""
+    """Serves the shipped views, the modules they are made of, and the stand-in for anywidget on a free loopback port."""
 
     def __init__(self) -> None:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _PageHandler)
@@ -201,7 +205,7 @@ def chromium() -> Iterator[Chromium]:
 
 @pytest.fixture(scope="session")
 def page_url() -> Iterator[str]:
-    """The address of a page with the shipped table's files and a stand-in for anywidget."""
+    """The address of a page with the shipped views' files and a stand-in for anywidget."""
     with PageServer() as server:
         yield server.url
 

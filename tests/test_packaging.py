@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import importlib
 import json
 import re
@@ -223,8 +224,8 @@ def _own(name: str) -> str:
 
 
 def test_the_page_makes_no_markup_of_data() -> None:
-    """The shipped scripts use no call that would turn text into markup or code."""
-    for script in (PACKAGE / "static").glob("*.js"):
+    """The page's modules use no call that would turn text into markup or code."""
+    for script in (PACKAGE / "page").glob("*.js"):
         found = MARKUP_SINKS.findall(script.read_text("utf-8"))
         assert not found, f"{script.name} uses {found}: put text into the page by textContent"
 
@@ -234,6 +235,17 @@ def test_the_page_loads_nothing_from_elsewhere() -> None:
     for asset in (PACKAGE / "static").iterdir():
         found = LOADS.findall(asset.read_text("utf-8"))
         assert not found, f"{asset.name} names {found}"
+
+
+@pytest.mark.parametrize("ending, limit", [(".js", 60_000), (".css", 15_000)])
+def test_the_bundle_is_fresh_and_small(ending: str, limit: int) -> None:
+    """What the page loads was made of the modules that stand beside it, and is small enough to be saved."""
+    digest = hashlib.sha256()
+    for source in sorted((PACKAGE / "page").glob(f"*{ending}")):
+        digest.update(f"{source.name}\0".encode() + source.read_bytes() + b"\0")
+    bundle = (PACKAGE / "static" / f"live{ending}").read_bytes()
+    assert f"sha256 {digest.hexdigest()}".encode() in bundle.splitlines()[0], "npm run build in tests/js"
+    assert len(bundle) < limit
 
 
 # The tree, the README and the notebooks

@@ -3,12 +3,12 @@
  * a model proxy of its own for each call, cleanup by abort. It also keeps count of what the page leaves behind.
  */
 
-/** @typedef {import("../../locus_nb/static/live_table.js").Row} Row */
+/** @typedef {any[]} WireRow a row as Python sends it */
 /** @typedef {(...args: any[]) => void} Callback */
 /** @typedef {{ kind: string, last_seq: number }} Sent */
 
 /** Whether the shipped ESM makes this call, and not the page, the test or playwright. */
-const isShipped = () => String(new Error().stack).includes("/live_table.js");
+const isShipped = () => String(new Error().stack).includes("/live.js");
 
 /** Timers, frames and listeners that the shipped ESM started and did not end. */
 class Leftovers {
@@ -150,9 +150,12 @@ export class FakeWidget {
    * @param {Record<string, unknown>} state
    * @param {string} module address of the ESM
    */
-  static async open(state, module = "/live_table.js") {
+  static async open(state, module = "/live.js") {
     const { default: factory } = await import(module);
-    const widget = new FakeWidget(new FakeModel({ run: "", twin: "", ...state }), await factory());
+    const widget = new FakeWidget(
+      new FakeModel({ view: state["run"] ? "run" : "runs", run: "", twin: "", ...state }),
+      await factory(),
+    );
     await widget.definition.initialize({
       model: widget.model.proxy(widget),
       signal: widget.controller.signal,
@@ -207,8 +210,9 @@ export class FakeWidget {
    *
    * @param {unknown[]} rows
    * @param {Record<string, unknown>} [changes] other values for the content
+   * @param {unknown[]} [tallies]
    */
-  deliver(rows, changes = {}) {
+  deliver(rows, changes = {}, tallies = []) {
     const prev = this.newest;
     for (const row of rows) if (Array.isArray(row)) this.newest = Math.max(this.newest, row[0]);
     this.total += rows.length;
@@ -221,17 +225,20 @@ export class FakeWidget {
       status: "live",
       total: this.total,
       run,
+      wish: null,
       ...changes,
     };
-    this.deliverText(JSON.stringify(rows), { kind: "rows", ...content });
+    this.deliverText(JSON.stringify(rows), { kind: "rows", ...content }, JSON.stringify(tallies));
   }
 
   /**
-   * @param {string} text
+   * @param {string} rows
    * @param {Record<string, unknown>} content
+   * @param {string} [tallies]
    */
-  deliverText(text, content) {
-    this.model.trigger("msg:custom", content, [new DataView(new TextEncoder().encode(text).buffer)]);
+  deliverText(rows, content, tallies = "[]") {
+    const buffers = [rows, tallies].map((text) => new DataView(new TextEncoder().encode(text).buffer));
+    this.model.trigger("msg:custom", content, buffers);
   }
 }
 
@@ -243,72 +250,113 @@ export function drawn() {
 }
 
 /**
- * Rows as an agent would make them, one a millisecond.
+ * A row as Python sends it.
+ *
+ * @param {number} seq
+ * @param {string} type
+ * @param {Record<string, any>} [fields] what it holds besides, by the names below
+ * @returns {WireRow}
+ */
+export function wireRow(seq, type, fields = {}) {
+  /** @type {Record<string, any>} */
+  const given = {
+    ...ROW,
+    time: START + seq,
+    detail: JSON.stringify(fields["payload"] ?? {}, null, 2),
+    ...fields,
+  };
+  const facts = [
+    given.phase,
+    given.family,
+    given.status,
+    given.span,
+    given.parent,
+    given.agent,
+    given.iteration,
+  ];
+  const ends = [given.name, given.duration, given.error, given.inputTokens, given.outputTokens];
+  return [seq, given.time, type, given.run, given.preview, given.detail, ...facts, ...ends];
+}
+
+const START = Date.UTC(2026, 0, 5, 9, 30);
+
+/** @type {Record<string, any>} */
+const ROW = {
+  run: "run-A",
+  preview: "",
+  phase: "point",
+  family: "other",
+  status: null,
+  span: null,
+  parent: null,
+  agent: null,
+  iteration: null,
+  name: null,
+  duration: null,
+  error: null,
+  inputTokens: null,
+  outputTokens: null,
+};
+
+/**
+ * Rows as an agent would make them, one a millisecond: six make an iteration.
  *
  * @param {number} first seq of the first one
  * @param {number} count
  * @param {string} [run]
- * @returns {Row[]}
+ * @returns {WireRow[]}
  */
 export function agentRows(first, count, run = "run-A") {
-  const start = Date.UTC(2026, 0, 5, 9, 30);
   return Array.from({ length: count }, (_, index) => {
     const seq = first + index;
-    const [type, preview, payload] = AGENT_EVENTS[seq % AGENT_EVENTS.length];
-    return [seq, start + seq, type, run, `${preview} (${seq})`, JSON.stringify(payload, null, 2)];
+    const [type, preview, facts, payload] = AGENT_EVENTS[seq % AGENT_EVENTS.length];
+    const round = Math.floor(seq / AGENT_EVENTS.length);
+    const span = facts["of"] ? `${facts["of"]}-${round}` : null;
+    const iteration = facts["counted"] ? round + 1 : null;
+    return wireRow(seq, type, { ...facts, run, span, iteration, preview: `${preview} (${seq})`, payload });
   });
 }
 
-/** @type {[type: string, preview: string, payload: Record<string, unknown>][]} */
+/** @type {[type: string, preview: string, facts: Record<string, any>, payload: Record<string, unknown>][]} */
 const AGENT_EVENTS = [
-  [
-    "agent.think",
-    "I need the weather in Oslo and in Lima before I can compare the two.",
-    { iteration: 1, reasoning_preview: "I need the weather.", has_tool_calls: true, tool_call_count: 2 },
-  ],
   [
     "agent.model.started",
     "mock-1 · 3 messages · 2 tools",
-    { iteration: 1, model: "mock-1", message_count: 3, tool_count: 2, span_id: "5f1c9d20ab34e871" },
+    { phase: "start", family: "model", of: "model", counted: true, name: "mock-1" },
+    { model: "mock-1", message_count: 3, tool_count: 2 },
   ],
   [
     "agent.model.completed",
     "Let me look that up: calling get_weather for both cities.",
-    {
-      content_preview: "Let me look that up: calling get_weather for both cities.",
-      tool_call_count: 2,
-      stop_reason: "tool_calls",
-      model: "mock-1",
-      duration_ms: 21.4,
-      span_id: "5f1c9d20ab34e871",
-    },
+    { phase: "end", family: "model", status: "ok", of: "model", name: "mock-1", duration: 1 },
+    { content_preview: "Let me look that up.", tool_call_count: 2, model: "mock-1", duration_ms: 1 },
   ],
   [
     "agent.tokens.used",
-    "812 in · 64 out · 876 total",
-    {
-      prompt_tokens: 812,
-      completion_tokens: 64,
-      total_tokens: 876,
-      cache_read_tokens: 0,
-      cache_write_tokens: 0,
-      model: "mock-1",
-      span_id: "5f1c9d20ab34e871",
-    },
+    "812 + 64 tokens",
+    { family: "model", of: "model", name: "mock-1", inputTokens: 812, outputTokens: 64 },
+    { prompt_tokens: 812, completion_tokens: 64, total_tokens: 876, model: "mock-1" },
+  ],
+  [
+    "agent.think",
+    "I need the weather in Oslo and in Lima before I can compare the two.",
+    { family: "think", counted: true },
+    { reasoning_preview: "I need the weather.", has_tool_calls: true, tool_call_count: 2 },
   ],
   [
     "agent.tool.started",
     "get_weather(city, unit)",
-    { tool_name: "get_weather", span_id: "77ab01c2de94f350", arg_keys: ["city", "unit"] },
+    { phase: "start", family: "tool", of: "tool", name: "get_weather" },
+    { tool_name: "get_weather", arg_keys: ["city", "unit"] },
   ],
   [
     "agent.tool.completed",
     "get_weather → 12 °C, light rain",
+    { phase: "end", family: "tool", status: "ok", of: "tool", name: "get_weather", duration: 1 },
     {
       tool_name: "get_weather",
-      span_id: "77ab01c2de94f350",
       success: true,
-      duration_ms: 3.2,
+      duration_ms: 1,
       output_preview: "12 °C, light rain",
       error: null,
     },
@@ -317,4 +365,4 @@ const AGENT_EVENTS = [
 
 export const leftovers = new Leftovers();
 
-Object.assign(window, { FakeWidget, drawn, agentRows, leftovers });
+Object.assign(window, { FakeWidget, drawn, wireRow, agentRows, leftovers });

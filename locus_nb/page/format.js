@@ -1,0 +1,68 @@
+/** Numbers and times as people read them. */
+
+const integers = new Intl.NumberFormat("en-US");
+
+/** @param {number} number */
+export const count = (number) => integers.format(number);
+
+/**
+ * A number with its noun: "1 event", "1,200 events".
+ *
+ * @param {number} number
+ * @param {string} noun
+ */
+export function counted(number, noun) {
+  return `${integers.format(number)} ${noun}${number === 1 ? "" : "s"}`;
+}
+
+/**
+ * The local time of day as HH:MM:SS.mmm.
+ *
+ * @param {number} timeMs Unix epoch
+ */
+export function formatTime(timeMs) {
+  const time = new Date(timeMs);
+  if (Number.isNaN(time.getTime())) return "–";
+  const parts = [time.getHours(), time.getMinutes(), time.getSeconds()];
+  const clock = parts.map((part) => String(part).padStart(2, "0")).join(":");
+  return `${clock}.${String(time.getMilliseconds()).padStart(3, "0")}`;
+}
+
+/**
+ * The local date as YYYY-MM-DD.
+ *
+ * @param {number} timeMs Unix epoch
+ */
+export function formatDate(timeMs) {
+  const time = new Date(timeMs);
+  if (Number.isNaN(time.getTime())) return "";
+  const day = [time.getMonth() + 1, time.getDate()].map((part) => String(part).padStart(2, "0"));
+  return `${time.getFullYear()}-${day.join("-")}`;
+}
+
+/**
+ * A length of time in at most three figures: "850 µs", "3.2 ms", "1.24 s", "2 m 05 s", "1 h 02 m".
+ *
+ * @param {number} ms
+ */
+export function formatDuration(ms) {
+  if (!Number.isFinite(ms)) return "–";
+  if (ms < 0.9995) return `${Math.round(ms * 1000)} µs`;
+  if (ms < 999.5) return `${Number(ms.toPrecision(3))} ms`;
+  if (ms < 59_950) return `${Number((ms / 1000).toPrecision(3))} s`;
+  const seconds = Math.round(ms / 1000);
+  const two = (/** @type {number} */ part) => String(part).padStart(2, "0");
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} m ${two(seconds % 60)} s`;
+  return `${count(Math.floor(seconds / 3600))} h ${two(Math.floor((seconds % 3600) / 60))} m`;
+}
+
+/**
+ * A hue of the colour circle, the same for the same text; never a red, which stands for errors.
+ *
+ * @param {string} text
+ */
+export function hueOf(text) {
+  let hash = 0;
+  for (let index = 0; index < text.length; index++) hash = (hash * 31 + text.charCodeAt(index)) | 0;
+  return 50 + (Math.abs(hash * 97) % 270);
+}

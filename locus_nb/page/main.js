@@ -1,0 +1,45 @@
+/**
+ * The page side of the live views.
+ *
+ *     model "msg:custom" -> Link (decode, hello, ack) -> RowStore -> Fold -> Shown -> View, one per output
+ *
+ * A Link belongs to the widget and outlives its views, so a moved or reopened output shows its rows at
+ * once, also while the kernel is busy. Filter, scroll, selection and details stay in the view.
+ */
+
+/** @import { Model } from "./link.js" */
+
+import { Link } from "./link.js";
+import { View } from "./view.js";
+
+/**
+ * Ties a stop to the signal that anywidget gives; hosts without one call the function returned.
+ *
+ * @param {AbortSignal | undefined} signal
+ * @param {() => void} stop
+ */
+function stopWith(signal, stop) {
+  signal?.addEventListener("abort", stop, { once: true });
+  return stop;
+}
+
+/** The widget as anywidget asks for it: called once per widget, since each call gets its own model proxy. */
+export default function live() {
+  /** @type {Link | undefined} */
+  let link;
+  return {
+    /** @param {{ model: Model, signal?: AbortSignal }} props */
+    initialize({ model, signal }) {
+      link = new Link(model);
+      return stopWith(signal, link.stop);
+    },
+
+    /** @param {{ model: Model, el: HTMLElement, signal?: AbortSignal }} props */
+    render({ model, el, signal }) {
+      if (!link) throw new Error("The view was rendered before it was initialized; call initialize first.");
+      const view = new View(link, model, el);
+      link.hello();
+      return stopWith(signal, view.stop);
+    },
+  };
+}

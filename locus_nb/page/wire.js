@@ -1,0 +1,131 @@
+/** What Python says, read with suspicion. */
+
+import { isRow, Row } from "./row.js";
+
+/** @typedef {"waiting" | "live" | "ended" | "failed"} Status */
+/** @typedef {"running" | "ok" | "error" | "interrupted"} RunStatus */
+/** @typedef {{ n: number, filter: string, paused: boolean }} Wish */
+/**
+ * What is known of a run, over all its events.
+ *
+ * @typedef {object} Tally
+ * @property {string} run
+ * @property {string} name
+ * @property {RunStatus} status
+ * @property {number} started Unix epoch in milliseconds, as the next two
+ * @property {number | null} ended
+ * @property {number} last
+ * @property {number} events
+ * @property {number} iterations
+ * @property {number} modelCalls
+ * @property {number} toolCalls
+ * @property {number} errors
+ * @property {number} inputTokens
+ * @property {number} outputTokens
+ */
+/**
+ * @typedef {object} RowsMessage
+ * @property {"rows"} kind
+ * @property {number} prev
+ * @property {number} last
+ * @property {number} missing
+ * @property {number} total
+ * @property {Status} status
+ * @property {Wish | null} wish
+ * @property {Row[]} rows
+ * @property {Tally[]} tallies
+ * @property {number} unreadable rows and tallies that are none
+ */
+
+const STATUSES = ["waiting", "live", "ended", "failed"];
+const RUN_STATUSES = ["running", "ok", "error", "interrupted"];
+
+/** @param {unknown} value */
+export const isCount = (value) => Number.isSafeInteger(value) && Number(value) >= 0;
+
+/**
+ * Reads one message about rows.
+ *
+ * @param {unknown} content
+ * @param {unknown} buffers
+ * @returns {RowsMessage | null} null for anything that is none; single bad rows are counted
+ */
+export function readRows(content, buffers) {
+  const message = /** @type {Record<string, unknown> | null | undefined} */ (content);
+  if (typeof message !== "object" || message?.kind !== "rows") return null;
+  const { prev, last, count, missing, total, status } = message;
+  if (![prev, last, count, missing, total].every(isCount)) return null;
+  if (typeof status !== "string" || !STATUSES.includes(status)) return null;
+  const values = readBuffer(buffers, 0);
+  const tallies = readBuffer(buffers, 1);
+  if (values === null || tallies === null || values.length !== count) return null;
+  const rows = values.filter(isRow).map((fields) => new Row(fields));
+  const known = tallies.map(readTally).filter((tally) => tally !== null);
+  return {
+    kind: "rows",
+    prev: Number(prev),
+    last: Number(last),
+    missing: Number(missing),
+    total: Number(total),
+    status: /** @type {Status} */ (status),
+    wish: readWish(message.wish),
+    rows,
+    tallies: known,
+    unreadable: values.length - rows.length + tallies.length - known.length,
+  };
+}
+
+/**
+ * @param {unknown} value
+ * @returns {Wish | null}
+ */
+function readWish(value) {
+  const { n, filter, paused } = /** @type {Record<string, unknown>} */ (value ?? {});
+  if (!isCount(n) || typeof filter !== "string" || typeof paused !== "boolean") return null;
+  return { n: Number(n), filter, paused };
+}
+
+/**
+ * @param {unknown} value
+ * @returns {Tally | null}
+ */
+function readTally(value) {
+  if (!Array.isArray(value) || value.length !== 13) return null;
+  const [run, name, status, started, ended, last, ...counts] = value;
+  if (typeof run !== "string" || typeof name !== "string" || !RUN_STATUSES.includes(status)) return null;
+  if (!Number.isFinite(started) || !Number.isFinite(last) || !(ended === null || Number.isFinite(ended)))
+    return null;
+  if (!counts.every(isCount)) return null;
+  const [events, iterations, modelCalls, toolCalls, errors, inputTokens, outputTokens] = counts;
+  return {
+    run,
+    name,
+    status,
+    started,
+    ended,
+    last,
+    events,
+    iterations,
+    modelCalls,
+    toolCalls,
+    errors,
+    inputTokens,
+    outputTokens,
+  };
+}
+
+/**
+ * @param {unknown} buffers
+ * @param {number} index
+ * @returns {unknown[] | null} null when there is no such buffer with a JSON array in UTF-8
+ */
+function readBuffer(buffers, index) {
+  const buffer = Array.isArray(buffers) ? buffers[index] : undefined;
+  if (!(buffer instanceof ArrayBuffer || ArrayBuffer.isView(buffer))) return null;
+  try {
+    const values = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(buffer));
+    return Array.isArray(values) ? values : null;
+  } catch {
+    return null;
+  }
+}
