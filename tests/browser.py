@@ -171,7 +171,7 @@ class _PageHandler(BaseHTTPRequestHandler):
 
 
 class PageServer:
-    """Serves the shipped views, the modules they are made of, and the stand-in for anywidget on a free loopback port."""
+    """Serves the shipped views, their modules and the stand-in for anywidget on a free loopback port."""
 
     def __init__(self) -> None:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _PageHandler)
