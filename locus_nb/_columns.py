@@ -6,12 +6,12 @@ in the order of the frame: `order[i]` is the place, in the order of adding, of w
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
 
+from locus_nb._numbers import amount, count
 from locus_nb._wire import jsonable
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     Order = NDArray[np.intp]
     Counts = NDArray[np.int64]
-
-_LARGEST = 2**63 - 1
 
 
 class CountColumn:
@@ -177,31 +175,14 @@ def counts(values: Sequence[Any]) -> Counts:
         try:
             return np.array(values, np.int64)
         except OverflowError:
-            return np.array(list(map(_count, values)), np.int64)
-    return np.array(list(map(_count, values)), np.int64)
-
-
-def _count(value: object) -> int:
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LARGEST:
-        return value
-    return -1
+            return np.array(list(map(count, values)), np.int64)
+    return np.array(list(map(count, values)), np.int64)
 
 
 def _amounts(values: Sequence[Any]) -> NDArray[np.float64]:
     if set(map(type, values)) == {float}:
         return np.array(values, np.float64)
-    return np.array(list(map(_amount, values)), np.float64)
-
-
-def _amount(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return math.nan
-    try:
-        return float(value)
-    except OverflowError:
-        return math.nan
+    return np.array(list(map(amount, values)), np.float64)
 
 
 def objects(values: Sequence[Any]) -> NDArray[np.object_]:

@@ -17,6 +17,7 @@ from locus_nb import event_types
 from locus_nb._bus import EventBus, get_event_bus
 from locus_nb._columns import AmountColumn, CountColumn, DictColumn, NameColumn, TextColumn, counts, objects
 from locus_nb._event import StreamEvent, event_ids, run_id_error
+from locus_nb._numbers import input_tokens
 from locus_nb._outcomes import error_types, statuses
 from locus_nb._payloads import TOGETHER, clean_chunks
 from locus_nb._preview import previews_of
@@ -45,8 +46,6 @@ _FROM_PAYLOAD = {
     "tool_name": NameColumn,
     "cost_usd": AmountColumn,
 }
-# Sums of up to eight counts below this fit 64 bits.
-_SUMMABLE = 1 << 60
 _UNPUBLISHED = np.iinfo(np.int64).max
 _NO_TIME = np.iinfo(np.int64).min
 # In microseconds.
@@ -276,9 +275,5 @@ def _add_tokens(tokens: Mapping[str, CountColumn], chunk: Chunk) -> None:
         numbers("total_tokens"),
     )
     read, written = numbers("cache_read_tokens"), numbers("cache_write_tokens")
-    cached = sum(np.where((part > 0) & (part < _SUMMABLE), part, 0) for part in (read, written))
-    summable = (prompt >= 0) & (prompt < _SUMMABLE) & (completion < _SUMMABLE)
-    whole = prompt + np.maximum(completion, 0) + cached
-    apart = summable & (cached > 0) & ((cached > prompt) | (total == whole))
-    tokens["input_tokens"].add_counts(np.where(apart, prompt + cached, prompt))
+    tokens["input_tokens"].add_counts(input_tokens(prompt, completion, total, read, written))
     tokens["output_tokens"].add_counts(completion)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from locus_nb.event_types import AGENT_TERMINATE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Mapping, Sequence
 
     from locus_nb._payloads import Chunk
 
 _ENDS = {"completed", "terminate", "terminated", "failed"}
+_FAILURE = re.compile(r"(^|[._])(error|failed|failure|exception)([._]|$)")
 # As the status of a run is read from its last `agent.terminate`.
 _ABNORMAL = {"error", "interrupted"}
 _LONGEST_CLASS = 100
@@ -26,20 +28,43 @@ def statuses(chunk: Chunk) -> Sequence[str | None] | None:
     tells nothing.
     """
     columns = chunk.columns
-    end = chunk.event_type.rpartition(".")[2]
-    if end not in _ENDS and "success" not in columns:
+    if not ends_something(chunk.event_type, columns):
         return None
-    if end == "failed":
-        return ["error"] * len(chunk.rows)
     nothing = (None,) * len(chunk.rows)
-    reasons = columns.get("reason" if chunk.event_type == AGENT_TERMINATE else "stop_reason", nothing)
+    reasons = columns.get(_reason_key(chunk.event_type), nothing)
     successes, errors = columns.get("success", nothing), columns.get("error", nothing)
+    if _last_part(chunk.event_type) == "failed":
+        return ["error"] * len(chunk.rows)
     if set(map(type, successes)) <= {bool, type(None)} and not _any_abnormal(reasons):
         return [
             "error" if error or success is False else "ok"
             for success, error in zip(successes, errors, strict=True)
         ]
     return list(map(_status, successes, errors, reasons))
+
+
+def status_of(event_type: str, data: Mapping[str, Any]) -> str | None:
+    """Give the status of one event, as `statuses` does; None if it ends nothing."""
+    if not ends_something(event_type, data):
+        return None
+    if _last_part(event_type) == "failed":
+        return "error"
+    return _status(data.get("success"), data.get("error"), data.get(_reason_key(event_type)))
+
+
+def ends_something(event_type: str, keys: Container[str]) -> bool:
+    """Say whether an event of this type, with a payload of these keys, ends something."""
+    return is_end(event_type) or "success" in keys
+
+
+def is_end(event_type: str) -> bool:
+    """Say whether the last part of an event type says that something ended."""
+    return _last_part(event_type) in _ENDS
+
+
+def names_failure(event_type: str) -> bool:
+    """Say whether an event type tells of an error, wherever in it that is said."""
+    return _FAILURE.search(event_type) is not None
 
 
 def error_types(chunk: Chunk) -> Sequence[str | None] | None:
@@ -63,6 +88,22 @@ def error_types(chunk: Chunk) -> Sequence[str | None] | None:
         (name if isinstance(name, str) and name else _class_in(error)) if name or error else None
         for name, error in zip(named, errors, strict=True)
     ]
+
+
+def error_of(event_type: str, data: Mapping[str, Any]) -> object:
+    """Give what one event says of its error, which `error_types` takes the class from; None without one."""
+    error = data.get("error") or data.get("error_type")
+    if event_type == AGENT_TERMINATE and "error" not in data and data.get("reason") == "error":
+        return data.get("final_message_preview") or error
+    return error
+
+
+def _last_part(event_type: str) -> str:
+    return event_type.rpartition(".")[2]
+
+
+def _reason_key(event_type: str) -> str:
+    return "reason" if event_type == AGENT_TERMINATE else "stop_reason"
 
 
 def _any_abnormal(reasons: Sequence[Any]) -> bool:

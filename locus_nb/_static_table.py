@@ -147,7 +147,7 @@ def _html_lines(rows: Sequence[Row], *, with_run: bool) -> list[str]:
 
 
 def _cells(row: Row) -> tuple[str, str, str, str, str]:
-    seq, time_ms, event_type, run_id, preview, _ = row
+    seq, time_ms, event_type, run_id, preview, *_ = row
     return (
         str(seq),
         _clock(time_ms),

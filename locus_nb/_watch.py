@@ -12,8 +12,8 @@ from locus_nb._errors import ViewRefusedError
 from locus_nb._event import run_id_error
 from locus_nb._notebook import NOTEBOOK
 from locus_nb._pump import the_pump
+from locus_nb._row_sink import RowSink
 from locus_nb._static_table import static_html, static_text
-from locus_nb._table import TableSink
 from locus_nb._widget import TableWidget
 
 if TYPE_CHECKING:
@@ -122,9 +122,15 @@ class LiveTable:
             if view is not None:
                 view._rest()  # noqa: SLF001 - as above
 
+        records = map(bus.run_record, bus.run_ids()) if run_id is None else ()
         self._subscription = subscription
-        self._sink = TableSink(
-            send, run_id=run_id, missed=subscription.missed, is_busy=NOTEBOOK.is_busy, at_rest=rest
+        self._sink = RowSink(
+            send,
+            run_id=run_id,
+            missed=subscription.missed,
+            records=filter(None, records),
+            is_busy=NOTEBOOK.is_busy,
+            at_rest=rest,
         )
         the_pump().attach(subscription, self._sink)
         self._last_rites = weakref.finalize(self, _let_go, subscription, self._sink)
@@ -244,7 +250,7 @@ class LiveTable:
         the_pump().wake()
 
 
-def _let_go(subscription: Subscription, sink: TableSink) -> None:
+def _let_go(subscription: Subscription, sink: RowSink) -> None:
     # Garbage collection calls this, anywhere: it takes no lock that is not reentrant.
     subscription.close()
     the_pump().forget(sink)

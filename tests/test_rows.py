@@ -4,13 +4,15 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from locus_nb import EventBus, StreamEvent, _rows
+from locus_nb import EventBus, StreamEvent, _rows, events_df
 from locus_nb._redact import redact
-from locus_nb._rows import Row, RowStore, encode, row_of
+from locus_nb._row_store import RowStore
+from locus_nb._rows import Row, encode, row_of
 
 
 def published(data: dict[str, Any], event_type: str = "test.event", run_id: str = "run") -> StreamEvent:
@@ -22,9 +24,10 @@ def published(data: dict[str, Any], event_type: str = "test.event", run_id: str 
     return event
 
 
-def row(seq: int) -> Row:
-    """A short row."""
-    return Row(seq, 0, "test.event", "run", "", "{}")
+def told(data: dict[str, Any], event_type: str = "test.event") -> dict[str, Any]:
+    """What a row says besides its detail, as far as it says anything."""
+    facts = row_of(published(data, event_type))._asdict()
+    return {name: facts[name] for name in Row._fields[6:] if facts[name] is not None}
 
 
 class Unspeakable:
@@ -52,7 +55,7 @@ def test_row_holds_what_the_event_says() -> None:
     """A row has the event's seq, its time in milliseconds, its type and run, a preview and the payload."""
     event = published({"tool_name": "weather", "arg_keys": ["city"]}, "agent.tool.started", "run-A")
     made = row_of(event)
-    assert made[:4] == (1, 1_767_605_400_123, "agent.tool.started", "run-A")
+    assert made[:4] == (1, 1_767_605_400_123.999, "agent.tool.started", "run-A")
     assert made.preview == "weather(city)"
     assert json.loads(made.detail) == {"tool_name": "weather", "arg_keys": ["city"]}
     assert made.detail.startswith('{\n  "tool_name": "weather"')
@@ -146,10 +149,162 @@ def test_surrogates_in_names_can_be_sent() -> None:
 
 
 def test_encoded_rows_are_arrays_in_the_order_of_the_wire() -> None:
-    """The page gets a JSON array of `[seq, time_ms, event_type, run_id, preview, detail]`."""
-    rows = [Row(1, 2, "t", "r", "é", "{}"), Row(3, 4, "<b>", "r", "", "")]
-    assert json.loads(encode(rows).decode()) == [[1, 2, "t", "r", "é", "{}"], [3, 4, "<b>", "r", "", ""]]
+    """The page gets a JSON array of arrays, whose 18 places are those of the row's fields."""
+    row = row_of(published({"text": "é"}))
+    assert json.loads(encode([row, row]).decode()) == [list(row), list(row)]
     assert json.loads(encode([])) == []
+    assert len(row) == 18
+
+
+@pytest.mark.parametrize(
+    "event_type, family",
+    [
+        ("agent.model.started", "model"),
+        ("agent.tokens.used", "model"),
+        ("agent.tool.completed", "tool"),
+        ("agent.think", "think"),
+        ("agent.terminate", "end"),
+        ("multiagent.specialist.started", "agent"),
+        ("a2a.task.received", "agent"),
+        ("rag.query.started", "other"),
+    ],
+)
+def test_family_is_read_from_the_event_type(event_type: str, family: str) -> None:
+    """A row names the family that gives it its colour."""
+    assert row_of(published({}, event_type)).family == family
+
+
+@pytest.mark.parametrize(
+    "event_type, phase",
+    [
+        ("agent.tool.started", "start"),
+        ("agent.tool.completed", "end"),
+        ("composition.loop.terminated", "end"),
+        ("router.runnable.failed", "end"),
+        ("agent.model.chunk", "chunk"),
+        ("agent.tokens.used", "point"),
+    ],
+)
+def test_phase_is_what_an_event_is_to_its_span(event_type: str, phase: str) -> None:
+    """An event with a span starts it, ends it, is a chunk of it or a point in it; without one it is a point."""
+    assert row_of(published({"span_id": "s"}, event_type)).phase == phase
+    for data in ({}, {"span_id": None}, {"span_id": 7}, {"span_id": ""}):
+        assert row_of(published(data, event_type)).phase == "point"
+
+
+def test_row_says_what_the_payload_says_of_a_call() -> None:
+    """Ids, names, iteration, duration, status and error of a payload are told apart from its detail."""
+    data = {
+        "span_id": "s-2",
+        "parent_span_id": "s-1",
+        "agent_name": "planner",
+        "iteration": 3,
+        "tool_name": "search",
+        "model": "mock",
+        "duration_ms": 12,
+        "success": False,
+        "error": "TimeoutError: no answer",
+    }
+    assert told(data, "agent.tool.completed") == {
+        "phase": "end",
+        "family": "tool",
+        "status": "error",
+        "span_id": "s-2",
+        "parent_id": "s-1",
+        "agent": "planner",
+        "iteration": 3,
+        "name": "search",
+        "duration_ms": 12.0,
+        "error": "TimeoutError: no answer",
+    }
+
+
+def test_what_has_another_type_is_not_told() -> None:
+    """A payload may hold anything under any key: what does not fit is as good as absent."""
+    for odd in (None, [], {}, "", "x" * 2, -1, True, float("nan"), float("inf"), 10**400, b"x"):
+        numbers = told({"iteration": odd, "duration_ms": odd, "prompt_tokens": odd}, "agent.tokens.used")
+        assert numbers == {"phase": "point", "family": "model"}
+    for odd in (None, [], {}, "", 0, 1.5, True):
+        names = told({"span_id": odd, "parent_span_id": odd, "agent_name": odd, "tool_name": odd})
+        assert names == {"phase": "point", "family": "other"}
+
+
+@pytest.mark.parametrize(
+    "event_type, data, status",
+    [
+        ("agent.tool.completed", {}, "ok"),
+        ("agent.tool.completed", {"success": True, "error": None}, "ok"),
+        ("agent.tool.completed", {"error": {"code": 500}}, "error"),
+        ("agent.terminate", {"reason": "complete"}, "ok"),
+        ("agent.terminate", {"reason": "interrupted"}, "interrupted"),
+        ("agent.terminate", {"reason": "error"}, "error"),
+        ("router.frame.failed", {}, "error"),
+        ("unfailed", {}, None),
+        ("my.error", {}, "error"),
+        ("my.error.retry", {"success": True}, "error"),
+        ("my.terror", {}, None),
+        ("my.step", {}, None),
+        ("my.step", {"success": False}, "error"),
+        ("my.step", {"success": "maybe"}, None),
+    ],
+)
+def test_status_is_told_of_what_has_ended_or_failed(
+    event_type: str, data: dict[str, Any], status: str | None
+) -> None:
+    """A row has a status where something ended; a type that names an error is one in any case."""
+    assert row_of(published(data, event_type)).status == status
+
+
+payloads = st.fixed_dictionaries(
+    {},
+    optional={
+        "success": st.sampled_from([True, False, None, "yes", 0]),
+        "error": st.sampled_from([None, "", "E: x", 0, {"a": 1}]),
+        "reason": st.sampled_from([None, "error", "interrupted", "complete", 5]),
+        "stop_reason": st.sampled_from([None, "error", "end_turn", []]),
+        "prompt_tokens": st.integers(-1, 200) | st.sampled_from([2**60, 2**63, 5.0, "5"]),
+        "completion_tokens": st.integers(-1, 200),
+        "total_tokens": st.integers(-1, 400),
+        "cache_read_tokens": st.integers(-1, 200) | st.none(),
+        "cache_write_tokens": st.integers(-1, 200),
+        "iteration": st.integers(-2, 5) | st.floats(allow_nan=False),
+        "duration_ms": st.integers(-2, 5) | st.floats(),
+    },
+)
+
+
+@given(
+    st.lists(payloads, max_size=8), st.sampled_from(["agent.tokens.used", "agent.terminate", "a.completed"])
+)
+def test_rows_and_frames_agree(payloads: list[dict[str, Any]], event_type: str) -> None:
+    """Status, tokens, iteration and duration of a row are what `events_df` has in its columns."""
+    events = [published(data, event_type) for data in payloads]
+    frame = events_df(events)
+    names = ["status", "iteration", "duration_ms", "input_tokens", "output_tokens"]
+    columns = [[None if pd.isna(value) else value for value in frame[name]] for name in names]
+    seen = [[getattr(row_of(event), name) for event in events] for name in names]
+    assert seen == columns
+
+
+def test_error_is_cut_and_redacted() -> None:
+    """A row tells at most 500 characters of an error, and no secret; of a failed run it is the last message."""
+    secret = "sk-ant-api03-" + "a1B2" * 20
+    told_of = row_of(published({"error": f"used {secret} " + "x" * 900})).error
+    assert told_of is not None
+    assert len(told_of) == 500
+    assert "a1B2" not in told_of
+    assert row_of(published({"error": {"code": 1}})).error == '{"code":1}'
+    ended = {"reason": "error", "final_message_preview": "no key"}
+    assert row_of(published(ended, "agent.terminate")).error == "no key"
+
+
+def test_facts_behind_a_huge_text_are_told() -> None:
+    """Ids, names and the outcome are read also where the payload is too large to be shown."""
+    data = {"output": "x" * 1_000_000, "error": "y" * 1_000_000, "span_id": "s", "success": False}
+    made = row_of(published(data, "agent.tool.completed"))
+    assert (made.span_id, made.status, made.error) == ("s", "error", "y" * 500)
+    long = row_of(published({"span_id": "s" * 1_000, "tool_name": "t" * 1_000}))
+    assert (long.span_id, long.name) == ("s" * 200, "t" * 200)
 
 
 @given(
@@ -161,7 +316,12 @@ def test_encoded_rows_are_arrays_in_the_order_of_the_wire() -> None:
 def test_store_is_the_newest_rows(seqs: list[int], size: int, count: int, after: int) -> None:
     """The store answers as a list of the newest `size` rows would, and counts all it was given."""
     store = RowStore(size)
-    store.extend(map(row, seqs))
+    bus = EventBus()
+    for _ in range(500):
+        bus.publish_nowait(StreamEvent("run", "test.event", {}))
+    events = {event.seq: event for event in bus.history("run")}
+    for seq in seqs:
+        store.add(row_of(events[seq]), events[seq])
     kept = seqs[-size:]
     assert (len(store), store.total, store.last_seq) == (len(kept), len(seqs), max(kept, default=0))
     newest = [each.seq for each in store.newest(count)]
@@ -170,3 +330,4 @@ def test_store_is_the_newest_rows(seqs: list[int], size: int, count: int, after:
     later = [seq for seq in kept if seq > after]
     assert [each.seq for each in store.after(after, count)] == later[:count]
     assert store.count_after(after) == len(later)
+    assert [event.seq for event in store.events(range(after))] == [seq for seq in kept if seq < after]

@@ -412,7 +412,7 @@ def test_close_counts_what_it_leaves_behind(page: Page, monkeypatch: pytest.Monk
     page.run("view = watch('run')\nview")
     view = page["view"]
     monkeypatch.setattr(the_pump(), "flush", lambda: False)
-    monkeypatch.setattr(view._sink, "_rows_of_a_tick", list)
+    monkeypatch.setattr(view._sink, "_make_rows", list)
     with run_context("run"):
         for n in range(3_000):
             emit_sync("test.event", n=n)

@@ -1,4 +1,4 @@
-"""What a live table knows on Python's side, and what it tells the page."""
+"""What a view of events knows on Python's side, and what it tells the page."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
-from locus_nb._rows import RowStore, encode, row_of
+from locus_nb._row_store import RowStore
+from locus_nb._rows import encode, row_of
+from locus_nb._tally import Tallies
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Iterable
 
     from locus_nb._event import StreamEvent
+    from locus_nb._history import RunRecord
+    from locus_nb._page import Wish
     from locus_nb._rows import Row
     from locus_nb._subscription import Batch
 
@@ -33,8 +37,8 @@ _LONG = 0.025
 _REPORTS_EVERY = 2.0
 
 
-class TableSink:
-    """The sink of one live table: a bounded row store, and one message to the page per tick.
+class RowSink:
+    """The sink of one view: a bounded row store, tallies of its runs, and one message to the page per tick.
 
     The page says hello when it is rendered and when it sees a gap, and gets the rows it lacks. Until the
     first word is heard the newest rows are sent at every change, because a busy kernel without subshells
@@ -44,6 +48,8 @@ class TableSink:
     Args:
         send: Sends `(content, buffers)` to the page; may be called from any thread.
         run_id: The run that is shown; None for all.
+        missed: Events that history had lost before the view began.
+        records: What the bus knows of the runs that the view begins with.
         is_busy: Whether the kernel's main shell runs a cell now.
         at_rest: Called from the pump's thread when a run has ended, or the view failed, and all that was taken
             is worked off; at most once in 2 s.
@@ -56,11 +62,17 @@ class TableSink:
         *,
         run_id: str | None,
         missed: int = 0,
+        records: Iterable[RunRecord] = (),
         is_busy: Callable[[], bool] = lambda: False,
         at_rest: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.store = RowStore()
+        self.tallies = Tallies()
+        for record in records:
+            self.tallies.note(record)
+        # What Python asked of the page last.
+        self.wish: Wish | None = None
         # Gone before the view began, dropped because it was too slow, given up when it was closed.
         self._missed = missed
         self._dropped = self._given_up = 0
@@ -107,8 +119,9 @@ class TableSink:
             self._give_up()
         if batch.closed or any(record.closed for record in batch.runs):
             self._rest_due = True
-        if self._run_id is not None:
-            for record in batch.runs:
+        for record in batch.runs:
+            self.tallies.note(record)
+            if self._run_id is not None:
                 self.status = "ended" if record.closed else "live"
         if batch.closed:
             self.status = "ended"
@@ -123,7 +136,7 @@ class TableSink:
     def tick(self) -> bool:
         """Make rows, send what the page lacks; True if there is more to do without any event."""
         self._listen()
-        self.store.extend(self._rows_of_a_tick())
+        self._make_rows()
         now = self._clock()
         if self._is_busy():
             self._idle_since = now
@@ -140,8 +153,9 @@ class TableSink:
         if self._is_silent(now):
             return False
         rows = self.store.after(self._sent, _ROWS_PER_MESSAGE)
-        if rows or self._told != self._state():
-            self._tell(rows, prev=self._sent, now=now)
+        if rows or self.tallies.changed or self._told != self._state():
+            tallies = self.tallies.take_changed() if self._told else self.tallies.take_all()
+            self._tell(rows, tallies, prev=self._sent, now=now)
         return self._sent < self.store.last_seq or bool(self._events)
 
     def expect_page(self) -> None:
@@ -164,7 +178,7 @@ class TableSink:
         self.status = "failed"
         # What failed, and was reported, may be the sending, or what is called at rest.
         with suppress(Exception):
-            self._tell([], prev=self._sent, now=self._clock())
+            self._tell([], self.tallies.take_changed(), prev=self._sent, now=self._clock())
         with suppress(Exception):
             self._at_rest()
 
@@ -175,14 +189,16 @@ class TableSink:
                 self._events.popleft()
                 self._given_up += 1
 
-    def _rows_of_a_tick(self) -> Generator[Row]:
+    def _make_rows(self) -> None:
         until = self._clock() + _LONG
         for _ in range(_ROWS_PER_MESSAGE):
             try:
                 event = self._events.popleft()
             except IndexError:
                 return
-            yield row_of(event)
+            row = row_of(event)
+            self.store.add(row, event)
+            self.tallies.add(row)
             if self._clock() > until:
                 return
 
@@ -209,16 +225,18 @@ class TableSink:
     def _send_unasked(self, now: float) -> bool:
         if now - self._idle_since > _HELLO_DUE:
             return bool(self._events)
-        if self._told != self._state() or now - self._sent_at >= _UNASKED_EVERY:
+        news = self.tallies.changed or self._told != self._state()
+        if news or now - self._sent_at >= _UNASKED_EVERY:
             # As many as one tick makes, or a quick run would leave holes that nobody can ask to have filled.
             count = max(_ROWS_UNASKED, self.store.count_after(self._sent))
-            self._tell(self.store.newest(count), prev=self.store.before_newest(count), now=now)
+            rows, prev = self.store.newest(count), self.store.before_newest(count)
+            self._tell(rows, self.tallies.take_all(), prev=prev, now=now)
         return True
 
     def _state(self) -> tuple[object, ...]:
-        return self.store.total, self.missing, self.status
+        return self.store.total, self.missing, self.status, self.wish
 
-    def _tell(self, rows: list[Row], *, prev: int, now: float) -> None:
+    def _tell(self, rows: list[Row], tallies: list[tuple[Any, ...]], *, prev: int, now: float) -> None:
         content = {
             "kind": "rows",
             "prev": prev,
@@ -228,6 +246,7 @@ class TableSink:
             "status": self.status,
             "total": self.store.total,
             "run": self._run_id,
+            "wish": None if self.wish is None else self.wish._asdict(),
         }
         self._told = self._state()
         self._sent_at = now
@@ -235,4 +254,4 @@ class TableSink:
             self._sent = rows[-1].seq
             if self._owed_since is None:
                 self._owed_since = now
-        self._send(content, [encode(rows)])
+        self._send(content, [encode(rows), encode(tallies)])

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from locus_nb import EventBus, StreamEvent
-from locus_nb._table import TableSink
+from locus_nb._page import Wish
+from locus_nb._row_sink import RowSink
 from tests.bus_kit import Clock, event
 
 if TYPE_CHECKING:
@@ -19,20 +20,21 @@ class Message:
     """A message to the page, its rows decoded."""
 
     def __init__(self, content: dict[str, Any], buffers: list[bytes]) -> None:
-        (buffer,) = buffers
-        rows = json.loads(buffer.decode())
+        rows, tallies = (json.loads(buffer.decode()) for buffer in buffers)
         self.content = content
+        self.tallies: dict[str, list[Any]] = {tally[0]: tally for tally in tallies}
+        assert len(self.tallies) == len(tallies)
         self.seqs: list[int] = [row[0] for row in rows]
         assert content["kind"] == "rows"
         assert content["count"] == len(rows)
-        assert set(content) == {"kind", "prev", "last", "count", "missing", "status", "total", "run"}
+        assert set(content) == {"kind", "prev", "last", "count", "missing", "status", "total", "run", "wish"}
 
     def __getitem__(self, key: str) -> Any:
         return self.content[key]
 
 
 class Desk:
-    """A table's sink between a bus and a page that only takes notes, with a clock that stands still.
+    """A view's sink between a bus and a page that only takes notes, with a clock that stands still.
 
     Its queue is large, so that a tick's batch is what was put.
     """
@@ -46,7 +48,7 @@ class Desk:
             self.subscription = self.bus.subscribe(run_id, follow=True)
         self.busy = False
         self.sent: list[Message] = []
-        self.sink = TableSink(
+        self.sink = RowSink(
             self._send, run_id=run_id, missed=missed, is_busy=lambda: self.busy, clock=self.clock
         )
 
@@ -100,6 +102,7 @@ def test_first_tick_says_how_it_stands() -> None:
         "status": "waiting",
         "total": 0,
         "run": "run",
+        "wish": None,
     }
 
 
@@ -256,7 +259,7 @@ def test_failed_view_tells_the_page_if_it_can() -> None:
     def fail(*_: object) -> None:
         raise OSError("the line is gone")
 
-    broken = TableSink(fail, run_id="run")
+    broken = RowSink(fail, run_id="run")
     broken.fail()
     assert broken.status == "failed"
 
@@ -427,6 +430,57 @@ def test_missing_is_what_history_and_the_queue_lost() -> None:
     assert desk.sink.missing == 9
     (message,) = desk.tick()
     assert (message["missing"], message["total"], len(message.seqs)) == (9, 8, 8)
+
+
+EVENTS = 6
+
+
+def test_tallies_of_changed_runs_travel_with_the_rows() -> None:
+    """A greeted page is told the tallies of the runs that changed, and all of them after a hello."""
+    desk = Desk(None)
+    desk.hello()
+    for run_id in ("a", "b"):
+        desk.bus.publish_nowait(event(1, run_id))
+    desk.carry()
+    assert sorted(desk.tick()[0].tallies) == ["a", "b"]
+    desk.bus.publish_nowait(event(2, "a"))
+    desk.carry()
+    (message,) = desk.tick()
+    assert {run_id: tally[EVENTS] for run_id, tally in message.tallies.items()} == {"a": 2}
+    assert desk.tick() == []
+    assert sorted(desk.hello(3)[0].tallies) == ["a", "b"]
+
+
+def test_end_of_a_run_is_told_without_rows() -> None:
+    """In a view of all runs the end of one is told at once, though no row comes and the view stays live."""
+    desk = Desk(None)
+    desk.put(1)
+    desk.hello()
+    desk.bus.close_stream_nowait("run")
+    desk.carry()
+    (message,) = desk.tick()
+    assert (message.seqs, message.tallies["run"][2]) == ([], "ok")
+
+
+def test_unheard_view_sends_all_tallies() -> None:
+    """Until a hello is heard each message holds all tallies, for a page may have come just now."""
+    desk = Desk(None)
+    for run_id in ("a", "b"):
+        desk.bus.publish_nowait(event(1, run_id))
+        desk.carry()
+        (message,) = desk.tick()
+    assert sorted(message.tallies) == ["a", "b"]
+
+
+def test_wish_is_told_once_and_to_each_page_that_says_hello() -> None:
+    """What Python asks of the page goes out at the next tick, and again to a page that comes later."""
+    desk = Desk()
+    desk.hello()
+    desk.sink.wish = Wish(1, "status:error", paused=True)
+    wish = {"n": 1, "filter": "status:error", "paused": True}
+    assert [message["wish"] for message in desk.tick()] == [wish]
+    assert desk.tick() == []
+    assert desk.hello()[0]["wish"] == wish
 
 
 @given(data=st.data())

@@ -1,0 +1,61 @@
+"""What an event type alone tells a view: of which family it is, and whether it begins or ends a span."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Literal, NamedTuple
+
+from locus_nb._outcomes import is_end, names_failure
+from locus_nb._wire import jsonable
+from locus_nb.event_types import AGENT_MODEL_CHUNK
+
+Family = Literal["model", "tool", "think", "end", "agent", "other"]
+Phase = Literal["start", "end", "chunk", "point"]
+
+_FAMILIES: tuple[tuple[str, Family], ...] = (
+    ("agent.model.", "model"),
+    ("agent.tokens.", "model"),
+    ("agent.tool.", "tool"),
+    ("agent.think", "think"),
+    ("agent.terminate", "end"),
+    ("multiagent.", "agent"),
+    ("composition.", "agent"),
+    ("a2a.", "agent"),
+    ("deepagent.", "agent"),
+)
+
+
+class Kind(NamedTuple):
+    """What all events of one type have in common.
+
+    Attributes:
+        name: The event type, as UTF-8 can hold it.
+        family: What its colour stands for.
+        phase: What one with a `span_id` is to its span; one without is a point.
+        failure: Whether the type itself tells of an error.
+    """
+
+    name: str
+    family: Family
+    phase: Phase
+    failure: bool
+
+
+@lru_cache(maxsize=1024)
+def kind_of(event_type: str) -> Kind:
+    """Give the kind of an event type.
+
+    Example:
+        >>> kind_of("agent.tool.started")
+        Kind(name='agent.tool.started', family='tool', phase='start', failure=False)
+    """
+    family = next((family for prefix, family in _FAMILIES if event_type.startswith(prefix)), "other")
+    return Kind(jsonable(event_type), family, _phase(event_type), names_failure(event_type))
+
+
+def _phase(event_type: str) -> Phase:
+    if event_type == AGENT_MODEL_CHUNK:
+        return "chunk"
+    if event_type.rpartition(".")[2] == "started":
+        return "start"
+    return "end" if is_end(event_type) else "point"

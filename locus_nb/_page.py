@@ -1,0 +1,56 @@
+"""What the page says of a view: what the user selected in it, filters by, has paused and follows."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, cast
+
+MAX_SELECTED = 10_000
+MAX_TEXT = 10_000
+
+
+class PageState(NamedTuple):
+    """What the user did in a view.
+
+    Attributes:
+        selected: Seqs of the rows that are selected.
+        filter: The text of the filter.
+        paused: Whether the view stands still; the run goes on.
+        run: In a view of all runs, the one that was picked; empty for all.
+    """
+
+    selected: tuple[int, ...] = ()
+    filter: str = ""
+    paused: bool = False
+    run: str = ""
+
+
+class Wish(NamedTuple):
+    """What Python asks of the page; the page fulfils each once, by its number."""
+
+    n: int
+    filter: str
+    paused: bool
+
+
+def page_state(content: object) -> PageState | None:
+    """Read a message of the page's; None if it is no well-formed `view` message.
+
+    A page is not trusted: whatever has another type, a seq below 0, or more than 10,000 seqs or characters
+    makes the whole message void.
+    """
+    if not isinstance(content, dict):
+        return None
+    said = cast("dict[Any, Any]", content)
+    if said.get("kind") != "view":
+        return None
+    selected, paused = said.get("selected"), said.get("paused")
+    texts = (said.get("filter"), said.get("run"))
+    if not all(isinstance(text, str) and len(text) <= MAX_TEXT for text in texts):
+        return None
+    if not isinstance(paused, bool) or not isinstance(selected, list):
+        return None
+    seqs = cast("list[object]", selected)
+    if len(seqs) > MAX_SELECTED or not all(type(seq) is int and seq >= 0 for seq in seqs):
+        return None
+    filtered, run = cast("tuple[str, str]", texts)
+    return PageState(tuple(cast("list[int]", seqs)), filtered, paused, run)
