@@ -2,14 +2,15 @@
 
 Data goes one way:
 
-    emit -> EventBus -> Subscription -> pump -> sink (the live table)
+    emit -> EventBus -> Subscription -> pump -> sink (a live view)
                |
                +-- history(run_id) -> events_df -> DataFrame
 
 `_event` is the record, `_bus` what users call and `_exchange` how it works, `_history` what is kept, `_inbox` what
 one reader has yet to read, `_subscription` the reader's end. `_context` and `_emit` are what an agent's code
-calls; `_agent`, `_tool` and `_model` are such an agent. `_frames` makes DataFrames; `_pump`, `_table`, `_widget`
-and `_watch` make the live table.
+calls; `_agent`, `_tool` and `_model` are such an agent. `_frames` makes DataFrames. `_pump`
+carries events to a `_row_sink`, which makes `_rows` and tells the page; `_view` is what every live view is, `_watch`
+has those of runs, `_picture` is what stays of them.
 
 Importing this loads next to nothing: each name comes, with what it needs, at its first use. The bus, contexts
 and `emit` need the standard library only.
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from locus_nb._subscription import Batch, Subscription
     from locus_nb._tool import Tool, tool
     from locus_nb._wakeup import Wakeup
-    from locus_nb._watch import LiveTable, watch
+    from locus_nb._watch import RunsView, RunView, watch
 
 __version__ = "0.1.0"
 
@@ -45,12 +46,13 @@ __all__ = [
     "AgentResult",
     "Batch",
     "EventBus",
-    "LiveTable",
     "LocusError",
     "Message",
     "Model",
     "ModelReply",
     "RunRecord",
+    "RunView",
+    "RunsView",
     "StreamEvent",
     "Subscription",
     "SubscriptionBusyError",
@@ -79,12 +81,13 @@ _HOMES = {
     "AgentResult": "_agent_loop",
     "Batch": "_subscription",
     "EventBus": "_bus",
-    "LiveTable": "_watch",
     "LocusError": "_errors",
     "Message": "_messages",
     "Model": "_messages",
     "ModelReply": "_messages",
     "RunRecord": "_history",
+    "RunView": "_watch",
+    "RunsView": "_watch",
     "StreamEvent": "_event",
     "Subscription": "_subscription",
     "SubscriptionBusyError": "_errors",

@@ -49,8 +49,14 @@ def kind_of(event_type: str) -> Kind:
         >>> kind_of("agent.tool.started")
         Kind(name='agent.tool.started', family='tool', phase='start', failure=False)
     """
-    family = next((family for prefix, family in _FAMILIES if event_type.startswith(prefix)), "other")
-    return Kind(jsonable(event_type), family, _phase(event_type), names_failure(event_type))
+    return Kind(jsonable(event_type), _family(event_type), _phase(event_type), names_failure(event_type))
+
+
+def _family(event_type: str) -> Family:
+    for prefix, family in _FAMILIES:
+        if event_type.startswith(prefix):
+            return family
+    return "other"
 
 
 def _phase(event_type: str) -> Phase:

@@ -1,53 +1,51 @@
-"""The live view of a run, or of all runs."""
+"""The live views of a run, and of all runs."""
 
 from __future__ import annotations
 
+import logging
 import sys
+import threading
 import weakref
-from typing import TYPE_CHECKING, Any, Self, cast
-from uuid import uuid4
+from typing import TYPE_CHECKING, Any, cast
 
 from locus_nb._bus import get_event_bus
 from locus_nb._errors import ViewRefusedError
 from locus_nb._event import run_id_error
 from locus_nb._notebook import NOTEBOOK
+from locus_nb._page import MAX_TEXT, PageState, Wish, page_state
+from locus_nb._picture import About, picture_html, picture_text
 from locus_nb._pump import the_pump
 from locus_nb._row_sink import RowSink
-from locus_nb._static_table import static_html, static_text
-from locus_nb._widget import TableWidget
+from locus_nb._view import View, take_place
+from locus_nb._wire import jsonable
 
 if TYPE_CHECKING:
-    from types import TracebackType
+    from collections.abc import Callable
+
+    import pandas as pd
 
     from locus_nb._bus import EventBus
-    from locus_nb._notebook import Place
     from locus_nb._subscription import Subscription
 
 # More than any history holds: a view of all runs begins with everything that is kept.
 _ALL_KEPT = sys.maxsize
 
-# What is written into the static table at the most.
-_STATIC_ROWS = 200
+# What a picture is made of at the most: folded, that is about what it has room for.
+_ROWS_IN_PICTURE = 1_500
 
-# So many views of cells without a name live at one time: where cells have none, a cell that was edited or that
-# no page has shown cannot be told from another one.
-_NAMELESS = 20
-
-# The views that were displayed: the page shows them, so they live until they are stopped. Others live as long
-# as somebody holds them.
-_displayed: dict[LiveTable, None] = {}
-
-# The views that were made in a cell, by place.
-_made: weakref.WeakValueDictionary[Place, LiveTable] = weakref.WeakValueDictionary()
+_log = logging.getLogger(__name__)
+# Without a handler of its own a logger's errors are printed, into whichever cell runs now.
+_log.addHandler(logging.NullHandler())
 
 
-def watch(run: object = None, *, bus: EventBus | None = None) -> LiveTable:
+def watch(run: object = None, *, bus: EventBus | None = None) -> RunView | RunsView:
     """Watch a run live, or all runs.
 
     Begins with the run's history, goes on while the run does, and follows it when it is opened again. The
     view works while its cell is blocked. Nothing is shown until the view is displayed: let it be the last
-    expression of a cell, or pass it to `display`. A cell that is run again replaces the views it made before,
-    also those that it no longer makes. A view that was never displayed ends with its last reference.
+    expression of a cell, pass it to `display`, or put it into a box of `ipywidgets`. A cell that is run again
+    replaces the views it made before, also those that it no longer makes. A view that was on no page ends with
+    its last reference.
 
     Where the front end does not name its cells (nbclient, a terminal), a view is replaced if a page has shown it
     and a cell of the same text runs; otherwise it stays, as one of the newest 20.
@@ -69,72 +67,63 @@ def watch(run: object = None, *, bus: EventBus | None = None) -> LiveTable:
         >>> view.close()
     """
     run_id = _run_id_of(run)
-    in_notebook = NOTEBOOK.connect()
-    place = NOTEBOOK.place()
-    before = None if place is None else _made.get(place)
-    if place is not None and before is not None and (place.named or before.was_seen):
-        before.stop()
-    view = LiveTable(run_id, bus=bus or get_event_bus(), place=place)
-    if place is not None:
-        _made[place] = view
-    if in_notebook:
-        NOTEBOOK.on_cell_end(_end_cell)
-    return view
+    bus = bus or get_event_bus()
+    return RunsView(bus) if run_id is None else RunView(run_id, bus)
 
 
-class LiveTable:
-    """A table of events that grows while they happen; made by `watch`, shown when it is displayed.
+class RowsView(View):
+    """A view of events: what `RunView` and `RunsView` have in common.
 
-    In a notebook it is two outputs: the widget, and a static table that the page hides while the widget
-    lives. The static one is brought up to date after each cell, and when the run ends. It is what a saved
-    notebook shows, and nbconvert, and a page without the kernel.
-
-    A context manager: leaving it closes the view. Its methods may be called from any thread. `place` is where in
-    the notebook it was made, None outside of one.
+    What the user does in it (filters, selects, pauses) happens in the page and needs no kernel; Python is told,
+    and may ask the page for the same. None of that touches the run, or what the view takes in.
     """
 
-    def __init__(self, run_id: str | None, *, bus: EventBus, place: Place | None = None) -> None:
+    def __init__(self, run_id: str | None, bus: EventBus) -> None:
         self.run_id = run_id
-        self.place = place
-        self._twin = f"locus-nb-twin-{uuid4().hex[:12]}"
-        self._stopped = False
-        self._written: tuple[object, ...] = ()
+        place = take_place()
         subscription = (
             bus.subscribe_global(replay=_ALL_KEPT) if run_id is None else bus.subscribe(run_id, follow=True)
         )
         if subscription.refused:
-            msg = (
+            raise ViewRefusedError(
                 "watch() found as many readers of all runs as the bus may have: close() views that are "
                 "no longer needed, or watch one run"
             )
-            raise ViewRefusedError(msg)
-        # Made when it is displayed.
-        self._widget: TableWidget | None = None
+        self._subscription = subscription
+        self._sink = self._make_sink(bus)
+        self._said = PageState()
+        self._asking = threading.Lock()
+        self._listeners: dict[object, Callable[[Any], None]] = {}
+        self._reported: set[object] = set()
+        kind = "runs" if run_id is None else "run"
+        super().__init__(view=kind, run=jsonable(run_id or ""), sink=self._sink, place=place)
+        the_pump().attach(subscription, self._sink)
+        self._last_rites = weakref.finalize(self, _let_go, subscription, self._sink)
+        self._last_rites.atexit = False
+
+    def _make_sink(self, bus: EventBus) -> RowSink:
         me = weakref.ref(self)
 
         def send(content: dict[str, Any], buffers: list[bytes]) -> None:
             view = me()
-            if view is not None and view._widget is not None:  # noqa: SLF001 - this view's own
-                cast("Any", view._widget).send(content, buffers)  # noqa: SLF001 - as above
+            if view is not None:
+                cast("Any", view).send(content, buffers)
 
         def rest() -> None:
             view = me()
             if view is not None:
-                view._rest()  # noqa: SLF001 - as above
+                view._rest()  # noqa: SLF001 - this view's own
 
-        records = map(bus.run_record, bus.run_ids()) if run_id is None else ()
-        self._subscription = subscription
-        self._sink = RowSink(
+        # The subscription tells of runs that are opened or closed from now on.
+        records = map(bus.run_record, bus.run_ids()) if self.run_id is None else ()
+        return RowSink(
             send,
-            run_id=run_id,
-            missed=subscription.missed,
+            run_id=self.run_id,
+            missed=self._subscription.missed,
             records=filter(None, records),
             is_busy=NOTEBOOK.is_busy,
             at_rest=rest,
         )
-        the_pump().attach(subscription, self._sink)
-        self._last_rites = weakref.finalize(self, _let_go, subscription, self._sink)
-        self._last_rites.atexit = False
 
     @property
     def total(self) -> int:
@@ -155,35 +144,103 @@ class LiveTable:
         return self._sink.status
 
     @property
-    def was_seen(self) -> bool:
-        """Whether a page has shown it."""
-        return self._sink.greeted
+    def selected_df(self) -> pd.DataFrame:
+        """The events that are selected in the page, as `events_df` gives them.
 
-    def close(self) -> None:
-        """Stop following; the static table stays, with all that was published before. Idempotent.
-
-        Waits while there is progress; what the view still has not made into rows is counted as missing.
+        Only those of the newest 10,000 events: of others the view keeps nothing.
         """
-        shown = -1
-        while not the_pump().flush() and self.total > shown:
-            shown = self.total
-        self.stop()
-        self.refresh()
+        from locus_nb._frames import events_df  # noqa: PLC0415 - only who wants a frame needs pandas
 
-    def stop(self) -> None:
-        """Stop following at once, and leave the static table as it was last written. Idempotent."""
-        self._stopped = True
-        _displayed.pop(self, None)
-        self._leave()
-        if self._widget is not None:
-            self._widget.close()
+        return events_df(self._sink.store.events(self._said.selected))
 
-    def refresh(self) -> None:
-        """Bring the static table up to date, if the view is displayed and there is news."""
-        written = (self.total, self.missing, self.status)
-        if self._written and written != self._written:
-            self._written = written
-            _ipython().update_display(self._static(), display_id=self._twin, raw=True)
+    @property
+    def filter(self) -> str:
+        """The page's filter, as it was last heard of, or asked for here.
+
+        Setting it asks the page, which does so as soon as it can; it does not wait.
+
+        Raises:
+            TypeError: It is set to something that is no str.
+            ValueError: It is set to a text of more than 10,000 characters.
+        """
+        return self._said.filter
+
+    @filter.setter  # noqa: A003 - this one is meant
+    def filter(self, text: str) -> None:
+        if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance] - users need not check types
+            raise TypeError(
+                f"A view's filter is a str, not {type(text).__name__}: set one such as 'status:error'"
+            )
+        if len(text) > MAX_TEXT:
+            raise ValueError(
+                f"A view's filter has at most {MAX_TEXT:,} characters, not {len(text):,}: set less"
+            )
+        self._ask(filter=jsonable(text))
+
+    @property
+    def paused(self) -> bool:
+        """Whether the page stands still, as it was last heard of, or asked for here."""
+        return self._said.paused
+
+    def pause(self) -> None:
+        """Ask the page to stand still; the run goes on, and the page says how much is new. Does not wait."""
+        self._ask(paused=True)
+
+    def resume(self) -> None:
+        """Ask the page to go on, with all that came meanwhile. Does not wait."""
+        self._ask(paused=False)
+
+    def on_selection(self, callback: Callable[[Any], None]) -> Callable[[], None]:
+        """Have `callback(view)` called when other rows are selected in the page; gives what ends that.
+
+        It is called in whatever thread the kernel handles the page's messages: the main one between cells,
+        another one while a cell is blocked, where the front end has subshells. What it raises is logged, the
+        first time, and stops nothing else.
+
+        Example:
+            >>> from locus_nb import watch
+            >>> view = watch("run-1")
+            >>> end = view.on_selection(lambda view: print(len(view.selected_df)))
+            >>> end()
+            >>> view.close()
+        """
+        key = object()
+        self._listeners[key] = callback
+
+        def end() -> None:
+            self._listeners.pop(key, None)
+
+        return end
+
+    def __repr__(self) -> str:
+        run = "all runs" if self.run_id is None else f"run {self.run_id!r}"
+        return f"<{type(self).__name__} of {run}: {self.status}, {self.total} events, {self.missing} missing>"
+
+    def _ask(self, **changes: Any) -> None:
+        with self._asking:
+            said = self._said = self._said._replace(**changes)
+            wish = self._sink.wish
+            self._sink.wish = Wish(1 if wish is None else wish.n + 1, said.filter, said.paused)
+        the_pump().wake()
+
+    def _hear(self, content: object) -> None:
+        said = page_state(content)
+        if said is None:
+            super()._hear(content)
+            return
+        with self._asking:
+            before, self._said = self._said, said
+        if said.selected != before.selected:
+            self._tell_listeners()
+
+    def _tell_listeners(self) -> None:
+        for key, callback in tuple(self._listeners.items()):
+            try:
+                callback(self)
+            except Exception:  # noqa: BLE001 - an edge: user code, which must not stop the page's messages
+                if key not in self._reported:
+                    self._reported.add(key)
+                    _log.exception("locus_nb called a view's on_selection callback, which failed")
 
     def _leave(self) -> None:
         # Once only: what was discarded is counted here.
@@ -194,90 +251,49 @@ class LiveTable:
     def _rest(self) -> None:
         if self.status == "failed":
             self._leave()
-        # While a cell runs, its end does it.
-        if not NOTEBOOK.is_busy():
-            self.refresh()
+        super()._rest()
 
-    def refresh_later(self) -> None:
-        """Refresh when all that was published so far is worked off."""
-        self._sink.rest_soon()
-        the_pump().wake()
+    def _news(self) -> tuple[object, ...]:
+        return self.total, self.missing, self.status
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def __repr__(self) -> str:
-        run = "all runs" if self.run_id is None else f"run {self.run_id!r}"
-        return f"<LiveTable of {run}: {self.status}, {self.total} events, {self.missing} missing>"
-
-    def _ipython_display_(self) -> None:
-        display = _ipython().display
-        if not self._stopped:
-            display({**self._live(), "text/plain": repr(self)}, raw=True)
-            _displayed[self] = None
-            _close_the_oldest()
-        self._written = (self.total, self.missing, self.status)
-        display(self._static(), display_id=self._twin, raw=True)
-        self._sink.expect_page()
-        the_pump().wake()
-
-    def _repr_mimebundle_(self, **_which: object) -> dict[str, str]:
-        # For those that render objects themselves; IPython calls _ipython_display_.
-        return self._static()
-
-    def _live(self) -> dict[str, Any]:
-        if self._widget is None:
-            self._widget = TableWidget(run=self.run_id or "", twin=self._twin, hear=self._hear)
-        bundle = cast("Any", self._widget)._repr_mimebundle_()
-        return cast("dict[str, Any]", bundle[0] if isinstance(bundle, tuple) else bundle)
-
-    def _static(self) -> dict[str, str]:
-        rows = self._sink.store.newest(_STATIC_ROWS)
-        title = "all runs" if self.run_id is None else self.run_id
-        facts: dict[str, Any] = {"status": self.status, "missing": self.missing, "total": self.total}
+    def _picture(self, css_class: str) -> dict[str, str]:
+        rows = self._sink.store.newest(_ROWS_IN_PICTURE)
+        about = self._about()
         return {
-            "text/html": static_html(rows, title=title, css_class=self._twin, **facts),
-            "text/plain": static_text(rows, title=title, **facts),
+            "text/html": picture_html(rows, about, css_class=css_class),
+            "text/plain": picture_text(rows, about),
         }
 
-    def _hear(self, content: object) -> None:
-        self._sink.hear(content)
-        the_pump().wake()
+    def _about(self) -> About:
+        # A view of one run has one tally, if it has seen anything of it.
+        return About(
+            title="all runs" if self.run_id is None else jsonable(self.run_id),
+            status=self.status,
+            missing=self.missing,
+            total=self.total,
+            tallies=self._sink.tallies.newest(),
+            one_run=self.run_id is not None,
+        )
+
+
+class RunView(RowsView):
+    """The live view of one run; made by `watch`."""
+
+    def __init__(self, run_id: str, bus: EventBus) -> None:
+        super().__init__(run_id, bus)
+
+
+class RunsView(RowsView):
+    """The live view of all runs; made by `watch`."""
+
+    def __init__(self, bus: EventBus) -> None:
+        super().__init__(None, bus)
 
 
 def _let_go(subscription: Subscription, sink: RowSink) -> None:
     # Garbage collection calls this, anywhere: it takes no lock that is not reentrant.
     subscription.close()
     the_pump().forget(sink)
-
-
-def _ipython() -> Any:
-    from IPython import display  # noqa: PLC0415 - only who shows something needs it
-
-    return display
-
-
-def _end_cell() -> None:
-    for place, view in tuple(_made.items()):
-        if NOTEBOOK.is_left_over(place):
-            view.stop()
-    through = not _displayed or the_pump().flush()
-    for view in tuple(_displayed):
-        view.refresh()
-        if not through:
-            view.refresh_later()
-
-
-def _close_the_oldest() -> None:
-    """Keep to the bound on views of cells without a name."""
-    nameless = [view for view in _displayed if view.place is not None and not view.place.named]
-    for view in nameless[:-_NAMELESS]:
-        view.close()
 
 
 def _run_id_of(run: object) -> str | None:

@@ -8,12 +8,14 @@ import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import nbformat
 import pytest
+from comm import DummyComm
 from IPython.core.displaypub import CapturingDisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
+from ipywidgets import HBox
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 from traitlets.config import Config
@@ -24,8 +26,10 @@ from locus_nb import (
     LocusError,
     StreamEvent,
     ViewRefusedError,
+    _view,
     _watch,
     emit_sync,
+    events_df,
     get_event_bus,
     reset_event_bus,
     run_context,
@@ -74,7 +78,9 @@ class Page:
 def page(monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
     """An IPython shell in this process, whose outputs are kept, with `watch` imported."""
     monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
-    monkeypatch.setattr(_watch, "NOTEBOOK", Notebook(NOTEBOOK._find_shell))
+    notebook = Notebook(NOTEBOOK._find_shell)
+    monkeypatch.setattr(_watch, "NOTEBOOK", notebook)
+    monkeypatch.setattr(_view, "NOTEBOOK", notebook)
     config = Config()
     config.HistoryManager.enabled = False
     shell = InteractiveShell.instance(config=config)
@@ -91,8 +97,8 @@ def no_views_left() -> Iterator[None]:
     yield
     for sink in tuple(the_pump()._pairs):
         the_pump().detach(sink)
-    _watch._displayed.clear()
-    _watch._made.clear()
+    _view._on_page.clear()
+    _view._made.clear()
 
 
 def readers(run_id: str = "run") -> int:
@@ -109,7 +115,7 @@ def say(count: int = 1, run_id: str = "run", **data: Any) -> None:
 
 
 def static_of(output: dict[str, Any]) -> str:
-    """The html and the text of a static table."""
+    """The html and the text of a picture."""
     assert set(output["data"]) == {"text/html", "text/plain"}
     return "\n".join(output["data"].values())
 
@@ -122,21 +128,21 @@ def test_shows_nothing_unasked(page: Page) -> None:
 
 
 @pytest.mark.parametrize("cell", ["watch('run')", "display(watch('run'))"])
-def test_view_is_a_widget_and_a_static_table(page: Page, cell: str) -> None:
+def test_view_is_a_widget_and_a_picture(page: Page, cell: str) -> None:
     """Displayed, a view is two outputs: the widget with a text beside it, and the table that stays."""
     say(3)
     live, static = page.run(cell)[:2]
     assert set(live["data"]) == {WIDGET, "text/plain"}
-    assert live["data"]["text/plain"].startswith("<LiveTable of run 'run': ")
-    (view,) = _watch._displayed
-    assert view._widget is not None
-    assert live["data"][WIDGET]["model_id"] == view._widget.model_id
-    assert static["transient"] == {"display_id": view._widget.twin}
-    assert f'class="locus-static {view._widget.twin}"' in static["data"]["text/html"]
+    assert live["data"]["text/plain"].startswith("<RunView of run 'run': ")
+    (view,) = _view._on_page
+    assert live["data"][WIDGET]["model_id"] == view.model_id
+    assert live["transient"] == {"display_id": f"{view.twin}-live"}
+    assert static["transient"] == {"display_id": view.twin}
+    assert f'class="locus-static {view.twin}"' in static["data"]["text/html"]
 
 
-def test_static_table_is_brought_up_to_date_after_each_cell_with_news(page: Page) -> None:
-    """At the end of a cell in which rows changed the static table is updated; at no other's."""
+def test_picture_is_brought_up_to_date_after_each_cell_with_news(page: Page) -> None:
+    """At the end of a cell in which rows changed the picture is updated; at no other's."""
     page.run("watch('run')")
     (update,) = page.run("with run_context('run'): emit_sync('agent.think', reasoning_preview='to be seen')")
     assert update["update"]
@@ -147,8 +153,8 @@ def test_static_table_is_brought_up_to_date_after_each_cell_with_news(page: Page
     assert "ended" in static_of(ended)
 
 
-def test_static_table_is_brought_up_to_date_when_a_run_ends_between_cells(page: Page) -> None:
-    """A run that ends in the background, with no cell running, leaves its last rows in the static table."""
+def test_picture_is_brought_up_to_date_when_a_run_ends_between_cells(page: Page) -> None:
+    """A run that ends in the background, with no cell running, leaves its last rows in the picture."""
     page.run("view = watch('run')\nview")
     page["view"]._sink.hear({"kind": "hello", "last_seq": 0})
     say(reasoning_preview="the last word")
@@ -167,7 +173,7 @@ def test_rerun_cell_leaves_one_view_and_one_reader(page: Page) -> None:
         say()
         page.run(cell)
     assert readers() == 1
-    assert len(_watch._displayed) == len(_watch._made) == 1
+    assert len(_view._on_page) == len(_view._made) == 1
     assert page["view"] is not old
     assert page["view"].total == 3
     assert len(the_pump()._pairs) == 1
@@ -192,7 +198,7 @@ def test_edited_cell_ends_the_views_that_it_no_longer_makes(page: Page) -> None:
     assert (readers(), get_event_bus().stats()["global_subscribers"]) == (2, 0)
     page.run("'no view at all'", name="first")
     assert readers() == 1
-    assert len(_watch._displayed) == len(the_pump()._pairs) == 1
+    assert len(_view._on_page) == len(the_pump()._pairs) == 1
 
 
 def test_view_made_by_a_background_task_takes_no_other_cell_s_place(page: Page) -> None:
@@ -233,7 +239,7 @@ def test_cells_without_a_name_keep_the_newest_views(page: Page) -> None:
     del vars(page.shell)["kernel"]
     for n in range(25):
         page.shell.run_cell(f"view = watch('run')\nview  # {n}", store_history=True).raise_error()
-    assert readers() == len(_watch._displayed) == 20
+    assert readers() == len(_view._on_page) == 20
 
 
 def test_view_that_was_never_displayed_ends_with_its_last_reference(page: Page) -> None:
@@ -246,7 +252,7 @@ def test_view_that_was_never_displayed_ends_with_its_last_reference(page: Page) 
     with watch() as last:
         assert the_pump().flush(GRACE_S)
         assert get_event_bus().stats()["global_subscribers"] == 1
-        assert last._widget is None
+        assert last.comm is None
         assert [*the_pump()._pairs] == [last._sink]
     assert page.outputs == []
 
@@ -259,14 +265,14 @@ def test_displayed_view_lives_without_a_reference(page: Page) -> None:
     assert "to be seen" in static_of(update)
 
 
-def test_closed_view_is_displayed_as_a_static_table(page: Page) -> None:
+def test_closed_view_is_displayed_as_a_picture(page: Page) -> None:
     """Displayed after its close, a view is the table of what it had, without a widget."""
     page.run(
         "with watch('run') as view, run_context('run'): emit_sync('agent.think', reasoning_preview='it was')"
     )
     (static,) = page.run("view")[:1]
     assert "it was" in static_of(static)
-    assert page["view"]._widget is None
+    assert page["view"].comm is None
 
 
 def test_history_comes_first() -> None:
@@ -355,22 +361,44 @@ def test_one_view_too_many_is_refused() -> None:
         pass
 
 
-def test_close_leaves_the_static_table_up_to_date_and_no_reader(page: Page) -> None:
-    """Closing, also twice, ends the subscription and the widget; the table keeps all that was published."""
+@pytest.mark.parametrize("way", ["close", "freeze"])
+def test_frozen_view_leaves_one_picture_and_no_reader(page: Page, way: str) -> None:
+    """Frozen or closed, also twice, a view is one picture of all that was published, and no widget any more."""
     page.run("view = watch('run')\nview")
+    view = page["view"]
     with run_context("run"):
         emit_sync("agent.think", reasoning_preview="just before")
-    page["view"].close()
-    page["view"].close()
-    assert "just before" in static_of(page.outputs[-1])
-    assert readers() == 0
-    assert page["view"]._widget.comm is None
-    assert not _watch._displayed
     shown = len(page.outputs)
+    getattr(view, way)()
+    getattr(view, way)()
+    picture, gone = page.outputs[shown:]
+    assert picture["transient"] == {"display_id": f"{view.twin}-live"}
+    assert "just before" in static_of(picture)
+    assert view.twin not in static_of(picture)
+    assert gone["transient"] == {"display_id": view.twin}
+    assert static_of(gone) == '<div class="locus-static-gone"></div>\n'
+    assert picture["update"]
+    assert gone["update"]
+    assert readers() == 0
+    assert view.comm is None
+    assert not _view._on_page
     with run_context("run"):
         emit_sync("agent.think")
+    assert page.run("1") == []
+    (again,) = page.run("view")
+    assert static_of(again) == static_of(picture)
+
+
+def test_view_goes_on_after_its_run_has_ended(page: Page) -> None:
+    """A run's end freezes nothing: the widget stays, and Python still hears what is selected in it."""
+    page.run("view = watch('run')\nview")
+    view = page["view"]
+    say()
+    get_event_bus().close_stream_nowait("run")
     page.run("1")
-    assert len(page.outputs) == shown
+    assert view.comm is not None
+    view._hear(said(selected=[1]))
+    assert len(view.selected_df) == 1
 
 
 def test_reset_ends_the_views() -> None:
@@ -394,9 +422,7 @@ def test_views_of_two_buses_do_not_mix() -> None:
 
 
 @pytest.mark.parametrize("run", ["'run'", ""])
-def test_static_table_is_brought_up_to_date_at_a_run_s_end_though_no_page_speaks(
-    page: Page, run: str
-) -> None:
+def test_picture_is_brought_up_to_date_at_a_run_s_end_though_no_page_speaks(page: Page, run: str) -> None:
     """A run that ends long after the last cell, unseen by any page, leaves its end in the table; also of all runs."""
     page.run(f"view = watch({run})\nview")
     page["view"]._sink._clock = lambda: time.monotonic() + 60
@@ -419,13 +445,13 @@ def test_close_counts_what_it_leaves_behind(page: Page, monkeypatch: pytest.Monk
     view.close()
     view.close()
     assert (view.total, view.missing) == (0, 3_000)
-    assert "3,000 events missing" in static_of(page.outputs[-1])
+    assert "3,000 events missing" in static_of(page.outputs[-2])
 
 
 def test_table_that_could_not_be_finished_in_time_is_finished_later(
     page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the end of a cell cannot wait for all its rows, the static table gets them when they are there."""
+    """Where the end of a cell cannot wait for all its rows, the picture gets them when they are there."""
     page.run("view = watch('run')\nview")
     with monkeypatch.context() as patched:
         patched.setattr(the_pump(), "flush", lambda: False)
@@ -448,40 +474,41 @@ def test_broken_view_does_not_stop_others(monkeypatch: pytest.MonkeyPatch) -> No
         assert other.total == 2
         assert readers() == 1
         assert (broken.status, other.status) == ("failed", "live")
-        assert "failed" in broken._repr_mimebundle_()["text/html"]
+        assert "failed" in broken._repr_mimebundle_()[0]["text/html"]
 
 
 def test_secrets_do_not_leave(page: Page) -> None:
-    """No secret of a payload gets into rows, the static table, or the widget's state."""
+    """No secret of a payload gets into rows, the picture, or the widget's state."""
     page.run("view = watch('run')\nview")
     sent: list[bytes] = []
     page["view"]._sink._send = lambda _, buffers: sent.extend(buffers)
     say(output_preview=f"use {SECRET}", api_key="hush-hush", headers={"Authorization": f"Bearer {SECRET}"})
     page.run("1")
     everything = b"".join(sent).decode() + json.dumps([output["data"] for output in page.outputs])
-    everything += json.dumps(page["view"]._widget.get_state(), default=str)
+    everything += json.dumps(page["view"].get_state(), default=str)
     assert "[redacted]" in b"".join(sent).decode()
     assert SECRET not in everything
     assert "hush-hush" not in everything
 
 
 def test_hostile_text_stays_text(page: Page) -> None:
-    """Markup in a run id, an event type or a payload is escaped in the static table."""
+    """Markup in a run id, an event type or a payload is escaped in the picture."""
     page.run("view = watch()\nview")
     get_event_bus().publish_nowait(StreamEvent(f"run {HOSTILE}", f"type {HOSTILE}", {"preview": HOSTILE}))
     (update,) = page.run("1")
     assert "<img" not in update["data"]["text/html"]
     assert "<script" not in update["data"]["text/html"]
-    assert update["data"]["text/html"].count("&lt;img") == 3
+    assert update["data"]["text/html"].count("&lt;img") == 4
 
 
-def test_only_run_and_twin_are_synced(page: Page) -> None:
-    """Rows are messages, never state: what a notebook saves of the widget is its code and two names."""
+def test_only_three_names_are_synced(page: Page) -> None:
+    """Rows are messages, never state: what a notebook saves of the widget is its code and three names."""
     page.run("view = watch('run')\nview")
     say(50, text="not to be saved")
-    state = page["view"]._widget.get_state()
-    assert (state["run"], state["twin"]) == ("run", page["view"]._widget.twin)
+    state = page["view"].get_state()
+    assert (state["view"], state["run"], state["twin"]) == ("run", "run", page["view"].twin)
     assert {name for name in state if not name.startswith("_")} <= {
+        "view",
         "run",
         "twin",
         "layout",
@@ -491,16 +518,165 @@ def test_only_run_and_twin_are_synced(page: Page) -> None:
     assert "not to be saved" not in json.dumps(state, default=str)
 
 
+def said(**changes: Any) -> dict[str, Any]:
+    """What the page says of what the user did."""
+    return {"kind": "view", "selected": [], "filter": "", "paused": False, "run": ""} | changes
+
+
+def test_line_is_opened_when_the_view_is_displayed(page: Page) -> None:
+    """A view that is made opens no line and stores no code in the notebook; displayed it does, once."""
+    page.run("view = watch('run')")
+    assert page["view"].comm is None
+    page.run("view")
+    line = page["view"].comm
+    assert line is not None
+    page.run("view")
+    assert page["view"].comm is line
+
+
+def test_view_sits_in_a_box(page: Page) -> None:
+    """In a box of ipywidgets a view is on the page, goes on without another reference, and is sent its rows."""
+    say(3)
+    page.run("from ipywidgets import HBox, Tab\nbox = HBox([watch('run'), Tab([watch()])])")
+    several, one = cast("Any", _view._on_page)
+    assert page["box"].get_state()["children"][0] == f"IPY_MODEL_{one.model_id}"
+    assert one.comm is not None
+    gc.collect()
+    say()
+    assert (one.total, several.total) == (4, 4)
+    assert page.run("1") == []
+    page.run("one = box.children[0]\none.freeze()\none")
+    assert "4 events" in static_of(page.outputs[-1])
+    assert page["box"].get_state()["children"][0] == f"IPY_MODEL_{one.model_id}"
+
+
+def test_closed_view_that_was_on_no_page_is_refused_by_a_box() -> None:
+    """A box cannot show a view that is over; the error says what to do instead."""
+    with watch("run") as view:
+        pass
+    with pytest.raises(ValueError, match="display it by itself"):
+        HBox([view])
+
+
+def test_page_s_messages_are_handled_at_once(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a kernel would hand a page's message to the shell that last published, the view has it not do so."""
+
+    class Line(DummyComm):
+        _reply_subshell_for: Any = None
+
+    monkeypatch.setattr("comm.create_comm", Line)
+    page.run("view = watch('run')\nview")
+    line: Any = page["view"].comm
+    assert isinstance(line, Line)
+    assert line._reply_subshell_for({"any": "data"}, "the default") == "the default"
+
+
+def test_host_that_renders_objects_gets_widget_and_picture() -> None:
+    """Where nothing of IPython displays, the bundle holds the widget and the picture, one of which is shown."""
+    with watch("run") as view:
+        say()
+        data, _ = view._repr_mimebundle_()
+        assert data[WIDGET]["model_id"] == view.model_id
+        assert "locus-static" in data["text/html"]
+        assert "1 event" in data["text/plain"]
+    assert set(view._repr_mimebundle_()[0]) == {"text/html", "text/plain"}
+
+
+def test_selected_rows_are_a_frame() -> None:
+    """What is selected in the page is the frame of exactly these events, as far as their rows are still here."""
+    with watch("run") as view:
+        assert list(view.selected_df.columns) == list(events_df([]).columns)
+        say(5)
+        seqs = [row.seq for row in view._sink.store.newest(5)]
+        view._hear(said(selected=[seqs[3], 10**9, seqs[1]]))
+        assert view.selected_df["seq"].tolist() == [seqs[1], seqs[3]]
+    assert view.selected_df["seq"].tolist() == [seqs[1], seqs[3]]
+
+
+def test_python_knows_and_asks_for_filter_and_pause() -> None:
+    """The filter and the pause are what the page said, or Python asked for, last; asking reaches the page."""
+    with watch("run") as view:
+        sent: list[Any] = []
+        view._sink._send = lambda content, _: sent.append(content["wish"])
+        view._hear({"kind": "hello", "last_seq": 0})
+        view._hear(said(filter="tool:a"))
+        assert (view.filter, view.paused) == ("tool:a", False)
+        view.pause()
+        view.filter = "status:error"
+        assert (view.filter, view.paused) == ("status:error", True)
+        assert the_pump().flush(GRACE_S)
+        assert sent[-1] == {"n": 2, "filter": "status:error", "paused": True}
+        view.resume()
+        assert not view.paused
+        say(2)
+        assert view.total == 2
+        view._hear(said(filter="typed", paused=True))
+        assert (view.filter, view.paused) == ("typed", True)
+
+
+@pytest.mark.parametrize("odd, error", [(None, TypeError), (5, TypeError), ("x" * 10_001, ValueError)])
+def test_filter_that_is_none_is_refused(odd: Any, error: type[Exception]) -> None:
+    """A filter is a text of bounded length; anything else is an error, and asks for nothing."""
+    with watch("run") as view:
+        with pytest.raises(error, match="filter"):
+            view.filter = odd
+        assert (view.filter, view._sink.wish) == ("", None)
+
+
+def test_selection_is_told_to_those_who_asked(caplog: pytest.LogCaptureFixture) -> None:
+    """A callback is called when the selection changes, until it is ended; one that raises is logged once."""
+    with watch("run") as view:
+        told: list[object] = []
+
+        def fail(_view: object) -> None:
+            raise RuntimeError("no good")
+
+        view.on_selection(fail)
+        end = view.on_selection(told.append)
+        view._hear(said(selected=[1]))
+        view._hear(said(selected=[1], filter="other"))
+        view._hear(said(selected=[2, "odd"]))
+        view._hear(said())
+        assert told == [view, view]
+        end()
+        end()
+        view._hear(said(selected=[3]))
+        assert len(told) == 2
+        assert [record.message for record in caplog.records] == [
+            "locus_nb called a view's on_selection callback, which failed"
+        ]
+
+
+def test_message_of_the_page_reaches_the_view(page: Page) -> None:
+    """What comes over the line is heard, whatever thread the kernel handles it in."""
+    page.run("view = watch('run')\nview")
+    message = {"content": {"data": {"method": "custom", "content": said(filter="heard")}}, "buffers": []}
+    in_threads(lambda: page["view"]._handle_msg(message))
+    assert page["view"].filter == "heard"
+
+
+def test_runs_that_were_there_before_have_names() -> None:
+    """A view of all runs knows the names and ends of runs that were opened before it began."""
+    bus = EventBus()
+    bus.open_stream_nowait("run", name="first try")
+    put(bus, [1])
+    bus.close_stream_nowait("run")
+    with watch(bus=bus) as view:
+        assert the_pump().flush(GRACE_S)
+        (tally,) = view._sink.tallies.newest()
+        assert (tally.name, tally.status, tally.events) == ("first try", "ok", 1)
+
+
 def test_works_without_a_notebook() -> None:
     """In a script a view counts and can be printed; it is no cell's, so nothing replaces it."""
     with watch("run") as one, watch("run") as two:
         say(3)
         assert one.total == two.total == 3
-        assert repr(one) == "<LiveTable of run 'run': live, 3 events, 0 missing>"
-        assert "3 events" in one._repr_mimebundle_()["text/plain"]
+        assert repr(one) == "<RunView of run 'run': live, 3 events, 0 missing>"
+        assert "3 events" in one._repr_mimebundle_()[0]["text/plain"]
     with watch() as all_runs:
-        assert repr(all_runs).startswith("<LiveTable of all runs: live")
-    assert not _watch._made
+        assert repr(all_runs).startswith("<RunsView of all runs: live")
+    assert not _view._made
 
 
 def test_views_may_be_made_and_closed_in_threads(page: Page) -> None:
@@ -591,11 +767,13 @@ def tables(executed: nbformat.NotebookNode, cell: int) -> list[str]:
     return [output.data["text/html"] for output in executed.cells[cell].outputs if "text/html" in output.data]
 
 
-def test_executed_notebook_keeps_a_static_table(executed: nbformat.NotebookNode) -> None:
+def test_executed_notebook_keeps_a_picture(executed: nbformat.NotebookNode) -> None:
     """Where no page is, nbclient's notebook holds one table per view, with the whole run, ended."""
     (table,) = tables(executed, 0)
-    assert "ended · 11 events" in table
-    assert table.count("<tr ") == 11
+    assert "ended · ok · " in table
+    assert "2 model calls · 1 tool call" in table
+    assert "· 11 events" in table
+    assert table.count("<tr ") == 6
     for event_type in ("agent.model.started", "agent.tool.started", "agent.terminate"):
         assert f"<td>{event_type}</td>" in table
     outputs = executed.cells[0].outputs
@@ -633,7 +811,7 @@ def test_converted_notebook_shows_the_table_without_a_network(
     file = tmp_path / "notebook.html"
     file.write_text(html)
     tab = chromium.tab(file.as_uri(), offline=True)
-    tab.wait("() => document.querySelectorAll('.locus-static tbody tr').length === 24")
+    tab.wait("() => document.querySelectorAll('.locus-static tbody tr').length === 16")
     seen = tab.evaluate(
         "() => [...document.querySelectorAll('.locus-static')].map((table) => table.checkVisibility())"
     )

@@ -1,0 +1,82 @@
+"""How texts, times and counts read in a static picture: harmless, short, of one line."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from html import escape
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_BLANKS = re.compile(r"\s+")
+# Controls, lone surrogates, marks without a width, and those that turn the direction of the text around them.
+_HARMFUL = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff\ufffe\uffff]"
+)
+# As many of them on one letter as any language needs.
+_STACKED = re.compile(
+    "([\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]{4})"
+    "[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+"
+)
+_SECOND, _MINUTE, _HOUR = 1_000, 60_000, 3_600_000
+
+
+def clean(text: str, limit: int) -> str:
+    """Give one harmless line of at most `limit` characters; a cut one ends in an ellipsis."""
+    # Cut first, generously, so that a huge text costs no more than a long one.
+    line = _BLANKS.sub(" ", text[: 4 * limit]).strip()
+    return cut(_STACKED.sub(r"\1", _HARMFUL.sub("\ufffd", line)), limit)
+
+
+def cut(line: str, limit: int) -> str:
+    """Give at most `limit` characters of a line."""
+    return line if len(line) <= limit else f"{line[: limit - 1]}…"
+
+
+def html(text: str, limit: int) -> str:
+    """Give what `clean` does, escaped, also for an attribute."""
+    return escape(clean(text, limit))
+
+
+def clock(time_ms: float) -> str:
+    """Give the time of day in UTC, to the millisecond."""
+    moment = _moment(time_ms)
+    return moment.strftime("%H:%M:%S.") + f"{moment.microsecond // 1000:03}" if moment else "-"
+
+
+def day(time_ms: float) -> str:
+    """Give the date in UTC."""
+    moment = _moment(time_ms)
+    return moment.date().isoformat() if moment else "-"
+
+
+def duration(ms: float) -> str:
+    """Give milliseconds in the unit that suits them, to about three digits.
+
+    Example:
+        >>> [duration(ms) for ms in (0.25, 12.34, 250, 1500, 83_000, 7_260_000)]
+        ['0.25 ms', '12.3 ms', '250 ms', '1.5 s', '1 min 23 s', '2 h 1 min']
+    """
+    if ms < _SECOND:
+        return f"{ms:.3g} ms" if ms < _SECOND - 1 else "1 s"
+    if ms < _MINUTE:
+        return f"{ms / _SECOND:.3g} s"
+    if ms < _HOUR:
+        return _two(ms, _MINUTE, "min", _SECOND, "s")
+    return _two(ms, _HOUR, "h", _MINUTE, "min")
+
+
+def counted(number: int, noun: str) -> str:
+    """Give a number with its noun."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _two(ms: float, large: int, name: str, small: int, small_name: str) -> str:
+    whole, rest = divmod(int(ms), large)
+    return f"{whole:,} {name} {rest // small} {small_name}" if rest >= small else f"{whole:,} {name}"
+
+
+def _moment(time_ms: float) -> datetime | None:
+    try:
+        return _EPOCH + timedelta(milliseconds=time_ms)
+    except (OverflowError, ValueError):
+        return None

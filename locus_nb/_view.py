@@ -1,0 +1,293 @@
+"""What every live view is: a widget in the page, and the picture that stays where no widget can be."""
+
+from __future__ import annotations
+
+import weakref
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, Self, cast
+from uuid import uuid4
+
+import anywidget
+import traitlets
+
+from locus_nb._notebook import NOTEBOOK
+from locus_nb._pump import the_pump
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from locus_nb._notebook import Place
+
+_STATIC = Path(__file__).parent / "static"
+_BUNDLE = "live"
+
+# So many views of cells without a name live at one time: where cells have none, a cell that was edited or that
+# no page has shown cannot be told from another one.
+_NAMELESS = 20
+
+# What takes the place of the second picture when a view is frozen; the picture's style hides it.
+_NOTHING = {"text/html": '<div class="locus-static-gone"></div>', "text/plain": ""}
+
+# The views that were put on a page: they live until they are stopped. Others live as long as somebody holds them.
+_on_page: dict[View, None] = {}
+
+# The views that were made in a cell, by place.
+_made: weakref.WeakValueDictionary[Place, View] = weakref.WeakValueDictionary()
+
+
+class PageSink(Protocol):
+    """What a view needs of its sink, besides what the pump does."""
+
+    @property
+    def greeted(self) -> bool:
+        """Whether a page has said hello."""
+        ...
+
+    def hear(self, content: object) -> None:
+        """Take a message of the page's. Any thread."""
+        ...
+
+    def expect_page(self) -> None:
+        """Have everything sent that a new page needs. Any thread."""
+        ...
+
+    def rest_soon(self) -> None:
+        """Have the view refreshed when all that is there is worked off. Any thread."""
+        ...
+
+
+def take_place() -> Place | None:
+    """Give the place in the notebook at which a view is made; the one that was made there before is stopped."""
+    if not NOTEBOOK.connect():
+        return None
+    NOTEBOOK.on_cell_end(_end_cell)
+    place = NOTEBOOK.place()
+    before = None if place is None else _made.get(place)
+    if place is not None and before is not None and (place.named or before.was_seen):
+        before.stop()
+    return place
+
+
+class View(anywidget.AnyWidget):
+    """A live view: an ordinary widget, shown when it is displayed or sits in a box that is.
+
+    Until then there is nothing of it in the page or the notebook, and it ends with its last reference. In a
+    notebook it is two outputs: the widget, and a static picture that the page hides while the widget lives,
+    brought up to date after each cell, and when a run ends. The picture is what a saved notebook shows, and
+    nbconvert, and a page without the kernel. In a box a view is the widget alone: what stays of that one is
+    the picture of `freeze` and a `display` after it, or of a `dashboard`.
+
+    A context manager: leaving it closes the view. Its methods may be called from any thread. Only what does
+    not change is a trait; all else travels as messages, which a notebook does not save.
+
+    Args:
+        view: Which of its views the page is to make.
+        run: The run that is shown; empty for all.
+        sink: Where its messages come from and go to.
+        place: What `take_place` gave.
+    """
+
+    _esm = traitlets.Unicode().tag(sync=True)
+    _css = traitlets.Unicode().tag(sync=True)
+    view = traitlets.Unicode().tag(sync=True)
+    run = traitlets.Unicode().tag(sync=True)
+    twin = traitlets.Unicode().tag(sync=True)
+
+    def __init__(self, *, view: str, run: str, sink: PageSink, place: Place | None) -> None:
+        self.place = place
+        self._page_sink = sink
+        self._model_id: str | None = None
+        self._stopped = self._frozen = self._wanted = False
+        # What the picture in the notebook says; empty while there is none.
+        self._written: tuple[object, ...] = ()
+        if place is not None:
+            _made[place] = self
+        twin = f"locus-nb-twin-{uuid4().hex[:12]}"
+        super().__init__(view=view, run=run, twin=twin, _esm=_asset("js"), _css=_asset("css"))
+        me = weakref.ref(self)
+
+        def on_message(_widget: object, content: object, _buffers: object) -> None:
+            view = me()
+            if view is not None:
+                view._hear(content)  # noqa: SLF001 - this view's own
+
+        cast("Any", self).on_msg(on_message)
+
+    @property
+    def model_id(self) -> str:
+        """The name of its line to the page, which is opened for it: who asks puts the view on a page.
+
+        Raises:
+            ValueError: The view is closed and was on no page.
+        """
+        if self.comm is None and not self._stopped:
+            self._wanted = True
+            self.open()
+            _on_page[self] = None
+            _close_the_oldest()
+            self._page_sink.expect_page()
+            the_pump().wake()
+        if self.comm is not None:
+            return cast("Any", self.comm).comm_id
+        if self._model_id is None:
+            raise ValueError(
+                f"{self!r} is closed, so no box can show it: display it by itself, or watch() anew"
+            )
+        return self._model_id
+
+    def open(self) -> None:
+        """Open the line to the page, once it is wanted; a widget that is just made does not need one.
+
+        ipykernel 7.4 hands a message to the shell that last published on this line, which for a widget
+        with a pump waits until a blocking cell ends. Earlier and later ones may not have the attribute.
+        """
+        if not self._wanted:
+            return
+        super().open()
+        comm: Any = self.comm
+        if hasattr(comm, "_reply_subshell_for"):
+            comm._reply_subshell_for = _keep_subshell  # noqa: SLF001 - there is no public way
+
+    @property
+    def was_seen(self) -> bool:
+        """Whether a page has shown it."""
+        return self._page_sink.greeted
+
+    def freeze(self) -> None:
+        """Stop following, and leave a picture instead of the widget: self-contained html without script, and text.
+
+        The picture holds all that was published before; a frozen view that is displayed shows it again. Waits
+        while there is progress; what the view still has not taken in is counted as missing. Idempotent.
+        """
+        before: tuple[object, ...] = ()
+        while not self._stopped and not the_pump().flush() and self._news() != before:
+            before = self._news()
+        self.stop()
+        if self._frozen or not self._written:
+            return
+        self._frozen = True
+        self._written = ()
+        update = _ipython().update_display
+        update(self._picture(""), display_id=self._live_id, raw=True)
+        update(_NOTHING, display_id=self.twin, raw=True)
+
+    def close(self) -> None:
+        """Freeze the view. Idempotent."""
+        self.freeze()
+
+    def stop(self) -> None:
+        """Stop following at once, and leave the picture as it was last written. Idempotent."""
+        self._stopped = True
+        _on_page.pop(self, None)
+        self._leave()
+        self._close_line()
+
+    def refresh(self) -> None:
+        """Bring the picture in the notebook up to date, if there is one and there is news."""
+        written = self._news()
+        if self._written and written != self._written:
+            self._written = written
+            _ipython().update_display(self._picture(self.twin), display_id=self.twin, raw=True)
+
+    def refresh_later(self) -> None:
+        """Refresh when all that was published so far is worked off."""
+        self._page_sink.rest_soon()
+        the_pump().wake()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        # Not by close(), which waits.
+        self._close_line()
+
+    def _ipython_display_(self) -> None:
+        display = _ipython().display
+        if self._stopped:
+            display(self._picture(""), raw=True)
+            return
+        data, metadata = self._widget_bundle()
+        display({**data, "text/plain": repr(self)}, metadata=metadata, raw=True, display_id=self._live_id)
+        self._written = self._news()
+        display(self._picture(self.twin), display_id=self.twin, raw=True)
+
+    def _repr_mimebundle_(self, **_which: object) -> tuple[dict[str, Any], dict[str, Any]]:
+        # For those that render objects themselves; IPython calls _ipython_display_.
+        if self._stopped:
+            return dict(self._picture("")), {}
+        data, metadata = self._widget_bundle()
+        return {**data, **self._picture(self.twin)}, metadata
+
+    def _widget_bundle(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        bundle = cast("Any", super())._repr_mimebundle_()
+        return cast("Any", bundle if isinstance(bundle, tuple) else (bundle, {}))
+
+    @property
+    def _live_id(self) -> str:
+        return f"{self.twin}-live"
+
+    def _close_line(self) -> None:
+        super().close()
+        # ipywidgets takes it away with the line, but a closed view still has a picture.
+        vars(self).pop("_repr_mimebundle_", None)
+
+    def _hear(self, content: object) -> None:
+        self._page_sink.hear(content)
+        the_pump().wake()
+
+    def _rest(self) -> None:
+        """Refresh between cells; while one runs, its end does it."""
+        if not NOTEBOOK.is_busy():
+            self.refresh()
+
+    def _leave(self) -> None:
+        """Let go of whatever is followed; once or more often."""
+        raise NotImplementedError
+
+    def _news(self) -> tuple[object, ...]:
+        """Something that changes whenever the picture would; never empty."""
+        raise NotImplementedError
+
+    def _picture(self, css_class: str) -> dict[str, str]:
+        """The view as `text/html` with this class, and as `text/plain`."""
+        raise NotImplementedError
+
+
+@cache
+def _asset(suffix: str) -> str:
+    # anywidget would read a path for each widget, and hold every widget for as long as the class.
+    return (_STATIC / f"{_BUNDLE}.{suffix}").read_text("utf-8")
+
+
+def _keep_subshell(_data: object, default: object) -> object:
+    return default
+
+
+def _ipython() -> Any:
+    from IPython import display  # noqa: PLC0415 - only who shows something needs it
+
+    return display
+
+
+def _end_cell() -> None:
+    for place, view in tuple(_made.items()):
+        if NOTEBOOK.is_left_over(place):
+            view.stop()
+    through = not _on_page or the_pump().flush()
+    for view in tuple(_on_page):
+        view.refresh()
+        if not through:
+            view.refresh_later()
+
+
+def _close_the_oldest() -> None:
+    """Keep to the bound on views of cells without a name."""
+    nameless = [view for view in _on_page if view.place is not None and not view.place.named]
+    for view in nameless[:-_NAMELESS]:
+        view.close()
