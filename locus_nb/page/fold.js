@@ -49,6 +49,11 @@ export class Fold {
     this.scanned = store.dropped + store.rows.length;
   }
 
+  /** The items as they are now, in a list that stays as it is. What is folded into them goes on changing. */
+  snapshot() {
+    return { items: [...this.items], dropped: 0, log: [], logged: 0, rebuilds: 0, floor: 0 };
+  }
+
   #restart() {
     this.edits = this.store.edits;
     this.floor = this.store.floor;

@@ -99,3 +99,14 @@ export function isRow(value) {
     [value[12], value[14], value[16], value[17]].every(isAmount)
   );
 }
+
+/**
+ * How long something took, in milliseconds; null for what has no length or has not ended.
+ *
+ * @param {Row} item
+ * @param {Row | null} end
+ */
+export function lengthOf(item, end) {
+  if (end === null) return item.phase === "start" ? null : item.duration;
+  return end.duration ?? Math.max(0, end.time - item.time);
+}

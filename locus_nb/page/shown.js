@@ -3,12 +3,13 @@
 /** @import { Fold } from "./fold.js" */
 /** @import { Row } from "./row.js" */
 /** @typedef {(item: Row) => boolean} Test */
+/** @typedef {Pick<Fold, "items" | "dropped" | "log" | "logged" | "rebuilds" | "floor">} Items a fold, or what one was */
 
 import { lowerBound } from "./store.js";
 
 /** The items of a fold that pass a test, ascending by seq; brought up to date by `update`. */
 export class Shown {
-  /** @param {Fold} fold */
+  /** @param {Items} fold */
   constructor(fold) {
     this.fold = fold;
     /** @type {Row[]} not to be changed; the fold's own array while everything passes */

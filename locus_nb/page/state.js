@@ -1,6 +1,7 @@
 /** What a user has set in one view. It stays in the page; Python is told, and may wish for some of it. */
 
 /** @import { Row } from "./row.js" */
+/** @import { Order } from "./sort.js" */
 /** @typedef {"table" | "timeline" | "tree"} TabName */
 
 /** The state of one view. `changed` is called after every change. */
@@ -9,8 +10,8 @@ export class ViewState {
   tab = "table";
   /** The filter as the user typed it; see `query.js`. */
   filter = "";
-  /** @type {Set<string>} event types that the chips have switched off */
-  hidden = new Set();
+  /** @type {Order | null} null for ascending by seq */
+  order = null;
   /** The run that is followed in a view of all runs; "" for all. */
   run = "";
   /** The newest seq that is shown while paused; Infinity when not. */
@@ -31,7 +32,21 @@ export class ViewState {
     return Number.isFinite(this.until);
   }
 
-  /** @param {Partial<Omit<ViewState, "changed" | "paused" | "set">>} changes */
+  /** @type {[first: number, last: number] | null} the seqs at the ends of a selected range */
+  get range() {
+    const { selected, anchor } = this;
+    if (!selected || !anchor || selected === anchor) return null;
+    return [Math.min(selected.seq, anchor.seq), Math.max(selected.seq, anchor.seq)];
+  }
+
+  /** @param {Row} item */
+  isSelected(item) {
+    if (item === this.selected) return true;
+    const { range } = this;
+    return range !== null && range[0] <= item.seq && item.seq <= range[1];
+  }
+
+  /** @param {Partial<Omit<ViewState, "changed" | "paused" | "range" | "set" | "isSelected">>} changes */
   set(changes) {
     Object.assign(this, changes);
     this.changed();

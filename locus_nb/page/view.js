@@ -1,6 +1,7 @@
 /** One view of a widget in one output. */
 
 /** @import { Link, Model } from "./link.js" */
+/** @import { State } from "./query.js" */
 /** @import { Row } from "./row.js" */
 /** @import { TabName } from "./state.js" */
 /**
@@ -14,17 +15,41 @@
  */
 
 import { element, setText } from "./dom.js";
+import { Drawer } from "./drawer.js";
+import { counted, formatDuration } from "./format.js";
+import { Header } from "./header.js";
+import { Query } from "./query.js";
+import { lengthOf } from "./row.js";
 import { Shown } from "./shown.js";
 import { ViewState } from "./state.js";
+import { lowerBound } from "./store.js";
 import { Table } from "./table.js";
+import { Tabs } from "./tabs.js";
+import { Toolbar } from "./toolbar.js";
 
-/** A view. Draws at most once a frame, and only after something changed. */
+const GROW_MS = 250;
+const MAX_TOLD = 10_000;
+
+/** A view. Draws at most once a frame, and only after something changed or while something grows. */
 export class View {
-  state = new ViewState(() => this.schedule());
   over = new AbortController();
-  note = element("div", "note", { role: "status" });
-  twin = document.createElement("style");
+  state = new ViewState(() => this.#changed());
+  /** @type {import("./shown.js").Test | null} */
+  test = null;
+  /** @type {unknown[]} what `query` and `test` were made of */
+  testKey = [];
+  query = new Query("", this);
   frame = 0;
+  timer = 0;
+  inSight = true;
+  /** What was asked for by Python, up to which it has been done. */
+  wished = 0;
+  /** @type {string} the last that Python was told */
+  told = JSON.stringify({ selected: [], filter: "", paused: false, run: "" });
+  /** Since when it is paused, in Unix milliseconds, and after how many rows. */
+  stopped = { at: 0, rows: 0 };
+  /** @type {Map<Row, { chars: number, chunk: Row | null, chunks: number }>} what was streaming when it was paused */
+  streaming = new Map();
 
   /**
    * @param {Link} link
@@ -34,37 +59,61 @@ export class View {
   constructor(link, model, el) {
     this.link = link;
     this.model = model;
-    this.shown = new Shown(link.fold);
+    /** What there is to show: everything, or all there was when the view was paused. */
+    this.base = /** @type {import("./shown.js").Items} */ (link.fold);
+    this.shown = new Shown(this.base);
+    this.header = new Header(this);
+    this.toolbar = new Toolbar(this);
+    this.drawer = new Drawer(this);
     /** @type {Record<TabName, Tab | null>} */
     this.tabs = { table: new Table(this), timeline: null, tree: null };
-    this.root = element(
-      "div",
-      "",
-      {},
-      this.twin,
-      .../** @type {Tab[]} */ (Object.values(this.tabs).filter(Boolean)).map(({ node }) => node),
-      this.note,
-    );
+    /** @type {Tab | null} the list of runs, beside the tabs of a view of all runs */
+    this.runs = null;
+    this.tabBar = new Tabs(this);
+    this.note = element("div", "note", { role: "status" });
+    this.twin = document.createElement("style");
+    this.root = this.#build();
     el.replaceChildren(this.root);
-    link.views.add(this.schedule);
-    for (const trait of /** @type {const} */ (["run", "twin"])) model.on(`change:${trait}`, this.schedule);
+    this.#listen();
     this.schedule();
   }
 
-  /** Ends with the view: for listeners. */
-  get signal() {
-    return this.over.signal;
+  #build() {
+    const { toolbar } = this;
+    toolbar.tools.prepend(this.tabBar.node);
+    const body = element("div", "split", {}, ...(this.runs ? [this.runs.node] : []), this.tabBar.panel);
+    const tools = [toolbar.tools, toolbar.hint, toolbar.chips];
+    return element("div", "", {}, this.twin, this.header.node, ...tools, body, this.drawer.node, this.note);
+  }
+
+  #listen() {
+    const { signal } = this;
+    this.link.views.add(this.schedule);
+    for (const trait of TRAITS) this.model.on(`change:${trait}`, this.schedule);
+    this.root.addEventListener("keydown", (event) => this.#keyed(event), { signal });
+    document.addEventListener("visibilitychange", this.schedule, { signal });
+    this.sights = new IntersectionObserver((entries) => {
+      this.inSight = entries.at(-1)?.isIntersecting ?? true;
+      if (this.inSight) this.schedule();
+    });
+    this.sights.observe(this.root);
   }
 
   stop = () => {
     this.over.abort();
     cancelAnimationFrame(this.frame);
+    clearTimeout(this.timer);
+    this.sights?.disconnect();
     this.link.views.delete(this.schedule);
-    for (const tab of Object.values(this.tabs)) tab?.stop();
-    for (const trait of /** @type {const} */ (["run", "twin"]))
-      this.model.off(`change:${trait}`, this.schedule);
+    for (const part of [...Object.values(this.tabs), this.runs, this.drawer]) part?.stop();
+    for (const trait of TRAITS) this.model.off(`change:${trait}`, this.schedule);
     this.root.remove();
   };
+
+  /** Ends with the view: for listeners. */
+  get signal() {
+    return this.over.signal;
+  }
 
   /** Draws with the next frame. */
   schedule = () => {
@@ -76,6 +125,26 @@ export class View {
   };
 
   /**
+   * Draws again within that time, if the view can be seen.
+   *
+   * @param {number} ms
+   */
+  soon(ms) {
+    if (this.timer || this.over.signal.aborted || !this.inSight || document.hidden) return;
+    this.timer = window.setTimeout(() => {
+      this.timer = 0;
+      this.schedule();
+    }, ms);
+  }
+
+  // What the parts of the view ask about items.
+
+  /** The run that the view is about: "" for all. */
+  get followed() {
+    return this.model.get("run") || this.state.run;
+  }
+
+  /**
    * The row that ended a span as far as the view shows it: none while paused before it.
    *
    * @param {Row} item
@@ -84,10 +153,110 @@ export class View {
     return item.end && item.end.seq <= this.state.until ? item.end : null;
   }
 
+  /** @param {Row} item */
+  chunkOf(item) {
+    if (!item.chunk) return null;
+    return this.state.paused ? (this.streaming.get(item) ?? null) : item;
+  }
+
+  /**
+   * The event type that an item stands for: that of its end once it has come.
+   *
+   * @param {Row} item
+   */
+  typeOf(item) {
+    return this.endOf(item)?.type ?? item.type;
+  }
+
+  /** @param {string} run */
+  nameOf(run) {
+    return this.link.tallies.get(run)?.name || run;
+  }
+
+  /**
+   * @param {Row} item
+   * @returns {State}
+   */
+  stateOf(item) {
+    const end = this.endOf(item);
+    if (end) return end.status ?? "ok";
+    if (item.phase === "end") return item.status ?? "ok";
+    if (item.phase !== "start") return item.status;
+    return this.#isOver(item.run) ? "open" : "running";
+  }
+
+  /** @param {string} run */
+  #isOver(run) {
+    const { status, tallies } = this.link;
+    const tally = tallies.get(run);
+    const hasEnded = tally !== undefined && tally.status !== "running";
+    if (this.state.paused && hasEnded) return (tally.ended ?? tally.last) <= this.stopped.at;
+    return hasEnded || status === "ended";
+  }
+
+  /**
+   * How long an item took, or has been running for; null for what has no length.
+   *
+   * @param {Row} item
+   */
+  elapsed(item) {
+    const length = lengthOf(item, this.endOf(item));
+    if (length !== null || this.stateOf(item) !== "running") return length;
+    return Math.max(0, this.now() - item.time);
+  }
+
+  /**
+   * One line about an item as it stands.
+   *
+   * @param {Row} item
+   */
+  previewOf(item) {
+    const end = this.endOf(item);
+    if (end) return end.preview || item.preview;
+    const stream = this.chunkOf(item);
+    const words = this.stateOf(item) === "open" ? "never completed · " : "";
+    if (!stream?.chunk) return `${words}${item.preview}`;
+    const seconds = (stream.chunk.time - item.time) / 1000;
+    const rate = seconds > 0 ? ` · ${counted(Math.round(stream.chars / seconds), "").trim()}/s` : "";
+    return `${words}${counted(stream.chars, "character")}${rate} · ${stream.chunk.preview}`;
+  }
+
   /** The time up to which the view shows things, in Unix milliseconds: now, or when it was paused. */
   now() {
-    return this.link.now();
+    return this.state.paused ? this.stopped.at : this.link.now();
   }
+
+  /** How many events have come since the view was paused. */
+  get fresh() {
+    return this.#rowsEver - this.stopped.rows;
+  }
+
+  get #rowsEver() {
+    const { store } = this.link;
+    return store.dropped + store.rows.length;
+  }
+
+  /**
+   * The selected rows, ascending by seq: of each item also its end.
+   *
+   * @param {number} limit
+   */
+  selectedRows(limit) {
+    const { selected, range } = this.state;
+    if (selected === null) return [];
+    let items = [selected];
+    if (range) {
+      const from = lowerBound(this.shown.items, range[0]);
+      items = this.shown.items.slice(
+        from,
+        Math.min(lowerBound(this.shown.items, range[1] + 1), from + limit),
+      );
+    }
+    const rows = items.flatMap((item) => [item, this.endOf(item)]).filter((row) => row !== null);
+    return [...new Set(rows)].sort((a, b) => a.seq - b.seq).slice(0, limit);
+  }
+
+  // What the user does.
 
   /**
    * Makes an item the selected one, or null none; a range if `extend`s from the one before.
@@ -100,9 +269,186 @@ export class View {
     this.state.set({ selected: item, anchor, open: open && item !== null });
   }
 
-  #draw() {
-    if (!this.state.paused) this.shown.update(null);
-    this.tabs[this.state.tab]?.draw();
-    setText(this.note, "");
+  /**
+   * Stops the view where it is, or lets it catch up. The run goes on.
+   *
+   * @param {boolean} on
+   */
+  pause(on) {
+    if (on === this.state.paused) return;
+    const { fold, store } = this.link;
+    const { version } = this.shown;
+    this.stopped = { at: this.link.now(), rows: this.#rowsEver };
+    this.streaming = new Map(
+      (on ? fold.items.filter(({ chunk }) => chunk) : []).map((item) => [item, { ...item }]),
+    );
+    this.base = on ? fold.snapshot() : fold;
+    this.shown = new Shown(this.base);
+    this.shown.version = version + 1;
+    this.testKey = [];
+    this.state.set({ until: on ? (store.rows.at(-1)?.seq ?? 0) : Number.POSITIVE_INFINITY });
   }
+
+  focus() {
+    this.tabs[this.state.tab]?.focus();
+  }
+
+  #changed() {
+    this.schedule();
+  }
+
+  /** @param {KeyboardEvent} event */
+  #keyed(event) {
+    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+    const target = /** @type {Element} */ (event.target);
+    const isTyping = target.matches("input, textarea, select");
+    if (!this.#used(event.key, isTyping, target.matches("button"))) return;
+    // The notebook has uses of its own for these keys.
+    event.preventDefault();
+    event.stopPropagation();
+  }
+
+  /**
+   * @param {string} key
+   * @param {boolean} isTyping
+   * @param {boolean} isButton
+   */
+  #used(key, isTyping, isButton) {
+    if (key === "Escape") return this.#escape();
+    if (isTyping) return false;
+    if (key === "/") this.toolbar.filter.focus();
+    else if (key === " " && !isButton) this.pause(!this.state.paused);
+    else return false;
+    return true;
+  }
+
+  #escape() {
+    const { state } = this;
+    if (state.open && state.selected) this.drawer.close();
+    else if (state.filter) state.set({ filter: "" });
+    else if (state.selected) this.select(null);
+    else return false;
+    return true;
+  }
+
+  // Drawing.
+
+  #draw() {
+    this.#grant();
+    this.#choose();
+    this.header.draw();
+    this.toolbar.draw();
+    this.#drawWidths();
+    this.runs?.draw();
+    this.tabBar.draw();
+    this.tabs[this.state.tab]?.draw();
+    this.drawer.draw();
+    setText(this.note, this.#noteText());
+    this.note.hidden = this.note.textContent === "";
+    setText(this.twin, this.link.heard ? twinRules(this.model.get("twin")) : "");
+    this.#tell();
+    if (this.#grows()) this.soon(GROW_MS);
+  }
+
+  /** Does what Python code asked for, once. */
+  #grant() {
+    const { wish } = this.link;
+    if (wish === null || wish.n <= this.wished) return;
+    this.wished = wish.n;
+    this.state.set({ filter: wish.filter });
+    this.pause(wish.paused);
+  }
+
+  /** Brings the shown items up to date with the filter and with what has come. */
+  #choose() {
+    const { state, link } = this;
+    const run = this.model.get("run") ? "" : state.run;
+    const isOver = (/** @type {{ status: string }} */ { status }) => status !== "running";
+    const ended = this.query.asksState ? [...link.tallies.values()].filter(isOver).length : 0;
+    const key = [state.filter, run, state.paused, ended, this.query.asksState && link.status];
+    if (this.query.text !== state.filter) this.query = new Query(state.filter, this);
+    if (key.some((part, index) => part !== this.testKey[index])) {
+      const { test } = this.query;
+      this.testKey = key;
+      this.test = run
+        ? (item) => item.run === run && (test === null || test(item))
+        : test && ((item) => test(item));
+    }
+    this.shown.update(this.test);
+  }
+
+  #drawWidths() {
+    const { typeWidth, runWidth } = this.toolbar.census;
+    const digits = String(this.link.store.rows.at(-1)?.seq ?? 0).length;
+    const { style, classList } = this.root;
+    style.setProperty("--locus-seq-width", `${Math.max(digits, 4)}ch`);
+    style.setProperty("--locus-type-width", `${Math.min(typeWidth, 44)}ch`);
+    style.setProperty("--locus-run-width", `${Math.min(runWidth, 16)}ch`);
+    classList.toggle("locus-live-one-run", this.followed !== "");
+  }
+
+  /** What to say where no item is shown. */
+  emptyText() {
+    if (this.base.items.length > 0) return "No event matches the filter.";
+    return this.link.status === "ended" ? "Ended without an event." : "Waiting for the first event …";
+  }
+
+  #noteText() {
+    const { store, total, unreadable, unfilled, unreachable, status, last } = this.link;
+    const notes = [];
+    const { range } = this.state;
+    if (range) notes.push(this.#rangeText(range));
+    const caughtUp = store.head >= last && !store.hasGap && unreadable + unfilled === 0;
+    // Let go by this page, or by Python before the page came.
+    const earlier = caughtUp ? Math.max(store.dropped, total - store.rows.length) : store.dropped;
+    if (earlier > 0) notes.push(`${counted(earlier, "earlier event")} no longer kept`);
+    if (status === "failed") notes.push("this view failed and follows no more; the log says why");
+    if (unfilled > 0) notes.push(`${counted(unfilled, "gap")} that the kernel did not fill`);
+    if (unreadable > 0) notes.push(`${counted(unreadable, "unreadable message")} ignored`);
+    if (unreachable) notes.push("the kernel cannot be reached");
+    return notes.join(" · ");
+  }
+
+  /** @param {[first: number, last: number]} range */
+  #rangeText([first, last]) {
+    const { selected, anchor } = this.state;
+    const { items } = this.shown;
+    const between = Math.max(0, lowerBound(items, last) - lowerBound(items, first + 1));
+    const ms = Math.abs((selected?.time ?? 0) - (anchor?.time ?? 0));
+    const rows = between > 0 ? ` · ${counted(between, "row")} in between` : "";
+    return `2 rows selected · ${formatDuration(ms)} between${rows}`;
+  }
+
+  /** Tells Python what the user has done, if something differs from the last time. */
+  #tell() {
+    const { filter, paused, run } = this.state;
+    const selected = this.selectedRows(MAX_TOLD).map(({ seq }) => seq);
+    const told = { selected, filter, paused, run };
+    const text = JSON.stringify(told);
+    if (text === this.told) return;
+    this.told = text;
+    this.link.tell(told);
+  }
+
+  /** Whether something gets longer by time alone. */
+  #grows() {
+    const { link, followed } = this;
+    if (link.status !== "live" || link.unreachable) return false;
+    if (followed) return link.tallies.get(followed)?.status === "running";
+    return [...link.tallies.values()].some(({ status }) => status === "running");
+  }
+}
+
+const TRAITS = /** @type {const} */ (["run", "twin"]);
+
+/**
+ * The rules that hide the static twin of the view while the view is on the page.
+ *
+ * @param {string} twin the twin's class
+ */
+function twinRules(twin) {
+  if (!twin) return "";
+  const name = CSS.escape(twin);
+  // Two rules: a browser that does not know :has() must still follow the first.
+  return `.${name} { display: none !important } .jp-OutputArea-child:has(.${name}) { display: none !important }`;
 }

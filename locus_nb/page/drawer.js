@@ -1,0 +1,154 @@
+/** What is known of the selected item: its facts and its payload, to read and to copy. */
+
+/** @import { Row } from "./row.js" */
+/** @import { View } from "./view.js" */
+
+import { element, setText } from "./dom.js";
+import { count, counted, formatDate, formatDuration, formatTime } from "./format.js";
+import { pandasFor } from "./pandas.js";
+import { SIGNS, WORDS } from "./signs.js";
+
+const COPIED_MS = 1_500;
+const MAX_COPIED = 10_000;
+
+/** A payload with the words over it. */
+class Part {
+  title = element("div", "part-title");
+  text = element("pre", "payload", { tabindex: "0" });
+  node = element("div", "part", {}, this.title, this.text);
+  /** @type {Row | null} */
+  row = null;
+
+  /** @param {Row | null} row */
+  show(row) {
+    this.node.hidden = row === null;
+    if (row === this.row) return;
+    this.row = row;
+    setText(this.title, row ? `#${row.seq} ${row.type} · ${formatTime(row.time)}` : "");
+    setText(this.text, row?.detail ?? "");
+    this.text.setAttribute("aria-label", row ? `Payload of ${row.type}` : "");
+    this.text.scrollTop = 0;
+  }
+}
+
+export class Drawer {
+  seq = element("span", "seq");
+  type = element("strong", "type");
+  sign = element("span", "sign");
+  facts = element("span", "drawer-facts");
+  copied = element("span", "copied", { role: "status" });
+  copying = element("button", "copy", { type: "button", title: "Copy the payload as JSON" }, "Copy");
+  pandas = element("button", "pandas", { type: "button", title: "Copy Python code that gives these events" });
+  closing = element("button", "close", { type: "button", "aria-label": "Close details", title: "Esc" }, "×");
+  parts = [new Part(), new Part()];
+  payloads = element("div", "payloads", {}, ...this.parts.map(({ node }) => node));
+  timer = 0;
+
+  /** @param {View} view */
+  constructor(view) {
+    this.view = view;
+    this.pandas.append("Copy as pandas");
+    const buttons = element("span", "buttons", {}, this.copied, this.copying, this.pandas, this.closing);
+    const head = element("div", "details-head", {}, this.seq, this.sign, this.type, this.facts, buttons);
+    this.node = element("section", "details", { "aria-label": "Event details" }, head, this.payloads);
+    this.node.hidden = true;
+    const { signal } = view;
+    this.copying.addEventListener("click", () => this.#copy(this.#json()), { signal });
+    this.pandas.addEventListener("click", () => this.#copy(this.#pandasCode()), { signal });
+    this.closing.addEventListener("click", () => this.close(), { signal });
+  }
+
+  close() {
+    this.view.state.set({ open: false });
+    this.view.focus();
+  }
+
+  draw() {
+    const { view } = this;
+    const { selected: item, open } = view.state;
+    this.node.hidden = !open || item === null;
+    if (item === null || !open) return;
+    const last = view.endOf(item) ?? view.chunkOf(item)?.chunk ?? null;
+    const state = view.stateOf(item);
+    setText(this.seq, `#${item.seq}`);
+    setText(this.sign, state ? SIGNS[state] : "");
+    this.sign.title = state ? WORDS[state] : "";
+    this.node.dataset["state"] = state ?? "";
+    this.node.dataset["family"] = item.family;
+    setText(this.type, view.typeOf(item));
+    setText(this.facts, this.#factsOf(item).join(" · "));
+    this.parts[0].show(item);
+    this.parts[1].show(last === item ? null : last);
+    this.node.classList.toggle("locus-live-two-parts", !this.parts[1].node.hidden);
+  }
+
+  /** @param {Row} item */
+  #factsOf(item) {
+    const { view } = this;
+    const state = view.stateOf(item);
+    const elapsed = view.elapsed(item);
+    const { inputTokens, outputTokens } = item.used ?? item;
+    const facts = [view.nameOf(item.run), `${formatDate(item.time)} ${formatTime(item.time)}`];
+    if (elapsed !== null) facts.push(formatDuration(elapsed));
+    if (state !== null) facts.push(WORDS[state]);
+    if (item.name) facts.push(item.name);
+    if (item.agent) facts.push(item.agent);
+    if (item.iteration !== null) facts.push(`iteration ${item.iteration}`);
+    if (inputTokens !== null) facts.push(`${count(inputTokens)} + ${counted(outputTokens ?? 0, "token")}`);
+    return facts;
+  }
+
+  /** The payloads that are selected, as a JSON array if there are several. */
+  #json() {
+    const texts = this.view.selectedRows(MAX_COPIED).map(({ detail }) => detail);
+    return texts.length === 1 ? texts[0] : `[\n${texts.join(",\n")}\n]`;
+  }
+
+  #pandasCode() {
+    return pandasFor(this.view.selectedRows(MAX_COPIED), this.view.state.range);
+  }
+
+  /** @param {string} text */
+  async #copy(text) {
+    const isDone = await copyText(text, this.node);
+    if (this.view.signal.aborted) return;
+    setText(this.copied, isDone ? "copied" : "the browser does not allow copying");
+    clearTimeout(this.timer);
+    this.timer = window.setTimeout(() => setText(this.copied, ""), COPIED_MS);
+  }
+
+  stop() {
+    clearTimeout(this.timer);
+  }
+}
+
+/**
+ * @param {string} text
+ * @param {Element} near
+ * @returns {Promise<boolean>} whether it is in the clipboard
+ */
+async function copyText(text, near) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    // Without HTTPS or in a frame that may not, the old way still works.
+    return copyBySelection(text, near);
+  }
+}
+
+/**
+ * @param {string} text
+ * @param {Element} near
+ */
+function copyBySelection(text, near) {
+  const { activeElement } = document;
+  const area = element("textarea", "clipboard", { "aria-hidden": "true", tabindex: "-1" });
+  area.value = text;
+  near.append(area);
+  area.select();
+  const isDone = document.execCommand("copy");
+  area.remove();
+  if (activeElement instanceof HTMLElement) activeElement.focus({ preventScroll: true });
+  return isDone;
+}

@@ -1,0 +1,277 @@
+/**
+ * The filter language.
+ *
+ *     tool:search status:error dur>500 -type:agent.think,rag.* "exact words" word
+ *
+ * All terms must hold, one with a leading "-" must not. Words are looked for in event type, run, preview and
+ * error. What cannot be read as a term is looked for as words.
+ */
+
+/** @import { Row } from "./row.js" */
+/** @import { Test } from "./shown.js" */
+/** @typedef {"ok" | "error" | "interrupted" | "running" | "open" | null} State what a sign stands for; open: it never completed */
+/**
+ * What a test must know of an item besides the item.
+ *
+ * @typedef {object} Sight
+ * @property {(item: Row) => Row | null} endOf
+ * @property {(item: Row) => State} stateOf
+ * @property {(run: string) => string} nameOf
+ */
+/** @typedef {{ start: number, end: number, minus: boolean, key: string, operator: string, value: string }} Term */
+
+import { lengthOf } from "./row.js";
+
+const TERM = /(-?)(?:([a-z]+)(:|<=|>=|<|>|=)("[^"]*"?|[^\s"]*)|("[^"]*"?)|(\S+))/gi;
+const AMOUNT = /^(\d+(?:\.\d+)?|\.\d+)(us|µs|ms|s|m)?$/i;
+const UNITS = new Map([
+  ["us", 0.001],
+  ["µs", 0.001],
+  ["ms", 1],
+  ["s", 1_000],
+  ["m", 60_000],
+]);
+const STATES = ["ok", "error", "interrupted", "running"];
+
+/** @type {Record<string, (left: number, right: number) => boolean>} */
+const COMPARE = {
+  "<": (left, right) => left < right,
+  "<=": (left, right) => left <= right,
+  ">": (left, right) => left > right,
+  ">=": (left, right) => left >= right,
+  "=": (left, right) => left === right,
+  ":": (left, right) => left === right,
+};
+
+/** @type {Record<string, (item: Row, end: Row | null) => number | null>} */
+const AMOUNTS = {
+  dur: lengthOf,
+  tokens: (item) => {
+    const { inputTokens, outputTokens } = item.used ?? item;
+    return inputTokens === null ? null : inputTokens + (outputTokens ?? 0);
+  },
+  iteration: (item) => item.iteration,
+  seq: (item) => item.seq,
+};
+
+/** @type {Record<string, (item: Row, sight: Sight) => string | null>} */
+const TEXTS = {
+  tool: (item) => (item.family === "tool" ? item.name : null),
+  model: (item) => (item.family === "model" ? item.name : null),
+  agent: (item) => item.agent,
+  run: (item, sight) => `${item.run}\n${sight.nameOf(item.run)}`,
+};
+
+const isKey = (/** @type {string} */ key) =>
+  ["type", "status"].includes(key) || key in AMOUNTS || key in TEXTS;
+
+/**
+ * @param {string} text
+ * @returns {Term[]} a key of "" stands for words
+ */
+function termsOf(text) {
+  return [...text.matchAll(TERM)].map((match) => {
+    const [all, minus, name, operator, value, phrase, word] = match;
+    const key = name && isKey(name.toLowerCase()) ? name.toLowerCase() : "";
+    const words = name ? `${name}${operator}${value}` : (phrase ?? word);
+    return {
+      start: match.index,
+      end: match.index + all.length,
+      minus: minus === "-",
+      key,
+      operator: operator ?? "",
+      value: unquoted(key ? value : words),
+    };
+  });
+}
+
+/** @param {string} text */
+const unquoted = (text) => (text.startsWith('"') ? text.slice(1).replace(/"$/, "") : text);
+
+/** @param {string} text */
+const escaped = (text) => text.replace(/[$()*+./?[\\\]^{|}-]/g, "\\$&");
+
+/**
+ * Answers for each text once: there are few types and runs, and many rows.
+ *
+ * @param {(text: string) => boolean} test
+ */
+function remembered(test) {
+  /** @type {Map<string, boolean>} */
+  const known = new Map();
+  return (/** @type {string} */ text) => {
+    const before = known.get(text);
+    if (before !== undefined) return before;
+    if (known.size > 10_000) known.clear();
+    const answer = test(text);
+    known.set(text, answer);
+    return answer;
+  };
+}
+
+/**
+ * @param {string} words
+ * @param {Sight} sight
+ * @returns {Test}
+ */
+function hasWords(words, sight) {
+  // A regular expression spares a lower-case copy of each text.
+  const pattern = new RegExp(escaped(words), "i");
+  const inName = remembered((text) => pattern.test(text));
+  const inRun = remembered((run) => pattern.test(run) || pattern.test(sight.nameOf(run)));
+  const inRow = (/** @type {Row} */ row) =>
+    inName(row.type) || pattern.test(row.preview) || (row.error !== null && pattern.test(row.error));
+  return (item) => {
+    if (inRun(item.run) || inRow(item)) return true;
+    const end = sight.endOf(item);
+    return end !== null && inRow(end);
+  };
+}
+
+/**
+ * @param {string} value names or beginnings of names with * for anything, apart by commas
+ * @param {Sight} sight
+ * @returns {Test}
+ */
+function hasType(value, sight) {
+  const names = value.split(",").filter(Boolean);
+  const parts = names.map((name) => escaped(name).replaceAll("\\*", ".*") + (name.includes("*") ? "$" : ""));
+  const pattern = new RegExp(`^(?:${parts.join("|")})`, "is");
+  const passes = remembered((type) => pattern.test(type));
+  return (item) => passes(sight.endOf(item)?.type ?? item.type);
+}
+
+/**
+ * @param {Term} term
+ * @param {Sight} sight
+ * @returns {Test | null} null for a term that cannot be read
+ */
+function testOf({ key, operator, value }, sight) {
+  if (key === "") return hasWords(value, sight);
+  if (key in AMOUNTS) return hasAmount(key, operator, value, sight);
+  if (![":", "="].includes(operator) || value.replaceAll(",", "") === "") return null;
+  if (key === "type") return hasType(value, sight);
+  if (key === "status") {
+    const wanted = value.toLowerCase().split(",").filter(Boolean);
+    if (!wanted.every((state) => STATES.includes(state))) return null;
+    return (item) => wanted.includes(sight.stateOf(item) ?? "");
+  }
+  const pattern = new RegExp(escaped(value), "i");
+  const passes = remembered((text) => pattern.test(text));
+  return (item) => passes(TEXTS[key](item, sight) ?? "");
+}
+
+/**
+ * @param {string} key
+ * @param {string} operator
+ * @param {string} value
+ * @param {Sight} sight
+ * @returns {Test | null}
+ */
+function hasAmount(key, operator, value, sight) {
+  const [, digits, unit] = AMOUNT.exec(value) ?? [];
+  if (digits === undefined || (unit && key !== "dur")) return null;
+  const limit = Number(digits) * (UNITS.get((unit ?? "ms").toLowerCase()) ?? 1);
+  return (item) => {
+    const amount = AMOUNTS[key](item, sight.endOf(item));
+    return amount !== null && COMPARE[operator](amount, limit);
+  };
+}
+
+/** What a text of the filter language stands for. Any text is one: see `hint`. */
+export class Query {
+  /** What could not be read as more than words; "" for nothing. */
+  hint = "";
+  /** @type {Test | null} null when everything passes */
+  test = null;
+
+  /**
+   * @param {string} text
+   * @param {Sight} sight
+   */
+  constructor(text, sight) {
+    this.text = text;
+    this.terms = termsOf(text);
+    /** Whether an item may pass, or no longer, because its run has ended. */
+    this.asksState = this.terms.some(({ key }) => key === "status");
+    const tests = this.terms.filter(({ value, key }) => value || key).map((term) => this.#read(term, sight));
+    if (tests.length > 0) this.test = (item) => tests.every((test) => test(item));
+  }
+
+  /**
+   * @param {Term} term
+   * @param {Sight} sight
+   * @returns {Test}
+   */
+  #read(term, sight) {
+    let test = testOf(term, sight);
+    if (test === null) {
+      const { key, operator, value } = term;
+      this.hint ||= `“${key}${operator}${value}” is looked for as words: ${usage(key)}`;
+      const words = `${key} ${value}`.split(/[\s:<>=]+/).filter(Boolean);
+      const tests = words.map((word) => hasWords(word, sight));
+      test = (item) => tests.every((one) => one(item));
+    }
+    const passes = test;
+    return term.minus ? (item) => !passes(item) : passes;
+  }
+
+  /**
+   * Whether only this event type is asked for, or all without it, or neither.
+   *
+   * @param {string} type
+   * @returns {"only" | "without" | ""}
+   */
+  chip(type) {
+    const name = nameIn(type);
+    const term = this.terms.find(({ key, value }) => key === "type" && value.split(",").includes(name));
+    if (!term) return "";
+    return term.minus ? "without" : "only";
+  }
+
+  /**
+   * The text of the filter after one more click on a type's chip: only this one, without it, neither.
+   *
+   * @param {string} type
+   */
+  withChip(type) {
+    const state = this.chip(type);
+    if (state === "") return this.#withType(type, false, true);
+    const rest = this.#withType(type, state === "without", false);
+    return state === "only" ? new Query(rest, BLIND).#withType(type, true, true) : rest;
+  }
+
+  /**
+   * @param {string} type
+   * @param {boolean} minus
+   * @param {boolean} isIn
+   */
+  #withType(type, minus, isIn) {
+    const name = nameIn(type);
+    const term = this.terms.find((one) => one.key === "type" && one.minus === minus);
+    const names = (term?.value.split(",") ?? []).filter((one) => one && one !== name);
+    if (isIn) names.push(name);
+    const value = names.join(",");
+    const sign = minus ? "-" : "";
+    const text = value && `${sign}type:${/\s/.test(value) ? `"${value}"` : value}`;
+    const { start, end } = term ?? { start: this.text.length, end: this.text.length };
+    const parts = [this.text.slice(0, start), text, this.text.slice(end)];
+    return parts
+      .map((part) => part.trim())
+      .filter(Boolean)
+      .join(" ");
+  }
+}
+
+/** @type {Sight} knows nothing: for a query that is not asked */
+const BLIND = { endOf: () => null, stateOf: () => null, nameOf: () => "" };
+
+/** @param {string} type as it can stand in a filter: what has a meaning there may be anything */
+const nameIn = (type) => type.replace(/[",]/g, "*");
+
+/** @param {string} key */
+function usage(key) {
+  if (key === "status") return `status: takes ${STATES.join(", ")}`;
+  if (key === "dur") return "dur takes < <= > >= = and a time such as 500, 1.5s or 2m";
+  return key in AMOUNTS ? `${key} takes < <= > >= = and a number` : `${key}: takes a name`;
+}
