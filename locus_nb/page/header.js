@@ -7,7 +7,7 @@ import { element, setText } from "./dom.js";
 import { count, counted, formatDuration } from "./format.js";
 import { SIGNS, WORDS } from "./signs.js";
 
-/** @typedef {"runs" | "running" | "elapsed" | "iterations" | "models" | "tools" | "input" | "output" | "errors"} Fact */
+/** @typedef {"runs" | "running" | "elapsed" | "iterations" | "models" | "tools" | "tokens" | "errors"} Fact */
 
 /** One number with its word. */
 class Figure {
@@ -92,9 +92,9 @@ export class Header {
     this.#count("iterations", counts.iterations, "iteration");
     this.#count("models", counts.modelCalls, "model call");
     this.#count("tools", counts.toolCalls, "tool call");
-    const tokens = counts.inputTokens + counts.outputTokens > 0;
-    this.#show("input", tokens ? count(counts.inputTokens) : "", "tokens in");
-    this.#show("output", tokens ? count(counts.outputTokens) : "", "out");
+    const { inputTokens, outputTokens } = counts;
+    const tokens = inputTokens + outputTokens > 0;
+    this.#show("tokens", tokens ? `${count(inputTokens)} + ${count(outputTokens)}` : "", "tokens in + out");
     this.#count("errors", counts.errors, "error");
   }
 

@@ -152,8 +152,7 @@ export class Table {
     const { order } = this.view.state;
     for (const [index, [name]] of COLUMNS.entries()) {
       const direction = order?.descending ? "descending" : "ascending";
-      const isDefault = order === null && name === "seq";
-      this.heads[index].setAttribute("aria-sort", order?.column === name || isDefault ? direction : "none");
+      this.heads[index].setAttribute("aria-sort", order?.column === name ? direction : "none");
     }
   }
 

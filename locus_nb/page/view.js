@@ -16,7 +16,7 @@
 
 import { element, setText } from "./dom.js";
 import { Drawer } from "./drawer.js";
-import { counted, formatDuration } from "./format.js";
+import { count, counted, formatDuration } from "./format.js";
 import { Header } from "./header.js";
 import { Query } from "./query.js";
 import { lengthOf } from "./row.js";
@@ -217,7 +217,7 @@ export class View {
     const words = this.stateOf(item) === "open" ? "never completed · " : "";
     if (!stream?.chunk) return `${words}${item.preview}`;
     const seconds = (stream.chunk.time - item.time) / 1000;
-    const rate = seconds > 0 ? ` · ${counted(Math.round(stream.chars / seconds), "").trim()}/s` : "";
+    const rate = seconds > 0 ? ` · ${count(Math.round(stream.chars / seconds))}/s` : "";
     return `${words}${counted(stream.chars, "character")}${rate} · ${stream.chunk.preview}`;
   }
 
@@ -384,7 +384,7 @@ export class View {
     style.setProperty("--locus-seq-width", `${Math.max(digits, 4)}ch`);
     style.setProperty("--locus-type-width", `${Math.min(typeWidth, 44)}ch`);
     style.setProperty("--locus-run-width", `${Math.min(runWidth, 16)}ch`);
-    classList.toggle("locus-live-one-run", this.followed !== "");
+    classList.toggle("locus-live-all-runs", this.followed === "");
   }
 
   /** What to say where no item is shown. */
