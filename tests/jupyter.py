@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import socket
 import subprocess
 import sys
 import time
@@ -29,6 +30,13 @@ _PAGE_CONFIG = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcem
 
 _PANEL = "window.jupyterapp.shell.currentWidget"
 _STATUS = f"{_PANEL}?.context?.sessionContext?.kernelDisplayStatus"
+
+
+def free_port() -> int:
+    """A port of the loopback interface that was free just now, for a server that cannot choose one itself."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def write_notebook(path: Path, cells: Sequence[str]) -> None:

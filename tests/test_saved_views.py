@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+from nbconvert import HTMLExporter
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.browser import Chromium
+
+FROZEN = """
+from locus_nb import emit_sync, run_context, watch
+
+def tell(run):
+    with run_context(run):
+        for n in range(125):
+            tool = {"tool_name": "search", "span_id": f"{run}-{n}"}
+            emit_sync("agent.model.started", iteration=n + 1, model="mock", span_id=f"{run}-m{n}")
+            emit_sync("agent.tool.started", arg_keys=["query"], **tool)
+            output = f"{n} hits, of which the first is the one that was looked for, and the others are not"
+            emit_sync("agent.tool.completed", success=n % 50 != 7, duration_ms=3.5, output_preview=output, **tool)
+            emit_sync("agent.model.completed", model="mock", duration_ms=9.0, span_id=f"{run}-m{n}")
+"""
+MB = 1_000_000
+
+
+@pytest.fixture(scope="module")
+def saved() -> nbformat.NotebookNode:
+    """A notebook that has run, with ten views of 500 events each, all frozen."""
+    cells = [FROZEN]
+    cells += [f'tell("run-{n}")\nview = watch("run-{n}")\ndisplay(view)\nview.freeze()' for n in range(10)]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
+    NotebookClient(notebook, timeout=120).execute()
+    return notebook
+
+
+def test_ten_frozen_views_stay_small(saved: nbformat.NotebookNode) -> None:
+    """Ten frozen views of 500 events each take less than 3 MB of a saved notebook, and each leaves one picture."""
+    assert len(nbformat.writes(saved)) < 3 * MB
+    for cell in saved.cells[1:]:
+        shown = [output["data"] for output in cell["outputs"]]
+        assert sum("locus-static" in data.get("text/html", "") for data in shown) == 1
+        assert not any("application/vnd.jupyter.widget-view+json" in data for data in shown)
+        assert "<script" not in json.dumps(shown)
+
+
+def test_frozen_views_are_shown_offline(
+    saved: nbformat.NotebookNode, chromium: Chromium, tmp_path: Path
+) -> None:
+    """What nbconvert makes of them is seen in a browser that reaches nothing: header, waterfall and table."""
+    page, _ = HTMLExporter().from_notebook_node(saved)
+    path = tmp_path / "saved.html"
+    path.write_text(page)
+    tab = chromium.tab(path.as_uri(), offline=True)
+    seen = tab.evaluate(
+        """() => [...document.querySelectorAll(".locus-static")].map((view) => [
+            view.checkVisibility(), view.querySelectorAll("svg").length, view.querySelectorAll("tbody tr").length > 100,
+        ])"""
+    )
+    assert seen == [[True, 1, True]] * 10
+    tab.close()
