@@ -54,13 +54,16 @@ def take(page: Tab, name: str, cell: int, tab: str) -> None:
 def main() -> None:
     """Takes all pictures."""
     cells = sources()
-    with tempfile.TemporaryDirectory() as folder, JupyterLab(Path(folder)) as lab, Chromium() as chromium:
-        with lab.open(chromium, "pictures.ipynb", cells, viewport=SIZE, device_scale_factor=1) as notebook:
-            wanted = {start: (name, tab) for name, (start, tab) in PICTURES.items()}
-            for index, source in enumerate(cells):
-                notebook.run(index)
-                name, tab = wanted.get(source[: source.find("(") + 1], ("", ""))
-                if name:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        JupyterLab(Path(folder)) as lab,
+        Chromium() as chromium,
+        lab.open(chromium, "pictures.ipynb", cells, viewport=SIZE) as notebook,
+    ):
+        for index, source in enumerate(cells):
+            notebook.run(index)
+            for name, (start, tab) in PICTURES.items():
+                if source.startswith(start):
                     take(notebook.page, name, index, tab)
 
 
