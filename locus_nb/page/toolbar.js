@@ -7,6 +7,7 @@ import { element, setText } from "./dom.js";
 import { count, counted } from "./format.js";
 
 const RECOUNT_MS = 250;
+const FEW = 2_000;
 const MAX_CHIPS = 60;
 const FILTER_TITLE = [
   'words and "exact words", in type, run, preview and error',
@@ -40,7 +41,7 @@ class Census {
     const key = [items, items.length, logged, dropped, view.followed];
     if (key.every((part, index) => part === this.key[index])) return false;
     const wait = this.at + RECOUNT_MS - performance.now();
-    if (wait > 0 && this.key.length > 0 && this.key[4] === view.followed) {
+    if (wait > 0 && items.length > FEW && this.key[4] === view.followed) {
       view.soon(wait);
       return false;
     }

@@ -363,6 +363,22 @@ const AGENT_EVENTS = [
   ],
 ];
 
+/**
+ * Rows of the same types, each an event of its own.
+ *
+ * @param {number} first seq of the first one
+ * @param {number} count
+ * @param {string} [run]
+ * @returns {WireRow[]}
+ */
+export function pointRows(first, count, run = "run-A") {
+  return Array.from({ length: count }, (_, index) => {
+    const seq = first + index;
+    const [type, preview, { family }, payload] = AGENT_EVENTS[seq % AGENT_EVENTS.length];
+    return wireRow(seq, type, { family, run, preview: `${preview} (${seq})`, payload });
+  });
+}
+
 export const leftovers = new Leftovers();
 
-Object.assign(window, { FakeWidget, drawn, wireRow, agentRows, leftovers });
+Object.assign(window, { FakeWidget, drawn, wireRow, agentRows, pointRows, leftovers });
