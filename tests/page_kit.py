@@ -129,10 +129,16 @@ class LiveView:
             "(kind) => widget.model.sent.filter((one) => one.kind === kind).map((one) => one.last_seq)", kind
         )
 
-    def told(self) -> dict[str, Any]:
-        """What the page told Python last of what the user did."""
-        self.tab.wait("() => widget.model.sent.some((one) => one.kind === 'view')")
-        return self.tab.evaluate("() => widget.model.sent.filter((one) => one.kind === 'view').at(-1)")
+    def wait_told(self, **fields: object) -> None:
+        """Waits until the page's newest word to Python on what the user did says that."""
+        self.tab.wait(
+            """(fields) => {
+                const told = widget.model.sent.filter((one) => one.kind === "view").at(-1) ?? {};
+                return Object.entries(fields).every(([key, value]) =>
+                    JSON.stringify(told[key]) === JSON.stringify(value));
+            }""",
+            fields,
+        )
 
     def selected(self) -> list[int]:
         """The seqs of the rows said to be selected."""

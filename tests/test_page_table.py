@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.page_kit import LiveView, row
+from tests.page_kit import LiveView, ended, row, started, tally
 
 if TYPE_CHECKING:
     from tests.browser import Tab
@@ -250,3 +250,223 @@ def test_clicked_row_is_the_one_that_was_pressed(table: LiveView) -> None:
     table.tab.call(lambda page: page.mouse.up())
     table.drawn()
     assert table.texts("details-head")[0].startswith(f"#{seq}agent")
+
+
+STATES = """() => [...document.querySelectorAll(".locus-live-row")].filter((row) => !row.hidden)
+    .map((row) => [
+        row.querySelector(".locus-live-type").textContent,
+        row.querySelector(".locus-live-length").textContent,
+        row.querySelector(".locus-live-sign").textContent,
+        row.querySelector(".locus-live-text").textContent,
+    ])"""
+
+
+def test_end_fills_the_row_of_its_start(table: LiveView) -> None:
+    """A started span has a bar at once; its end puts type, duration, sign and preview into the same row."""
+    table.deliver([started(1, "a"), started(2, "b", time_ms=40)], [tally("run-A")])
+    (first, second) = table.tab.evaluate(STATES)
+    assert (first[0], first[2]) == ("agent.tool.started", "●")
+    assert second[1:] == ["0 µs", "●", "search(query)"] or second[1].endswith("s")
+    table.deliver(
+        [ended(3, "b", status="error", duration=1500.0, preview="failed"), ended(4, "a", preview="3 hits")]
+    )
+    assert table.tab.evaluate(STATES) == [
+        ["agent.tool.completed", "12.5 ms", "✓", "3 hits"],
+        ["agent.tool.completed", "1.5 s", "✕", "failed"],
+    ]
+    assert table.seqs() == [1, 2]
+
+
+def test_bar_of_a_running_span_grows(chromium_page: Tab) -> None:
+    """While a span runs its bar and its time grow without a message, about four times a second; then nothing."""
+    chromium_page.call(lambda page: page.clock.install(time=1_000_000))
+    table = LiveView(chromium_page, run="run-A")
+    chromium_page.evaluate("() => widget.show()")
+    chromium_page.evaluate(
+        "([rows, tallies]) => widget.deliver(rows, {}, tallies)",
+        [[started(1, time_ms=1_000_000)], [tally("run-A", started=1_000_000)]],
+    )
+    seen: list[Any] = []
+    bar = "() => parseFloat(document.querySelector('.locus-live-meter').style.width)"
+    for _ in range(3):
+        chromium_page.call(lambda page: page.clock.run_for(3_000))
+        seen.append(chromium_page.evaluate(bar))
+    assert 0 < seen[0] < seen[1] < seen[2]
+    assert table.texts("length")[0].startswith("8.") or table.texts("length")[0].startswith("9")
+    assert table.texts("value") == ["9.0 s"]
+    chromium_page.evaluate(
+        """() => {
+            window.changes = 0;
+            new MutationObserver(() => { window.changes++; }).observe(
+                document.querySelector(".locus-live-length"), { characterData: true, childList: true });
+        }"""
+    )
+    chromium_page.call(lambda page: page.clock.run_for(10_000))
+    assert 30 <= chromium_page.evaluate("() => changes") <= 42
+    chromium_page.evaluate("(tallies) => widget.deliver([], {}, tallies)", [tally("run-A", "ok")])
+    chromium_page.call(lambda page: page.clock.run_for(2_000))
+    before = chromium_page.evaluate("() => changes")
+    chromium_page.call(lambda page: page.clock.run_for(10_000))
+    assert chromium_page.evaluate("() => changes") == before
+
+
+@pytest.mark.parametrize("by", ["tally", "status"])
+def test_span_without_an_end_says_so_when_its_run_is_over(table: LiveView, by: str) -> None:
+    """A span still open when its run has ended, or the view has, reads "never completed" and shows no time."""
+    table.deliver([started(1), started(2, "b", run_id="run-B")], [tally("run-A"), tally("run-B")])
+    if by == "tally":
+        table.deliver([], [tally("run-A", "error")])
+    else:
+        table.deliver([], status="ended")
+    rows = table.tab.evaluate(STATES)
+    assert rows[0] == ["agent.tool.started", "", "○", "never completed · search(query)"]
+    assert (rows[1][2] == "●") is (by == "tally")
+
+
+def test_chunks_fold_into_one_growing_row(table: LiveView) -> None:
+    """Streamed chunks are one row with their characters, rate and newest text, until the end replaces it."""
+    model = {"family": "model", "name": "gpt-5"}
+    chunks = [
+        row(
+            seq, event_type="agent.model.chunk", phase="chunk", span="m", time_ms=1000 * seq, preview="x" * 50
+        )
+        for seq in range(2, 6)
+    ]
+    table.deliver([started(1, "m", event_type="agent.model.started", time_ms=1000, **model), *chunks])
+    assert table.tab.evaluate(STATES)[0][3] == f"200 characters · 50/s · {'x' * 50}"
+    assert table.seqs() == [1]
+    table.deliver([ended(6, "m", event_type="agent.model.completed", preview="done", **model)])
+    assert table.tab.evaluate(STATES)[0] == ["agent.model.completed", "12.5 ms", "✓", "done"]
+
+
+def test_errors_open_by_themselves_and_close(table: LiveView) -> None:
+    """Up to three lines of an error stand below its row; twisty and arrow keys close and open them."""
+    error = "ValueError: no\n\n  at line 1\n  at line 2\n  at line 3\n  at line 4"
+    table.deliver([row(1), started(2), row(3), ended(4, status="error", error=error), row(5)])
+    lines = ["ValueError: no", "  at line 1", "  at line 2"]
+    shown = """() => [...document.querySelectorAll(".locus-live-row[data-part] .locus-live-text")]
+        .filter((node) => node.checkVisibility()).map((node) => node.textContent)"""
+    assert table.tab.evaluate(shown) == lines
+    assert table.tab.evaluate("() => document.querySelector('.locus-live-grid').ariaRowCount") == "8"
+    table.tab.click(".locus-live-row:nth-child(2) .locus-live-twisty")
+    table.drawn()
+    assert table.tab.evaluate(shown) == []
+    assert table.selected() == []
+    table.click_row(2)
+    for key, expected in {"ArrowRight": lines, "ArrowLeft": []}.items():
+        table.press(key)
+        assert table.tab.evaluate(shown) == expected
+    table.press("ArrowRight", "ArrowDown")
+    assert table.selected() == [3]
+    table.press("ArrowUp")
+    assert table.selected() == [2]
+    table.tab.click(".locus-live-row[data-part]")
+    table.drawn()
+    assert table.selected() == [2]
+
+
+def test_lines_of_errors_agree_with_a_list(chromium_page: Tab) -> None:
+    """Whatever items have errors, each line is that of the item and part that a plain list would say."""
+    wrong = chromium_page.evaluate(
+        """async () => {
+            const { ErrorLines } = await import("/page/errors.js");
+            let state = 7;
+            const random = (below) => (state = (state * 48271) % 2147483647) % below;
+            for (let round = 0; round < 50; round++) {
+                const items = Array.from({ length: random(60) }, (_, seq) => ({ seq, more: random(3) && random(4) }));
+                const lines = new ErrorLines(), half = random(items.length + 1);
+                lines.update(items.slice(0, half), 0, (item) => item.more);
+                lines.update(items, half, (item) => item.more);
+                const list = items.flatMap((item, index) =>
+                    Array.from({ length: 1 + item.more }, (_, part) => `${index}/${part}`));
+                if (lines.count !== list.length) return "count";
+                for (const [line, want] of list.entries()) {
+                    const { item, index, part } = lines.at(line);
+                    if (`${index}/${part}` !== want || item !== items[index]) return `${round} ${line}`;
+                    if (part === 0 && lines.lineOf(index) !== line) return `lineOf ${round} ${line}`;
+                }
+            }
+            return "";
+        }"""
+    )
+    assert wrong == ""
+
+
+def test_heads_sort(table: LiveView) -> None:
+    """A click on a head sorts upwards, a second downwards, a third takes the order back; what lacks is last."""
+    table.deliver(
+        [
+            row(1, duration=5.0, preview="b", event_type="t.c"),
+            row(2, preview="C", event_type="t.a", run_id="run-B"),
+            row(3, duration=700.0, preview="a", event_type="t.b", status="error"),
+            row(4, duration=60.0, preview="d", event_type="t.a", status="ok"),
+        ]
+    )
+    orders = {
+        "duration": ([1, 4, 3, 2], [3, 4, 1, 2]),
+        "type": ([2, 4, 3, 1], [1, 3, 2, 4]),
+        "run": ([1, 3, 4, 2], [2, 1, 3, 4]),
+        "preview": ([3, 1, 2, 4], [4, 2, 1, 3]),
+        "sign": ([3, 4, 1, 2], [4, 3, 1, 2]),
+    }
+    for name, (up, down) in orders.items():
+        head = f".locus-live-head > .locus-live-{name}"
+        for want, said in ((up, "ascending"), (down, "descending"), ([1, 2, 3, 4], "none")):
+            table.tab.click(f"{head} > button")
+            table.drawn()
+            assert table.seqs() == want, (name, said)
+            assert table.tab.evaluate("(head) => document.querySelector(head).ariaSort", head) == said
+    table.tab.click(".locus-live-head > .locus-live-seq > button")
+    table.drawn()
+    assert table.seqs() == [4, 3, 2, 1]
+
+
+def test_sorted_table_takes_new_rows_in_once_a_second(chromium_page: Tab) -> None:
+    """Sorted otherwise than by seq, the table stands still between sortings and does not follow."""
+    chromium_page.call(lambda page: page.clock.install())
+    table = LiveView(chromium_page)
+    chromium_page.evaluate("() => widget.show()")
+
+    def deliver(seq: int) -> None:
+        rows = [row(seq, duration=float(1000 - seq))]
+        chromium_page.evaluate("(rows) => widget.deliver(rows)", rows)
+        chromium_page.call(lambda page: page.clock.run_for(50))
+
+    for seq in (1, 2, 3):
+        deliver(seq)
+    chromium_page.click(".locus-live-head > .locus-live-duration > button")
+    chromium_page.call(lambda page: page.clock.run_for(50))
+    assert table.seqs() == [3, 2, 1]
+    deliver(4)
+    assert table.seqs() == [3, 2, 1]
+    chromium_page.call(lambda page: page.clock.run_for(1_100))
+    assert table.seqs() == [4, 3, 2, 1]
+    assert table.texts("jump") == []
+
+
+def test_shift_click_says_the_time_between(table: LiveView) -> None:
+    """Shift with a click or an arrow selects up to there; the note says the time and the rows between."""
+    table.deliver([row(seq, time_ms=seq * 310.0) for seq in range(1, 8)])
+    table.click_row(2)
+    table.click_row(6, shift=True)
+    assert table.selected() == [2, 3, 4, 5, 6]
+    assert table.text("note") == "2 rows selected · 1.24 s between · 3 rows in between"
+    table.click_row(3, shift=True)
+    assert table.selected() == [2, 3]
+    assert table.text("note") == "2 rows selected · 310 ms between"
+    table.press("Shift+ArrowDown", "Shift+ArrowDown")
+    assert table.selected() == [2, 3, 4, 5]
+    table.wait_told(selected=[2, 3, 4, 5])
+    table.press("ArrowDown")
+    assert table.selected() == [6]
+    assert table.text("note") == ""
+
+
+def test_run_names_are_shown_for_ids(table: LiveView) -> None:
+    """A run with a name is shown by it, with its id as the title."""
+    table.deliver([row(1)], [tally("run-A", name="nightly")])
+    assert table.texts("run")[1:] == ["nightly"]
+    assert (
+        table.tab.evaluate("() => document.querySelector('.locus-live-row > .locus-live-run').title")
+        == "run-A"
+    )

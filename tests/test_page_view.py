@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.page_kit import HOSTILE, LiveView, row
+from tests.page_kit import HOSTILE, LiveView, ended, row, started, tally
 
 if TYPE_CHECKING:
     from tests.browser import Tab
@@ -252,3 +252,240 @@ def test_pure_parts(chromium_page: Tab) -> None:
         "lengths": ["850 µs", "3.2 ms", "1.24 s", "2 m 05 s", "1 h 02 m", "\u2013"],
         "hues": [True, False],
     }
+
+
+def test_header_says_how_a_run_stands(chromium_page: Tab) -> None:
+    """The header of one run says its name, outcome, time, iterations, calls, tokens and errors."""
+    view = LiveView(chromium_page, run="run-A")
+    view.show()
+    facts = {"iterations": 3, "model_calls": 4, "tool_calls": 1, "errors": 2}
+    facts |= {"name": "nightly", "started": 1_000, "ended": 2_240, "input_tokens": 2436, "output_tokens": 192}
+    view.deliver([row(1)], [tally("run-A", "error", **facts)], status="ended")
+    assert view.text("title") == "nightly"
+    assert view.text("outcome") == "✕"
+    assert view.text("status") == "ended"
+    assert view.texts("fact") == [
+        "1.24 s elapsed",
+        "3 iterations",
+        "4 model calls",
+        "1 tool call",
+        "2,436 + 192 tokens in + out",
+        "2 errors",
+    ]
+
+
+def test_header_of_all_runs_sums_them(table: LiveView) -> None:
+    """The header of all runs says how many there are, how many run, and what they did together."""
+    counts = {"tool_calls": 2, "input_tokens": 10, "output_tokens": 1}
+    table.deliver([row(1)], [tally("run-A", **counts), tally("run-B", "ok", **counts)])
+    assert table.texts("fact") == ["2 runs", "1 running", "4 tool calls", "20 + 2 tokens in + out"]
+
+
+PANES = "() => [...document.querySelectorAll('.locus-live-tab')].map((tab) => [tab.textContent, tab.ariaSelected])"
+
+
+def test_tabs_are_a_tablist(table: LiveView) -> None:
+    """The tabs are a tab list of which one is selected, and the panel is named by it."""
+    assert ["Table", "true"] in table.tab.evaluate(PANES)
+    named = """() => document.getElementById(
+        document.querySelector("[role=tabpanel]").getAttribute("aria-labelledby")).textContent"""
+    assert table.tab.evaluate(named) == "Table"
+    table.tab.call(lambda page: page.focus(".locus-live-tab"))
+    table.press("End", "Home")
+    assert table.tab.evaluate("() => document.activeElement.textContent") == "Table"
+
+
+def test_pause_holds_the_view_and_not_the_run(table: LiveView) -> None:
+    """Paused, a view keeps its rows as they are and counts what comes; resumed, it has caught up."""
+    table.deliver([row(1), started(2, time_ms=10)], [tally("run-A")])
+    table.tab.click(".locus-live-pause")
+    table.deliver([ended(3), row(4), row(5)], [tally("run-A", "ok")])
+    assert table.text("fresh") == "3 new"
+    assert table.seqs() == [1, 2]
+    assert table.texts("sign") == ["", "", "●"]
+    assert table.text("pause").endswith("Resume")
+    table.filter("status:running")
+    assert table.seqs() == [2]
+    table.filter("type:agent.think")
+    assert table.seqs() == [1]
+    table.click_row(1)
+    assert table.text("payload") == "{}"
+    table.wait_told(selected=[1], filter="type:agent.think", paused=True, run="")
+    table.press("Space")
+    assert table.texts("fresh") == []
+    table.filter("")
+    assert table.seqs() == [1, 2, 4, 5]
+    assert "✓" in table.texts("sign")
+    assert {kind["kind"] for kind in table.tab.evaluate("() => widget.model.sent")} <= {
+        "hello",
+        "ack",
+        "view",
+    }
+
+
+def test_paused_view_keeps_rows_that_the_store_lets_go(table: LiveView) -> None:
+    """What a paused view shows stays, even if the page's store has no room for it any more."""
+    table.points(1, 10)
+    table.tab.call(lambda page: page.focus(".locus-live-grid"))
+    table.press("Space")
+    table.tab.evaluate(
+        "() => { for (let at = 11; at <= 200_511; at += 500) widget.deliver(pointRows(at, 500)) }"
+    )
+    table.drawn()
+    assert table.seqs() == list(range(1, 11))
+    assert table.text("fresh") == "201,000 new"
+    table.filter("tokens")
+    assert table.seqs() == [2, 8]
+
+
+def test_stream_stands_still_while_paused(table: LiveView) -> None:
+    """Chunks that come while a view is paused do not change the row that they are folded into."""
+    chunk = {"event_type": "agent.model.chunk", "phase": "chunk", "span": "s", "preview": "x" * 50}
+    table.deliver([started(1), row(2, time_ms=1000, **chunk)])
+    table.tab.click(".locus-live-pause")
+    table.deliver([row(3, time_ms=2000, **chunk)])
+    assert table.texts("text") == [f"50 characters · 50/s · {'x' * 50}"]
+    table.tab.click(".locus-live-pause")
+    table.drawn()
+    assert table.texts("text") == [f"100 characters · 50/s · {'x' * 50}"]
+
+
+def test_keys_search_pause_and_step_back(table: LiveView) -> None:
+    """The key "/" goes to the filter, Enter back to the rows; Escape closes drawer, filter, selection."""
+    table.points(1, 12)
+    table.click_row(3)
+    table.press("/")
+    table.tab.call(lambda page: page.keyboard.type("agent /x"))
+    table.press("Backspace", "Backspace", "Backspace", "Enter")
+    table.press("Space")
+    assert table.text("pause").endswith("Resume")
+    assert table.texts("details") != []
+    filter_text = "() => document.querySelector('.locus-live-filter').value"
+    table.press("Escape")
+    assert (table.texts("details"), table.tab.evaluate(filter_text)) == ([], "agent")
+    table.press("Escape")
+    assert (table.selected(), table.tab.evaluate(filter_text)) == ([3], "")
+    table.press("Escape")
+    assert table.selected() == []
+
+
+def test_drawer_shows_start_and_end(table: LiveView) -> None:
+    """The drawer of a span has its facts and both payloads, and takes the end in when it comes."""
+    table.deliver([started(1, detail='{"a": 1}', agent="planner", iteration=2)])
+    table.click_row(1)
+    assert table.texts("payload") == ['{"a": 1}']
+    table.deliver([ended(2, detail='{"b": 2}', duration=1500.0)])
+    assert table.texts("payload") == ['{"a": 1}', '{"b": 2}']
+    facts = table.text("drawer-facts").split(" · ")
+    assert facts[0] == "run-A"
+    assert facts[2:] == ["1.5 s", "ok", "search", "planner", "iteration 2"]
+
+
+COPIED = "() => navigator.clipboard.readText()"
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_copies_json_and_pandas(table: LiveView, *, allowed: bool) -> None:
+    """Copy gives the payload as JSON or the code that finds the events, also where the browser's clipboard fails."""
+    grant = ["clipboard-read", "clipboard-write"]
+    table.tab.call(lambda page: page.context.grant_permissions(grant))
+    if not allowed:
+        table.tab.evaluate(
+            "() => { Clipboard.prototype.writeText = () => Promise.reject(new Error('not allowed')) }"
+        )
+    run = 'a"\\\n\u202e\U0001f680'
+    table.deliver(
+        [started(1, detail='{"a": 1}', run_id=run), row(2), row(3), ended(12, detail="2", run_id=run)]
+    )
+    table.click_row(1)
+    wanted = [
+        ("copy", '[\n{"a": 1},\n2\n]'),
+        ("pandas", r'events_df("a\"\\\u000a\u202e\U0001f680").query("seq in [1, 12]")'),
+    ]
+    for part, text in wanted:
+        table.tab.click(f".locus-live-{part}")
+        table.tab.wait("() => document.querySelector('.locus-live-copied').textContent === 'copied'")
+        assert table.tab.evaluate(COPIED) == text
+    table.click_row(2)
+    table.tab.click(".locus-live-copy")
+    table.tab.wait("() => navigator.clipboard.readText().then((text) => text === '{}')")
+    table.click_row(3, shift=True)
+    table.tab.click(".locus-live-pandas")
+    code = 'events_df("run-A").query("2 <= seq <= 3")'
+    table.tab.wait("(code) => navigator.clipboard.readText().then((text) => text === code)", code)
+    assert table.tab.evaluate("() => document.querySelectorAll('textarea').length") == 0
+    table.tab.wait("() => document.querySelector('.locus-live-copied').textContent === ''")
+
+
+def test_wish_of_python_is_granted_once(table: LiveView) -> None:
+    """What Python code asks for is done once; what the user does afterwards stays."""
+    table.points(1, 12)
+    wish = {"n": 1, "filter": "think", "paused": True}
+    table.deliver([], wish=wish)
+    assert table.seqs() == [3, 9]
+    table.wait_told(selected=[], filter="think", paused=True, run="")
+    table.filter("")
+    table.deliver([], wish=wish)
+    assert len(table.seqs()) > 2
+    table.deliver([], wish={"n": 2, "filter": "", "paused": False})
+    assert table.texts("fresh") == []
+
+
+def test_python_is_told_of_nothing_by_itself(table: LiveView) -> None:
+    """A view in which nobody did anything tells Python nothing."""
+    table.points(1, 12)
+    table.tab.wait("() => leftovers.count().timers === 0")
+    assert table.tab.evaluate("() => widget.model.sent.filter(({ kind }) => kind === 'view')") == []
+
+
+def test_huge_payloads_keep_the_layout(table: LiveView) -> None:
+    """A preview of 1 MB, a payload line without a space and 10,000 keys change no height and no width."""
+    detail = "{" + ", ".join(f'"key{at}": {at}' for at in range(10_000)) + "}"
+    table.deliver([row(1)])
+    table.click_row(1)
+    size = """() => [document.querySelector(".locus-live").offsetWidth, document.body.scrollWidth,
+        document.querySelector(".locus-live-row").offsetHeight,
+        document.querySelector(".locus-live-payloads").offsetHeight]"""
+    before = table.tab.evaluate(size)
+    table.deliver(
+        [
+            row(2, preview="x" * 1_000_000, detail="y" * 1_000_000, name="n" * 200, agent="a" * 200),
+            row(
+                3, detail=detail, status="error", error="e" * 500, event_type="t" * 5_000, run_id="r" * 5_000
+            ),
+        ]
+    )
+    for seq in (2, 3):
+        table.click_row(seq)
+        assert table.tab.evaluate(size) == before
+
+
+def test_drawn_at_both_widths_without_overlap(table: LiveView) -> None:
+    """At 600 and at 1200 px every part stays inside the view, and no two controls overlap."""
+    overlaps = """() => {
+        const view = document.querySelector(".locus-live").getBoundingClientRect();
+        const parts = [...document.querySelectorAll(
+            ".locus-live-bar > *, .locus-live-fact, .locus-live-tools > *, .locus-live-buttons > *")]
+            .filter((node) => node.checkVisibility() && node.offsetWidth > 0);
+        const wrong = [];
+        for (const one of parts) {
+            const box = one.getBoundingClientRect();
+            if (box.right > view.right || box.left < view.left) wrong.push(one.className);
+            for (const other of parts) {
+                const its = other.getBoundingClientRect();
+                const apart = its.left >= box.right || its.right <= box.left ||
+                    its.top >= box.bottom || its.bottom <= box.top;
+                if (one !== other && !one.contains(other) && !other.contains(one) && !apart)
+                    wrong.push([one.className, other.className]);
+            }
+        }
+        return wrong;
+    }"""
+    big = dict.fromkeys(("iterations", "model_calls", "tool_calls", "errors", "input_tokens"), 1_234_567)
+    table.deliver([row(1)], [tally("run-" + "x" * 90, name="n" * 90, **big)], missing=1_234_567)
+    table.click_row(1)
+    table.tab.click(".locus-live-pause")
+    for width in (600, 1200):
+        table.tab.call(lambda page, width=width: page.set_viewport_size({"width": width, "height": 800}))
+        table.drawn()
+        assert table.tab.evaluate(overlaps) == []

@@ -208,7 +208,7 @@ export class Query {
     if (test === null) {
       const { key, operator, value } = term;
       this.hint ||= `“${key}${operator}${value}” is looked for as words: ${usage(key)}`;
-      const words = `${key} ${value}`.split(/[\s:<>=]+/).filter(Boolean);
+      const words = `${key} ${value}`.split(/[\s:<>=,]+/).filter(Boolean);
       const tests = words.map((word) => hasWords(word, sight));
       test = (item) => tests.every((one) => one(item));
     }
