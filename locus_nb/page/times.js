@@ -1,0 +1,101 @@
+/** When the spans of a view begin and stop, and how they stand, as seen at some moment of it. */
+
+/** @import { State } from "./query.js" */
+/** @import { Row } from "./row.js" */
+/** @import { View } from "./view.js" */
+
+/** @param {Row} item */
+export const isSpan = (item) => item.phase === "start" || item.phase === "end";
+
+/**
+ * Unix milliseconds. An end without a start began as long before as it says it took.
+ *
+ * @param {Row} item
+ */
+export const beginOf = (item) => (item.phase === "end" ? item.time - (item.duration ?? 0) : item.time);
+
+/** @param {string} text */
+export const plain = (text) => text.replace(/[\p{Cc}\p{Cf}\p{Z}\s]+/gu, " ").trim();
+
+/**
+ * What a reader calls a span: the tool's or the model's name, else its type without "started".
+ *
+ * @param {Row} item
+ */
+export function titleOf(item) {
+  const name = item.name ?? (item.family === "agent" ? item.agent : null);
+  const shown = plain(name?.slice(0, 200) ?? "");
+  if (shown) return shown;
+  const parts = item.type.split(".");
+  return (isSpan(item) && parts.length > 1 ? parts.slice(0, -1) : parts).slice(-2).join(".");
+}
+
+/** The times of a view's items. What lies after `until` has not happened yet: the cursor of a replay. */
+export class Times {
+  /** Unix milliseconds; Infinity: nothing is cut off. */
+  until = Number.POSITIVE_INFINITY;
+
+  /** @param {Pick<View, "endOf" | "now" | "link">} view */
+  constructor(view) {
+    this.view = view;
+  }
+
+  now() {
+    return Math.min(this.view.now(), this.until);
+  }
+
+  /**
+   * The row that ended a span by now.
+   *
+   * @param {Row} item
+   */
+  endOf(item) {
+    const end = item.phase === "start" ? this.view.endOf(item) : item;
+    return end && end.time <= this.until ? end : null;
+  }
+
+  /**
+   * When a run ended, in Unix milliseconds; null while it goes on.
+   *
+   * @param {string} run
+   */
+  endedAt(run) {
+    const { status, tallies, store } = this.view.link;
+    const tally = tallies.get(run);
+    let ended = null;
+    if (tally && tally.status !== "running") ended = tally.ended ?? tally.last;
+    else if (status === "ended" || status === "failed")
+      ended = tally?.last ?? store.rows.at(-1)?.time ?? null;
+    return ended !== null && ended <= this.now() ? ended : null;
+  }
+
+  /**
+   * Unix milliseconds: its end; of an open span the end of its run, or now.
+   *
+   * @param {Row} item
+   */
+  stopOf(item) {
+    const stop = this.endOf(item)?.time ?? this.endedAt(item.run) ?? this.now();
+    return Math.max(stop, beginOf(item));
+  }
+
+  /**
+   * @param {Row} item
+   * @returns {State}
+   */
+  stateOf(item) {
+    if (!isSpan(item)) return item.status;
+    const end = this.endOf(item);
+    if (end) return end.status ?? "ok";
+    return this.endedAt(item.run) === null ? "running" : "open";
+  }
+
+  /**
+   * How long an item took, or has taken so far, in milliseconds.
+   *
+   * @param {Row} item
+   */
+  lengthOf(item) {
+    return this.endOf(item)?.duration ?? this.stopOf(item) - beginOf(item);
+  }
+}
