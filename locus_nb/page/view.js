@@ -25,7 +25,9 @@ import { ViewState } from "./state.js";
 import { lowerBound } from "./store.js";
 import { Table } from "./table.js";
 import { Tabs } from "./tabs.js";
+import { Timeline } from "./timeline.js";
 import { Toolbar } from "./toolbar.js";
+import { Tree } from "./tree.js";
 
 const GROW_MS = 250;
 const MAX_TOLD = 10_000;
@@ -66,7 +68,7 @@ export class View {
     this.toolbar = new Toolbar(this);
     this.drawer = new Drawer(this);
     /** @type {Record<TabName, Tab | null>} */
-    this.tabs = { table: new Table(this), timeline: null, tree: null };
+    this.tabs = { table: new Table(this), timeline: new Timeline(this), tree: new Tree(this) };
     /** @type {Tab | null} the list of runs, beside the tabs of a view of all runs */
     this.runs = null;
     this.tabBar = new Tabs(this);
