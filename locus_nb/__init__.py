@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from locus_nb._loops import allow_nested_loops
     from locus_nb._messages import Message, Model, ModelReply, ToolCall
     from locus_nb._model import get_model
+    from locus_nb._readers import ReaderStats
     from locus_nb._subscription import Batch, Subscription
     from locus_nb._tool import Tool, tool
     from locus_nb._wakeup import Wakeup
@@ -50,6 +51,7 @@ __all__ = [
     "Message",
     "Model",
     "ModelReply",
+    "ReaderStats",
     "RunRecord",
     "RunView",
     "RunsView",
@@ -85,6 +87,7 @@ _HOMES = {
     "Message": "_messages",
     "Model": "_messages",
     "ModelReply": "_messages",
+    "ReaderStats": "_readers",
     "RunRecord": "_history",
     "RunView": "_watch",
     "RunsView": "_watch",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal, NoReturn, TypedDict
 from locus_nb._event import StreamEvent, exact, run_id_error
 from locus_nb._exchange import Exchange
 from locus_nb._history import HistoryView, RunLogs
+from locus_nb._readers import ReaderStats, reader_stats
 from locus_nb._subscription import Subscription
 
 if TYPE_CHECKING:
@@ -210,7 +211,7 @@ class EventBus(Exchange):
         """End every reader of this bus, as `reset_event_bus` does."""
         self._change(self._readers.end, self._readers)
 
-    def subscribe(self, run_id: str, *, follow: bool = False) -> Subscription:
+    def subscribe(self, run_id: str, *, follow: bool = False, label: str | None = None) -> Subscription:
         """Read one run: its history first, then live events, until the stream is closed.
 
         Registered when this returns, from any thread, with or without a loop (but in a `__del__` that is run in
@@ -219,30 +220,34 @@ class EventBus(Exchange):
         Args:
             run_id: The run; it need not exist yet.
             follow: Stay when the stream is closed, and go on if it is opened again. Batches tell.
+            label: What `readers` calls it; `reader N` if None, for the bus's Nth subscription.
 
         Raises:
             TypeError, ValueError: `run_id` cannot name a run.
+            TypeError: `label` is not a str.
         """
         run_id = _exact_run_id(run_id)
-        inbox = self._inbox(run_id)
+        inbox = self._inbox(run_id, _exact_label(label))
         inbox.follow = follow
         subscription = Subscription(self, inbox)
         self._change(self._join_run, inbox)
         return subscription
 
-    def subscribe_global(self, *, replay: int = 0) -> Subscription:
+    def subscribe_global(self, *, replay: int = 0, label: str | None = None) -> Subscription:
         """Read every run from now on, until `close_global`.
 
         Over the cap the subscription has ended, and says `refused`.
 
         Args:
             replay: Begin with this many of the newest events in history.
+            label: What `readers` calls it; `reader N` if None, for the bus's Nth subscription.
 
         Raises:
             TypeError, ValueError: `replay` is not an int, or negative.
+            TypeError: `label` is not a str.
         """
         _check_bound("replay", replay, least=0)
-        inbox = self._inbox(None)
+        inbox = self._inbox(None, _exact_label(label))
         subscription = Subscription(self, inbox)
         self._change(self._join_all, inbox, replay)
         return subscription
@@ -263,6 +268,23 @@ class EventBus(Exchange):
         """Counts of the whole bus, at one moment."""
         return self._settled(self._stats)
 
+    def readers(self) -> tuple[ReaderStats, ...]:
+        """All registered readers at one moment: those of all runs, then those of single runs.
+
+        A reader is registered from `subscribe` until it leaves or its stream is closed.
+        """
+        return self._settled(self._readers_now)
+
+    @property
+    def history_per_run(self) -> int:
+        """Newest events of a run that are kept."""
+        return self._logs.events_per_run
+
+    @property
+    def max_runs_retained(self) -> int:
+        """Runs whose history is kept."""
+        return self._logs.max_runs
+
     @property
     def _dropped_events(self) -> int:
         return self.stats()["dropped_events_total"]
@@ -271,6 +293,10 @@ class EventBus(Exchange):
         """Count an event that `emit` could not publish."""
         with self._lock:
             self._emit_failures += 1
+
+    def _readers_now(self) -> tuple[ReaderStats, ...]:
+        self._readers.free()
+        return tuple(map(reader_stats, self._readers))
 
     def _stats(self) -> BusStats:
         readers = self._readers
@@ -308,6 +334,15 @@ def _exact_run_id(run_id: str) -> str:
     if error is not None:
         raise error
     return exact(run_id)
+
+
+def _exact_label(label: str | None) -> str | None:
+    if label is None:
+        return None
+    if not isinstance(label, str):  # pyright: ignore[reportUnnecessaryIsInstance] - said to those without pyright
+        msg = f"label is a str, not {type(label).__name__}"
+        raise TypeError(msg)
+    return exact(label)
 
 
 def _check_bound(name: str, value: object, *, least: int) -> None:

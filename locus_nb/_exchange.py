@@ -20,6 +20,7 @@ import gc
 import threading
 import time
 from collections import deque
+from itertools import count
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, Unpack
 
@@ -82,6 +83,8 @@ class Exchange:
         # The intake at which `publish` steps aside for readers: what is left of half a queue.
         self._step_aside_at = self._half
         self._since_aside = 0
+        # Each subscription's number; one call of a C function, so that no lock is needed.
+        self._numbers = count(1)
         # Whether events are stamped as they come in: only while one may find a reader full.
         self._timed = False
         self._begin()
@@ -302,7 +305,8 @@ class Exchange:
         now = self._clock()
         return [(inbox.loop, inbox.behind) for inbox in self._readers if inbox.backlog and inbox.moving(now)]
 
-    def _inbox(self, run_id: str | None) -> Inbox:
+    def _inbox(self, run_id: str | None, label: str | None = None) -> Inbox:
+        number = next(self._numbers)
         # One whose `subscribe` was interrupted may be forgotten, and leave, before it joins.
         inbox = Inbox(
             run_id,
@@ -311,6 +315,8 @@ class Exchange:
             timeout=self._slow_timeout,
             margin=self._half,
             now=self._clock(),
+            number=number,
+            label=f"reader {number}" if label is None else label,
         )
         inbox.loop = running_loop()
         return inbox

@@ -66,11 +66,13 @@ class Inbox:
         "follow",
         "held",
         "joined",
+        "label",
         "left",
         "loop",
         "margin",
         "missed",
         "moved_at",
+        "number",
         "offered",
         "overflow",
         "overflow_size",
@@ -88,9 +90,20 @@ class Inbox:
     )
 
     def __init__(
-        self, run_id: str | None, *, size: int, overflow: int, timeout: float, margin: int, now: float
+        self,
+        run_id: str | None,
+        *,
+        size: int,
+        overflow: int,
+        timeout: float,
+        margin: int,
+        now: float,
+        number: int = 0,
+        label: str = "",
     ) -> None:
         self.run_id = run_id
+        self.number = number
+        self.label = label
         self.size = size
         self.overflow_size = overflow
         self.timeout = timeout

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from locus_nb._atomic import commit
 from locus_nb._errors import SubscriptionBusyError
@@ -20,6 +20,36 @@ if TYPE_CHECKING:
     from locus_nb._inbox import Inbox
 
     Waiter = asyncio.Future[None] | Wakeup
+
+
+class ReaderStats(NamedTuple):
+    """One look at a reader that is registered with a bus; all counts are events.
+
+    Attributes:
+        number: Counts the bus's subscriptions from 1; no other one has the same.
+        label: What `subscribe(label=...)` was given; `reader N` without one.
+        run_id: The run it reads; None for all runs.
+        backlog: Offered and not yet read, the overflow included.
+        capacity: How many may be unread before it counts as full; replayed ones do not count.
+        overflow: Those that found it full and wait for room, until they are dropped.
+        peak_backlog: Highest backlog seen, sampled whenever events are added to it.
+        offered: Meant for it so far, replayed ones included.
+        delivered: Taken by its consumer.
+        dropped: Never got because it was too slow.
+        missed: From before it joined, and no longer in history.
+    """
+
+    number: int
+    label: str
+    run_id: str | None
+    backlog: int
+    capacity: int
+    overflow: int
+    peak_backlog: int
+    offered: int
+    delivered: int
+    dropped: int
+    missed: int
 
 
 class Readers:
@@ -180,6 +210,24 @@ class Readers:
             sleepers.pop(inbox, None)
             if not sleepers:
                 self.parked.pop(inbox.run_id, None)
+
+
+def reader_stats(inbox: Inbox) -> ReaderStats:
+    """The counts of a reader now."""
+    backlog = inbox.backlog
+    return ReaderStats(
+        number=inbox.number,
+        label=inbox.label,
+        run_id=inbox.run_id,
+        backlog=backlog,
+        capacity=inbox.size,
+        overflow=len(inbox.overflow),
+        peak_backlog=inbox.peak,
+        offered=inbox.offered,
+        delivered=inbox.offered - inbox.dropped - inbox.discarded - backlog,
+        dropped=inbox.dropped,
+        missed=inbox.missed,
+    )
 
 
 def check_free(inbox: Inbox) -> None:

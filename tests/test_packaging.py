@@ -87,6 +87,7 @@ PUBLIC = {
         "Message",
         "Model",
         "ModelReply",
+        "ReaderStats",
         "RunRecord",
         "RunView",
         "RunsView",
