@@ -1,6 +1,7 @@
 /** Numbers and times as people read them. */
 
 const integers = new Intl.NumberFormat("en-US");
+const rates = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 3 });
 
 /** @param {number} number */
 export const count = (number) => integers.format(number);
@@ -65,4 +66,13 @@ export function hueOf(text) {
   let hash = 0;
   for (let index = 0; index < text.length; index++) hash = (hash * 31 + text.charCodeAt(index)) | 0;
   return 50 + (Math.abs(hash * 97) % 270);
+}
+
+/**
+ * A rate in at most three figures: "0", "0.25", "12.5", "850", "12,300".
+ *
+ * @param {number} rate
+ */
+export function formatRate(rate) {
+  return rates.format(rate);
 }

@@ -1,26 +1,24 @@
-/** The line between a widget's views and Python. */
+/** The line between a widget that shows events and Python. */
 
-/** @import { AnyModel } from "@anywidget/types" */
+/** @typedef {import("./line.js").Model} Model */
 /** @import { RowsMessage, Status, Tally, Wish } from "./wire.js" */
-/** @typedef {{ view: string, run: string, twin: string }} Traits */
-/** @typedef {AnyModel<Traits>} Model */
 /** @typedef {{ selected: number[], filter: string, paused: boolean, run: string }} Told */
 
 import { Fold } from "./fold.js";
+import { Line } from "./line.js";
 import { RowStore } from "./store.js";
 import { readRows } from "./wire.js";
 
-const ACK_MS = 1_000;
 const TELL_MS = 100;
 const RESYNC_MS = 1_000;
 const RESYNC_TRIES = 6;
 const MAX_TALLIES = 2_000;
 
 /** What a widget has heard from Python, and what it says back. Ends with `stop`, which may be called twice. */
-export class Link {
+export class Link extends Line {
   /** @param {Model} model */
   constructor(model) {
-    this.model = model;
+    super(model);
     this.store = new RowStore();
     this.fold = new Fold(this.store);
     /** @type {Map<string, Tally>} run id to what is known of it, the most recently changed last */
@@ -35,14 +33,7 @@ export class Link {
     this.total = 0;
     /** The newest row that Python has. */
     this.last = 0;
-    this.unreadable = 0;
     this.unfilled = 0;
-    this.heard = false;
-    this.unreachable = false;
-    /** @type {Set<() => void>} */
-    this.views = new Set();
-    this.ackedAt = 0;
-    this.ackTimer = 0;
     this.helloAt = 0;
     this.helloTimer = 0;
     this.helloTries = 0;
@@ -50,51 +41,52 @@ export class Link {
     /** @type {Told | null} */
     this.told = null;
     this.tellTimer = 0;
-    model.on("msg:custom", this.receive);
   }
 
-  stop = () => {
-    this.model.off("msg:custom", this.receive);
-    clearTimeout(this.ackTimer);
+  /** @override */
+  stop() {
+    super.stop();
     clearTimeout(this.tellTimer);
     this.#rest();
-    this.views.clear();
-  };
-
-  /** @type {(content: unknown, buffers?: unknown) => void} */
-  receive = (content, buffers) => {
-    const message = readRows(content, buffers);
-    if (message === null) this.unreadable++;
-    else this.#take(message);
-    this.#changed();
-  };
-
-  #changed() {
-    for (const draw of this.views) draw();
   }
 
-  /** Tells Python up to where the page has its rows; it answers with what follows. */
+  /** @override */
+  get head() {
+    return this.store.head;
+  }
+
+  /**
+   * @override
+   * @param {unknown} content
+   * @param {unknown} buffers
+   */
+  take(content, buffers) {
+    const message = readRows(content, buffers);
+    if (message !== null) this.#take(message);
+    return message?.unreadable === 0;
+  }
+
+  /** @override */
   hello() {
     this.helloAt = performance.now();
-    this.#send({ kind: "hello", last_seq: this.store.head });
+    super.hello();
   }
 
   /** @param {RowsMessage} message */
-  #take({ prev, last, missing, total, status, wish, rows, tallies, unreadable }) {
+  #take({ prev, last, missing, total, status, wish, rows, tallies }) {
     this.heard = true;
     this.unreachable = false;
     this.missing = missing;
     this.total = total;
     this.last = last;
     this.status = status;
-    if (unreadable > 0) this.unreadable++;
     this.wish = wish ?? this.wish;
     for (const tally of tallies) this.#count(tally);
     const newest = rows.at(-1);
     if (newest) this.ahead = Math.max(this.ahead, newest.time - Date.now());
     this.store.merge(prev, rows);
     this.fold.update();
-    if (rows.length > 0) this.#ack();
+    if (rows.length > 0) this.ack();
     if (this.store.hasGap) this.#resync();
     else this.#rest();
   }
@@ -117,19 +109,6 @@ export class Link {
     this.helloTimer = 0;
   }
 
-  #ack() {
-    if (this.ackTimer) return;
-    const wait = this.ackedAt + ACK_MS - performance.now();
-    if (wait <= 0) this.#sendAck();
-    else this.ackTimer = window.setTimeout(() => this.#sendAck(), wait);
-  }
-
-  #sendAck() {
-    this.ackTimer = 0;
-    this.ackedAt = performance.now();
-    this.#send({ kind: "ack", last_seq: this.store.head });
-  }
-
   /** Asks again for what is lacking, ever more rarely, and gives a gap up that nobody fills. */
   #resync() {
     if (this.helloTimer) return;
@@ -146,7 +125,7 @@ export class Link {
     if (this.helloHead === this.store.head && this.helloTries >= RESYNC_TRIES) {
       this.unfilled++;
       this.store.skipGap();
-      this.#changed();
+      this.changed();
     } else {
       this.hello();
       this.helloTries++;
@@ -164,18 +143,7 @@ export class Link {
     if (this.tellTimer) return;
     this.tellTimer = window.setTimeout(() => {
       this.tellTimer = 0;
-      if (this.told) this.#send({ kind: "view", ...this.told });
+      if (this.told) this.send({ kind: "view", ...this.told });
     }, TELL_MS);
-  }
-
-  /** @param {{ kind: "hello" | "ack", last_seq: number } | ({ kind: "view" } & Told)} content */
-  #send(content) {
-    try {
-      this.model.send(content);
-    } catch {
-      // A dead kernel closes the comm; the rows stay readable and the note under the table says why none come.
-      this.unreachable = true;
-      this.#changed();
-    }
   }
 }

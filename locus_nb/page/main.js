@@ -7,9 +7,11 @@
  * once, also while the kernel is busy. Filter, scroll, selection and details stay in the view.
  */
 
-/** @import { Model } from "./link.js" */
+/** @import { Model } from "./line.js" */
 
 import { Link } from "./link.js";
+import { Monitor } from "./monitor.js";
+import { StatsLink } from "./stats.js";
 import { View } from "./view.js";
 
 /**
@@ -25,19 +27,20 @@ function stopWith(signal, stop) {
 
 /** The widget as anywidget asks for it: called once per widget, since each call gets its own model proxy. */
 export default function live() {
-  /** @type {Link | undefined} */
+  /** @type {Link | StatsLink | undefined} */
   let link;
   return {
     /** @param {{ model: Model, signal?: AbortSignal }} props */
     initialize({ model, signal }) {
-      link = new Link(model);
-      return stopWith(signal, link.stop);
+      const made = model.get("view") === "monitor" ? new StatsLink(model) : new Link(model);
+      link = made;
+      return stopWith(signal, () => made.stop());
     },
 
     /** @param {{ model: Model, el: HTMLElement, signal?: AbortSignal }} props */
     render({ model, el, signal }) {
       if (!link) throw new Error("The view was rendered before it was initialized; call initialize first.");
-      const view = new View(link, model, el);
+      const view = link instanceof Link ? new View(link, model, el) : new Monitor(link, model, el);
       link.hello();
       return stopWith(signal, view.stop);
     },

@@ -37,6 +37,52 @@ import { isRow, Row } from "./row.js";
  * @property {number} unreadable rows and tallies that are none
  */
 
+/**
+ * The bus's totals at one moment.
+ *
+ * @typedef {object} Sample
+ * @property {number} at milliseconds of a clock that never goes back
+ * @property {number} published
+ * @property {number} dropped
+ * @property {number} backlog
+ */
+/**
+ * @typedef {object} Reader
+ * @property {number} id
+ * @property {string} label
+ * @property {string | null} run null: all runs
+ * @property {number} backlog
+ * @property {number} capacity
+ * @property {number} overflow
+ * @property {number} peak
+ * @property {number} offered
+ * @property {number} delivered
+ * @property {number} dropped
+ */
+/**
+ * @typedef {object} StatsMessage
+ * @property {"stats"} kind
+ * @property {Sample[]} samples
+ * @property {Reader[]} readers
+ * @property {Record<string, number>} facts
+ * @property {number} unreadable samples and readers that are none
+ */
+
+const FACTS = [
+  "active_runs",
+  "history_runs",
+  "max_runs",
+  "history_per_run",
+  "published",
+  "dropped",
+  "late",
+  "refused",
+  "evicted",
+  "trimmed",
+  "emit_failures",
+  "readers",
+  "resets",
+];
 const STATUSES = ["waiting", "live", "ended", "failed"];
 const RUN_STATUSES = ["running", "ok", "error", "interrupted"];
 
@@ -73,6 +119,54 @@ export function readRows(content, buffers) {
     tallies: known,
     unreadable: values.length - rows.length + tallies.length - known.length,
   };
+}
+
+/**
+ * Reads one message about the bus.
+ *
+ * @param {unknown} content
+ * @returns {StatsMessage | null} null for anything that is none; single bad samples and readers are counted
+ */
+export function readStats(content) {
+  const message = /** @type {Record<string, unknown> | null | undefined} */ (content);
+  if (typeof message !== "object" || message?.kind !== "stats") return null;
+  const { samples, readers } = message;
+  const facts = /** @type {Record<string, unknown>} */ (message.facts ?? {});
+  if (!Array.isArray(samples) || !Array.isArray(readers)) return null;
+  if (!FACTS.every((name) => isCount(facts[name]))) return null;
+  const taken = samples.map(readSample).filter((sample) => sample !== null);
+  const known = readers.map(readReader).filter((reader) => reader !== null);
+  return {
+    kind: "stats",
+    samples: taken,
+    readers: known,
+    facts: Object.fromEntries(FACTS.map((name) => [name, Number(facts[name])])),
+    unreadable: samples.length - taken.length + readers.length - known.length,
+  };
+}
+
+/**
+ * @param {unknown} value
+ * @returns {Sample | null}
+ */
+function readSample(value) {
+  if (!Array.isArray(value) || value.length !== 4) return null;
+  const [at, published, dropped, backlog] = value;
+  if (!Number.isFinite(at) || ![published, dropped, backlog].every(isCount)) return null;
+  return { at, published, dropped, backlog };
+}
+
+/**
+ * @param {unknown} value
+ * @returns {Reader | null}
+ */
+function readReader(value) {
+  if (!Array.isArray(value) || value.length !== 10) return null;
+  const [id, label, run, ...counts] = value;
+  if (!isCount(id) || typeof label !== "string" || !(run === null || typeof run === "string")) return null;
+  if (!counts.every(isCount)) return null;
+  const [backlog, capacity, overflow, peak, offered, delivered, dropped] = counts;
+  return { id, label, run, backlog, capacity, overflow, peak, offered, delivered, dropped };
 }
 
 /**
