@@ -13,127 +13,92 @@ const WIDTH = 600;
 const HEIGHT = 64;
 const DROP_HEIGHT = 4;
 
-/**
- * @param {"svg" | "path" | "line"} tag
- * @param {Record<string, string>} attributes
- */
-function shape(tag, attributes) {
-  const node = document.createElementNS(SVG, tag);
-  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
-  return node;
-}
-
 /** Each stretch of time stands as a step as wide as it lasted, so that the area is the number of events. */
 export class Chart {
-  current = element("b", "rate-now");
-  others = element("span", "rate-others");
-  lost = element("span", "rate-drops locus-live-loss");
-  scale = element("span", "chart-scale");
-  area = shape("path", { class: "locus-live-chart-area" });
-  sparse = shape("path", { class: "locus-live-chart-area locus-live-sparse" });
-  drops = shape("path", { class: "locus-live-chart-drops" });
-  svg = this.#picture();
-  node = element(
-    "div",
-    "chart",
-    {},
-    element("div", "rates", {}, this.current, " events/s", this.others, this.lost),
-    element("div", "chart-box", {}, this.svg, this.scale),
-    element(
-      "div",
-      "chart-axis",
-      {},
-      element("span", "axis-end", {}, "60 s ago"),
-      element("span", "axis-end", {}, "now"),
-    ),
-  );
+  current = document.createElement("b");
+  others = element("span", "rates");
+  lost = element("span", "loss");
+  scale = document.createElement("small");
+  /** Of what was sampled as it should be, of what was not, and where events were dropped. */
+  paths = ["dense", "sparse", "lost"].map((name) => {
+    const path = document.createElementNS(SVG, "path");
+    path.setAttribute("class", `locus-live-${name}`);
+    return path;
+  });
+  svg = document.createElementNS(SVG, "svg");
+  node = element("div", "chart");
 
-  #picture() {
-    const grid = [0, HEIGHT / 2].map((y) =>
-      shape("line", { class: "locus-live-chart-line", x1: "0", x2: String(WIDTH), y1: `${y}`, y2: `${y}` }),
-    );
-    const svg = shape("svg", {
-      viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
-      preserveAspectRatio: "none",
-      role: "img",
-    });
-    svg.append(...grid, this.area, this.sparse, this.drops);
-    return svg;
+  constructor() {
+    this.svg.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
+    this.svg.setAttribute("preserveAspectRatio", "none");
+    this.svg.setAttribute("role", "img");
+    this.svg.append(...this.paths);
+    const words = element("div", "chart-head", {}, this.current, "events/s", this.others, this.lost);
+    const axis = element("div", "chart-axis");
+    axis.append("60 s ago", document.createElement("i"), "now");
+    this.node.append(words, this.scale, this.svg, axis);
   }
 
   /**
    * @param {Sample[]} samples
-   * @param {number} silence milliseconds since the newest sample: the time axis goes on without any
+   * @param {number} silence milliseconds for which none came: the time axis goes on without any
    */
   draw(samples, silence) {
     const now = (samples.at(-1)?.at ?? 0) + silence;
     const spans = spansOf(samples).filter(({ to }) => to > now - SPAN_MS);
     const rates = ratesOf(spans);
     const top = roundUp(rates?.peak ?? 0);
-    this.area.setAttribute(
+    const height = (/** @type {Span} */ { rate }) => (HEIGHT * rate) / top;
+    const [dense, sparse, lost] = this.paths;
+    dense.setAttribute(
       "d",
-      steps(
-        spans.filter(({ sparse }) => !sparse),
+      boxes(
+        spans.filter((span) => !span.sparse),
         now,
-        top,
+        height,
+        HEIGHT,
       ),
     );
-    this.sparse.setAttribute(
+    sparse.setAttribute(
       "d",
-      steps(
-        spans.filter(({ sparse }) => sparse),
+      boxes(
+        spans.filter((span) => span.sparse),
         now,
-        top,
+        height,
+        HEIGHT,
       ),
     );
-    this.drops.setAttribute(
+    lost.setAttribute(
       "d",
-      marks(
+      boxes(
         spans.filter(({ dropped }) => dropped > 0),
         now,
+        () => DROP_HEIGHT,
+        DROP_HEIGHT,
       ),
     );
+    const dropped = spans.reduce((sum, span) => sum + span.dropped, 0);
     setText(this.scale, rates ? formatRate(top) : "");
     setText(this.current, rates ? formatRate(rates.current) : "–");
-    const words = rates ? `mean ${formatRate(rates.mean)} · peak ${formatRate(rates.peak)}` : "";
-    setText(this.others, words);
-    const dropped = spans.reduce((sum, span) => sum + span.dropped, 0);
+    setText(this.others, rates ? `mean ${formatRate(rates.mean)} · peak ${formatRate(rates.peak)}` : "");
     setText(this.lost, dropped > 0 ? `▀ ${count(dropped)} dropped` : "");
-    const spoken = rates
-      ? `${formatRate(rates.current)} events per second, ${words}, ${count(dropped)} dropped`
-      : "no samples yet";
-    this.svg.setAttribute("aria-label", `The last 60 seconds: ${spoken}`);
+    const words = [this.current, "events per second", this.others, this.lost];
+    const label = words.map((part) => (typeof part === "string" ? part : part.textContent)).join(" ");
+    this.svg.setAttribute("aria-label", `The last 60 seconds: ${label}`);
   }
 }
 
 /**
- * @param {number} at
- * @param {number} now
- */
-const across = (at, now) => Math.max(0, WIDTH * (1 - (now - at) / SPAN_MS)).toFixed(2);
-
-/**
+ * A box for each span, as wide as it lasted.
+ *
  * @param {Span[]} spans
  * @param {number} now
- * @param {number} top the rate at the upper edge
+ * @param {(span: Span) => number} heightOf
+ * @param {number} bottom
  */
-function steps(spans, now, top) {
-  const step = (/** @type {Span} */ { from, to, rate }) => {
-    const y = (HEIGHT * (1 - rate / top)).toFixed(2);
-    return `M${across(from, now)} ${HEIGHT}V${y}H${across(to, now)}V${HEIGHT}Z`;
-  };
-  return spans.map(step).join("");
-}
-
-/**
- * @param {Span[]} spans
- * @param {number} now
- */
-function marks(spans, now) {
-  const mark = (/** @type {Span} */ { from, to }) => {
-    const right = Number(across(to, now));
-    const left = Math.min(Number(across(from, now)), right - 2);
-    return `M${left} 0H${right}V${DROP_HEIGHT}H${left}Z`;
-  };
-  return spans.map(mark).join("");
+function boxes(spans, now, heightOf, bottom) {
+  const across = (/** @type {number} */ at) => Math.max(0, WIDTH * (1 - (now - at) / SPAN_MS)).toFixed(2);
+  const box = (/** @type {Span} */ span) =>
+    `M${across(span.from)} ${bottom}v${(-heightOf(span)).toFixed(2)}H${across(span.to)}V${bottom}Z`;
+  return spans.map(box).join("");
 }

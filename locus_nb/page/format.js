@@ -2,6 +2,7 @@
 
 const integers = new Intl.NumberFormat("en-US");
 const rates = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 3 });
+const short = new Intl.NumberFormat("en-US", { notation: "compact", maximumSignificantDigits: 3 });
 
 /** @param {number} number */
 export const count = (number) => integers.format(number);
@@ -75,4 +76,26 @@ export function hueOf(text) {
  */
 export function formatRate(rate) {
   return rates.format(rate);
+}
+
+/**
+ * A number in at most three figures: "850", "12.3K", "4M".
+ *
+ * @param {number} number
+ */
+export function compact(number) {
+  return short.format(number);
+}
+
+/**
+ * How long ago something was, in one figure: "12 s", "5 m", "3 h", "2 d".
+ *
+ * @param {number} ms
+ */
+export function formatAge(ms) {
+  const seconds = Math.max(0, Math.floor(ms / 1000));
+  if (!Number.isFinite(seconds)) return "–";
+  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 3_600) return `${Math.floor(seconds / 60)} m`;
+  return seconds < 86_400 ? `${Math.floor(seconds / 3_600)} h` : `${count(Math.floor(seconds / 86_400))} d`;
 }

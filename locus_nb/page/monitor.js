@@ -13,20 +13,22 @@ const STALE_MS = 2_000;
 const FORGOTTEN_MS = 60_000;
 
 /**
- * The figures under the chart, each with what it means and whether any of it is a loss.
+ * The figures under the chart by fact, each with its name and what it means. The last four are losses.
  *
- * @type {[fact: string, name: string, loss: boolean, meaning: string][]}
+ * @type {[fact: string, name: string, meaning: string][]}
  */
 const FIGURES = [
-  ["published", "published", false, "Events that came in"],
-  ["dropped", "dropped", true, "Events that a reader never got because it was too slow, over all readers"],
-  ["backlog", "backlog", false, "Events waiting to be read, over all readers"],
-  ["late", "late", true, "Events published after their run's stream was closed"],
-  ["emit_failures", "failed emits", true, "Events that emit could not publish"],
-  ["refused", "refused", true, "Readers of all runs that were one too many"],
-  ["trimmed", "trimmed", false, "Older events that left their run's history"],
-  ["evicted", "evicted", false, "Whole runs that left history"],
+  ["kept", "runs kept", "Runs whose history is kept, of as many as may be"],
+  ["published", "published", "Events that came in"],
+  ["backlog", "backlog", "Events that wait to be read, over all readers"],
+  ["trimmed", "trimmed", "Older events that left their run's history"],
+  ["evicted", "evicted", "Runs that left history"],
+  ["dropped", "dropped", "Events that readers never got because they were too slow"],
+  ["late", "late", "Events published after their run was closed"],
+  ["refused", "refused", "Readers of all runs that were one too many"],
+  ["emit_failures", "failed emits", "Events that emit could not publish"],
 ];
+const FIRST_LOSS = 5;
 
 /** One view of a monitor in one output. Draws at most once a frame, and only after something came or is lacking. */
 export class Monitor {
@@ -35,9 +37,10 @@ export class Monitor {
   badge = element("span", "status", { role: "status" });
   about = element("span", "count");
   chart = new Chart();
-  figures = FIGURES.map(([fact, name, loss, title]) => ({ fact, loss, ...figure(name, title) }));
-  kept = element("b", "figure-value");
-  keptBar = element("span", "meter-fill");
+  figures = FIGURES.map(([, name, title]) =>
+    element("div", "figure", { title }, document.createElement("b"), name),
+  );
+  keptBar = document.createElement("i");
   note = element("div", "note");
   frame = 0;
   timer = 0;
@@ -78,15 +81,8 @@ export class Monitor {
 
   #build() {
     const title = element("span", "title", {}, "Bus monitor");
-    const kept = element(
-      "div",
-      "figure",
-      { title: "Runs whose history is kept, of as many as may be" },
-      this.kept,
-      element("span", "figure-name", {}, "runs kept"),
-      element("span", "meter", {}, this.keptBar),
-    );
-    const figures = element("div", "figures", {}, kept, ...this.figures.map(({ node }) => node));
+    this.figures[0].append(element("span", "meter", {}, this.keptBar));
+    const figures = element("div", "figures", {}, ...this.figures);
     const body = element("div", "monitor", {}, this.chart.node, figures, this.readers.node);
     const bar = element("div", "bar", {}, title, this.badge, this.about);
     return element("section", "", { "aria-label": "Bus monitor" }, this.twin, bar, body, this.note);
@@ -127,13 +123,17 @@ export class Monitor {
 
   /** @param {Record<string, number>} facts */
   #drawFigures(facts) {
+    const { history_runs: runs, max_runs: most } = facts;
     setText(this.about, `${counted(facts["active_runs"], "run")} with readers`);
-    for (const { fact, loss, node, value } of this.figures) {
-      setText(value, count(facts[fact]));
-      node.classList.toggle("locus-live-loss", loss && facts[fact] > 0);
+    for (const [index, node] of this.figures.entries()) {
+      const value = facts[FIGURES[index][0]];
+      setText(
+        /** @type {Node} */ (node.firstChild),
+        index > 0 ? count(value) : `${count(runs)} / ${count(most)}`,
+      );
+      node.classList.toggle("locus-live-loss", index >= FIRST_LOSS && value > 0);
     }
-    setText(this.kept, `${count(facts["history_runs"])} / ${count(facts["max_runs"])}`);
-    this.keptBar.style.width = `${Math.min(100, (100 * facts["history_runs"]) / (facts["max_runs"] || 1))}%`;
+    this.keptBar.style.width = `${Math.min(100, (100 * runs) / most)}%`;
   }
 
   #noteText() {
@@ -144,14 +144,4 @@ export class Monitor {
     if (unreachable) notes.push("the kernel cannot be reached");
     return notes.join(" · ");
   }
-}
-
-/**
- * @param {string} name
- * @param {string} title
- */
-function figure(name, title) {
-  const value = element("b", "figure-value");
-  const node = element("div", "figure", { title }, value, element("span", "figure-name", {}, name));
-  return { node, value };
 }

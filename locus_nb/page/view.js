@@ -20,6 +20,7 @@ import { count, counted, formatDuration } from "./format.js";
 import { Header } from "./header.js";
 import { Query } from "./query.js";
 import { lengthOf } from "./row.js";
+import { Runs } from "./runs.js";
 import { Shown } from "./shown.js";
 import { ViewState } from "./state.js";
 import { lowerBound } from "./store.js";
@@ -70,7 +71,7 @@ export class View {
     /** @type {Record<TabName, Tab | null>} */
     this.tabs = { table: new Table(this), timeline: new Timeline(this), tree: new Tree(this) };
     /** @type {Tab | null} the list of runs, beside the tabs of a view of all runs */
-    this.runs = null;
+    this.runs = model.get("view") === "runs" ? new Runs(this) : null;
     this.tabBar = new Tabs(this);
     this.note = element("div", "note", { role: "status" });
     this.twin = document.createElement("style");

@@ -164,7 +164,7 @@ function readReader(value) {
   if (!Array.isArray(value) || value.length !== 10) return null;
   const [id, label, run, ...counts] = value;
   if (!isCount(id) || typeof label !== "string" || !(run === null || typeof run === "string")) return null;
-  if (!counts.every(isCount)) return null;
+  if (!counts.every(isCount) || counts[1] === 0) return null;
   const [backlog, capacity, overflow, peak, offered, delivered, dropped] = counts;
   return { id, label, run, backlog, capacity, overflow, peak, offered, delivered, dropped };
 }
