@@ -20,7 +20,7 @@ export class Line {
     this.unreadable = 0;
     /** @type {Set<() => void>} */
     this.views = new Set();
-    this.ackedAt = 0;
+    this.ackedAt = Number.NEGATIVE_INFINITY;
     this.ackTimer = 0;
     model.on("msg:custom", this.receive);
   }

@@ -139,7 +139,7 @@ export class Monitor {
   #noteText() {
     const { facts, unreadable, unreachable } = this.link;
     const notes = [];
-    if (facts?.["resets"]) notes.push(`the bus was reset ${facts["resets"]} ×; counts are of the new one`);
+    if (facts?.["resets"]) notes.push("the bus was reset: counts are of the new one");
     if (unreadable > 0) notes.push(`${counted(unreadable, "unreadable message")} ignored`);
     if (unreachable) notes.push("the kernel cannot be reached");
     return notes.join(" · ");
