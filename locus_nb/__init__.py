@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from locus_nb._loops import allow_nested_loops
     from locus_nb._messages import Message, Model, ModelReply, ToolCall
     from locus_nb._model import get_model
+    from locus_nb._monitor import BusMonitor, monitor
     from locus_nb._readers import ReaderStats
     from locus_nb._subscription import Batch, Subscription
     from locus_nb._tool import Tool, tool
@@ -46,6 +47,7 @@ __all__ = [
     "Agent",
     "AgentResult",
     "Batch",
+    "BusMonitor",
     "EventBus",
     "LocusError",
     "Message",
@@ -70,6 +72,7 @@ __all__ = [
     "events_df",
     "get_event_bus",
     "get_model",
+    "monitor",
     "reset_event_bus",
     "reset_run_id",
     "run_context",
@@ -82,6 +85,7 @@ _HOMES = {
     "Agent": "_agent",
     "AgentResult": "_agent_loop",
     "Batch": "_subscription",
+    "BusMonitor": "_monitor",
     "EventBus": "_bus",
     "LocusError": "_errors",
     "Message": "_messages",
@@ -105,6 +109,7 @@ _HOMES = {
     "events_df": "_frames",
     "get_event_bus": "_bus",
     "get_model": "_model",
+    "monitor": "_monitor",
     "reset_event_bus": "_bus",
     "reset_run_id": "_context",
     "run_context": "_context",

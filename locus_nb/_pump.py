@@ -75,7 +75,7 @@ class Pump:
         self._tick = tick
         # Reentrant, because a `__del__` may close a view in the midst of anything.
         self._lock = threading.RLock()
-        # A subscription that has ended is None; its sink may still have work.
+        # A subscription that has ended, or never was, is None; its sink may still have work.
         self._pairs: dict[Sink, Subscription | None] = {}
         self._wakeup = Wakeup()
         # Set to cut the wait between two ticks short.
@@ -84,8 +84,8 @@ class Pump:
         self._forgotten: deque[Sink] = deque()
         self._thread: threading.Thread | None = None
 
-    def attach(self, subscription: Subscription, sink: Sink) -> None:
-        """Carry what `subscription` has to `sink` from now on. Any thread."""
+    def attach(self, subscription: Subscription | None, sink: Sink) -> None:
+        """Carry what `subscription` has to `sink` from now on; None: only tick it. Any thread."""
         with self._lock:
             self._pairs[sink] = subscription
             if self._thread is None or not self._thread.is_alive():

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 # A minute at four a second.
 MAX_SAMPLES = 240
+# Looks that are closer together make no two samples: a rate over next to no time says nothing.
+_LEAST_MS = 100.0
 # Readers that are told of, the worst first; of the others the monitor tells how many there are.
 MAX_READERS = 100
 
@@ -76,17 +78,19 @@ class Samples:
         self.look()
 
     def look(self) -> BusPicture:
-        """Take a sample; the picture with it."""
+        """Take a sample, unless the last one is less than 0.1 s old; the picture with it."""
         with self._lock:
             bus = self._find_bus()
-            if bus is not self._bus:
+            is_new = bus is not self._bus
+            if is_new:
                 self._bus = bus
                 self._resets += 1
             stats, readers = bus.stats(), bus.readers()
             backlog = sum(reader.backlog for reader in readers)
             at_ms = round((self._epoch + self._clock()) * 1000, 3)
-            totals = stats["published_events_total"], stats["dropped_events_total"]
-            self._kept.append(Sample(at_ms, *totals, backlog))
+            if is_new or not self._kept or at_ms - self._kept[-1].at_ms >= _LEAST_MS:
+                totals = stats["published_events_total"], stats["dropped_events_total"]
+                self._kept.append(Sample(at_ms, *totals, backlog))
             worst = tuple(sorted(readers, key=_need)[:MAX_READERS])
             facts = _facts(bus, stats, readers=len(readers), resets=self._resets)
             self.picture = BusPicture(tuple(self._kept), worst, facts)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from html import escape
 from itertools import pairwise
 from typing import TYPE_CHECKING
+
+from locus_nb._format import clean, html
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,11 +16,12 @@ if TYPE_CHECKING:
 
 MAX_READERS = 20
 MAX_LABEL = 60
+MAX_CLASSES = 120
 
 _WIDTH, _HEIGHT, _SPAN_MS = 600, 48, 60_000.0
 
-# Two classes where JupyterLab's own rules for tables have as many. The last rule takes away the line by which it
-# says, over the picture, that a closed kernel's widget is gone.
+# Two classes where JupyterLab's own rules for tables have as many. The last rules take away the place of a
+# picture that has moved, and the line by which it says, over the picture, that a closed kernel's widget is gone.
 _STYLE = """<style>
 .locus-static-monitor{max-width:100%;overflow:auto;font-size:12px;font-variant-numeric:tabular-nums}
 .locus-static-monitor p{margin:3px 8px}
@@ -31,6 +33,7 @@ border-bottom:1px solid rgba(128,128,128,.5)}
 .locus-static-monitor.locus-static :is(th,td):nth-child(-n+2){text-align:left;unicode-bidi:isolate}
 .locus-static-monitor th{font-weight:normal;opacity:.7}
 .locus-static-monitor .x{color:#dc4c4c;font-weight:600}
+.jp-OutputArea-child:has(.locus-static-gone){display:none}
 .jp-OutputArea-child:not(:has(.locus-live)):has(>.jp-OutputArea-output:not([data-mime-type])):has(\
 +.jp-OutputArea-child .locus-static){display:none}
 </style>"""
@@ -45,11 +48,11 @@ def monitor_html(picture: BusPicture, *, css_class: str = "") -> str:
         picture: What the monitor saw last.
         css_class: A class by which a page can find it.
     """
-    classes = escape(f"locus-static locus-static-monitor {css_class}".rstrip(), quote=True)
+    classes = html(f"locus-static locus-static-monitor {css_class}", MAX_CLASSES)
     facts = " · ".join(_marked(fact) for fact in _facts(picture.facts))
-    notes = "".join(f"<p>{escape(note)}</p>" for note in _notes(picture))
+    notes = "".join(f"<p>{note}</p>" for note in _notes(picture))
     return (
-        f'<div class="{classes}">{_STYLE}<p><b>Bus monitor</b> · {escape(_time(picture))}</p>'
+        f'<div class="{classes}">{_STYLE}<p><b>Bus monitor</b> · {_time(picture)}</p>'
         f"<p>{facts}</p>{_chart(picture.samples)}{_table(picture.readers[:MAX_READERS])}{notes}</div>"
     )
 
@@ -71,8 +74,8 @@ _HEAD = ("reader", "run", "backlog", "of", "peak", "delivered", "dropped")
 
 def _cells(reader: ReaderStats) -> tuple[str, ...]:
     counts = (reader.backlog, reader.capacity, reader.peak_backlog, reader.delivered, reader.dropped)
-    run = "all runs" if reader.run_id is None else _clean(reader.run_id)
-    return (_clean(reader.label), run, *(f"{count:,}" for count in counts))
+    run = "all runs" if reader.run_id is None else clean(reader.run_id, MAX_LABEL)
+    return (clean(reader.label, MAX_LABEL), run, *(f"{count:,}" for count in counts))
 
 
 def _table(readers: Sequence[ReaderStats]) -> str:
@@ -84,7 +87,7 @@ def _table(readers: Sequence[ReaderStats]) -> str:
 
 
 def _row(reader: ReaderStats) -> str:
-    *cells, dropped = (escape(cell) for cell in _cells(reader))
+    *cells, dropped = (html(cell, MAX_LABEL) for cell in _cells(reader))
     mark = f'<td class="x">✕ {dropped}</td>' if reader.dropped else f"<td>{dropped}</td>"
     return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + mark + "</tr>"
 
@@ -177,10 +180,3 @@ def _chart(samples: Sequence[Sample]) -> str:
 
 def _across(before_end: float) -> str:
     return f"{max(0.0, _WIDTH * (1 - before_end / _SPAN_MS)):.1f}"
-
-
-def _clean(text: str) -> str:
-    """One line of it, without what turns the direction of text, or cannot be seen or saved."""
-    seen = "".join(sign if sign.isprintable() else " " for sign in text[: 4 * MAX_LABEL])
-    words = " ".join(seen.split())
-    return words if len(words) <= MAX_LABEL else words[: MAX_LABEL - 1] + "…"

@@ -80,6 +80,7 @@ def test_newest_samples_are_kept() -> None:
     page = Page()
     for n in range(MAX_SAMPLES + 10):
         put(page.bus, [n])
+        page.clock.advance(1)
         page.samples.look()
     published = [sample.published for sample in page.samples.picture.samples]
     assert published == list(range(11, MAX_SAMPLES + 11))
@@ -100,14 +101,27 @@ def test_worst_readers_are_told_first_and_the_others_counted() -> None:
 
 def test_look_goes_on_with_the_new_bus_after_a_reset() -> None:
     """A bus that is reset is followed by its successor, the change is counted, and what was sampled stays."""
-    samples = Samples(get_event_bus)
+    clock = Clock()
+    samples = Samples(get_event_bus, clock=clock)
     put(get_event_bus(), range(5))
+    clock.advance(1)
     assert samples.look().samples[-1].published == 5
     reset_event_bus()
     picture = samples.look()
     assert [sample.published for sample in picture.samples] == [0, 5, 0]
     assert picture.facts["resets"] == 1
     assert picture.facts["published"] == 0
+
+
+def test_looks_in_quick_succession_make_one_sample() -> None:
+    """A look right after another one tells the newest facts, but makes no sample: its rate would say nothing."""
+    page = Page()
+    put(page.bus, range(5))
+    page.clock.advance(0.09)
+    picture = page.samples.look()
+    assert (len(picture.samples), picture.facts["published"]) == (1, 5)
+    page.clock.advance(0.01)
+    assert len(page.samples.look().samples) == 2
 
 
 def test_facts_tell_bounds_and_losses() -> None:
@@ -151,9 +165,8 @@ def test_nothing_is_sampled_without_a_page() -> None:
 def test_page_that_says_hello_gets_all_samples_then_news() -> None:
     """After a hello comes everything that is kept, and then four times a second what is new."""
     page = Page()
-    page.samples.look()
     assert page.say(HELLO)
-    assert len(page.last["samples"]) == 3
+    assert len(page.last["samples"]) == 2
     put(page.bus, range(10))
     assert page.tick(0.1)
     assert len(page.messages) == 1
@@ -291,7 +304,7 @@ def test_looks_from_many_threads_are_in_order() -> None:
         start.wait()
         for n in range(50):
             put(page.bus, [n])
-            page.clock.advance(0.001)
+            page.clock.advance(0.1)
             page.samples.look()
 
     threads = [threading.Thread(target=look) for _ in range(4)]
