@@ -10,7 +10,7 @@ Data goes one way:
 one reader has yet to read, `_subscription` the reader's end. `_context` and `_emit` are what an agent's code
 calls; `_agent`, `_tool` and `_model` are such an agent. `_frames` makes DataFrames. `_pump`
 carries events to a `_row_sink`, which makes `_rows` and tells the page; `_view` is what every live view is, `_watch`
-has those of runs, `_picture` is what stays of them.
+has those of runs, `_picture` is what stays of them; `_monitor` shows the bus itself by its `_samples`.
 
 Importing this loads next to nothing: each name comes, with what it needs, at its first use. The bus, contexts
 and `emit` need the standard library only.
