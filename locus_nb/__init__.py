@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from locus_nb._agent_loop import AgentResult
     from locus_nb._bus import EventBus, get_event_bus, reset_event_bus
     from locus_nb._context import current_run_id, reset_run_id, run_context, set_run_id
+    from locus_nb._dashboard import Dashboard, dashboard
     from locus_nb._emit import emit, emit_sync
     from locus_nb._errors import LocusError, SubscriptionBusyError, ViewRefusedError
     from locus_nb._event import StreamEvent
@@ -48,6 +49,7 @@ __all__ = [
     "AgentResult",
     "Batch",
     "BusMonitor",
+    "Dashboard",
     "EventBus",
     "LocusError",
     "Message",
@@ -67,6 +69,7 @@ __all__ = [
     "__version__",
     "allow_nested_loops",
     "current_run_id",
+    "dashboard",
     "emit",
     "emit_sync",
     "events_df",
@@ -86,6 +89,7 @@ _HOMES = {
     "AgentResult": "_agent_loop",
     "Batch": "_subscription",
     "BusMonitor": "_monitor",
+    "Dashboard": "_dashboard",
     "EventBus": "_bus",
     "LocusError": "_errors",
     "Message": "_messages",
@@ -104,6 +108,7 @@ _HOMES = {
     "Wakeup": "_wakeup",
     "allow_nested_loops": "_loops",
     "current_run_id": "_context",
+    "dashboard": "_dashboard",
     "emit": "_emit",
     "emit_sync": "_emit",
     "events_df": "_frames",

@@ -55,7 +55,7 @@ text-align:right;text-overflow:ellipsis;unicode-bidi:isolate;white-space:nowrap}
 .locus-static-scroll{max-height:420px;overflow:auto}
 @media print{.locus-static-scroll{max-height:none}}
 .locus-static table{border-collapse:collapse;table-layout:auto;width:100%;margin:0 0 6px;font-size:12px;color:inherit}
-.locus-static tr{background:none;border-bottom:1px solid rgba(128,128,128,.25)}
+.locus-static.locus-static :is(tbody,thead) tr{background:none;border-bottom:1px solid rgba(128,128,128,.25)}
 .locus-static.locus-static :is(th,td){text-align:left;padding:2px 8px;border:0;white-space:nowrap;max-width:none}
 .locus-static th{font-weight:normal;opacity:.7}
 .locus-static td{font-family:ui-monospace,Menlo,Consolas,monospace;vertical-align:top;unicode-bidi:isolate}
@@ -77,7 +77,7 @@ margin-right:7px;border-radius:2px;background:#c9953b}
 .locus-static .e td:nth-child(3)::before{background:#8b95a1}
 .locus-static .a td:nth-child(3)::before{background:#d0689f}
 .locus-static .x td:nth-child(3)::before{background:#dc4c4c}
-.locus-static.locus-static .x{background:rgba(220,76,76,.09)}
+.locus-static.locus-static tbody tr.x{background:rgba(220,76,76,.09)}
 .jp-OutputArea-child:has(.locus-static-gone){display:none}
 .jp-OutputArea-child:not(:has(.locus-live)):has(>.jp-OutputArea-output:not([data-mime-type])):has(\
 +.jp-OutputArea-child .locus-static){display:none}

@@ -11,10 +11,12 @@ from uuid import uuid4
 import anywidget
 import traitlets
 
+from locus_nb._late import OpensLate
 from locus_nb._notebook import NOTEBOOK
 from locus_nb._pump import the_pump
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import TracebackType
 
     from locus_nb._notebook import Place
@@ -27,13 +29,13 @@ _BUNDLE = "live"
 _NAMELESS = 20
 
 # What takes the place of the second picture when a view is frozen; the picture's style hides it.
-_NOTHING = {"text/html": '<div class="locus-static-gone"></div>', "text/plain": ""}
+NOTHING = {"text/html": '<div class="locus-static-gone"></div>', "text/plain": ""}
 
 # The views that were put on a page: they live until they are stopped. Others live as long as somebody holds them.
 _on_page: dict[View, None] = {}
 
 # The views that were made in a cell, by place.
-_made: weakref.WeakValueDictionary[Place, View] = weakref.WeakValueDictionary()
+_made: weakref.WeakValueDictionary[Place, Placed] = weakref.WeakValueDictionary()
 
 
 class PageSink(Protocol):
@@ -57,8 +59,21 @@ class PageSink(Protocol):
         ...
 
 
+class Placed(Protocol):
+    """What is made at a place in the notebook, and replaced when its cell runs again."""
+
+    @property
+    def was_seen(self) -> bool:
+        """Whether a page has shown it."""
+        ...
+
+    def stop(self) -> None:
+        """End at once, and leave what is shown as it is. Idempotent."""
+        ...
+
+
 def take_place() -> Place | None:
-    """Give the place in the notebook at which a view is made; the one that was made there before is stopped."""
+    """Give the place in the notebook at which something is made; what was made there before is stopped."""
     if not NOTEBOOK.connect():
         return None
     NOTEBOOK.on_cell_end(_end_cell)
@@ -69,7 +84,13 @@ def take_place() -> Place | None:
     return place
 
 
-class View(anywidget.AnyWidget):
+def settle(made: Placed, place: Place | None) -> None:
+    """Have what was made at a place stopped when something else takes that place."""
+    if place is not None:
+        _made[place] = made
+
+
+class View(OpensLate, anywidget.AnyWidget):
     """A live view: an ordinary widget, shown when it is displayed or sits in a box that is.
 
     Until then there is nothing of it in the page or the notebook, and it ends with its last reference. In a
@@ -97,12 +118,12 @@ class View(anywidget.AnyWidget):
     def __init__(self, *, view: str, run: str, sink: PageSink, place: Place | None) -> None:
         self.place = place
         self._page_sink = sink
-        self._model_id: str | None = None
-        self._stopped = self._frozen = self._wanted = False
+        self._frozen = False
+        # Whether it is an output of its own, and not in a box alone.
+        self._is_output = False
         # What the picture in the notebook says; empty while there is none.
         self._written: tuple[object, ...] = ()
-        if place is not None:
-            _made[place] = self
+        settle(self, place)
         twin = f"locus-nb-twin-{uuid4().hex[:12]}"
         super().__init__(view=view, run=run, twin=twin, _esm=_asset("js"), _css=_asset("css"))
         me = weakref.ref(self)
@@ -113,41 +134,6 @@ class View(anywidget.AnyWidget):
                 view._hear(content)  # noqa: SLF001 - this view's own
 
         cast("Any", self).on_msg(on_message)
-
-    @property
-    def model_id(self) -> str:
-        """The name of its line to the page, which is opened for it: who asks puts the view on a page.
-
-        Raises:
-            ValueError: The view is closed and was on no page.
-        """
-        if self.comm is None and not self._stopped:
-            self._wanted = True
-            self.open()
-            _on_page[self] = None
-            _close_the_oldest()
-            self._page_sink.expect_page()
-            the_pump().wake()
-        if self.comm is not None:
-            return cast("Any", self.comm).comm_id
-        if self._model_id is None:
-            raise ValueError(
-                f"{self!r} is closed, so no box can show it: display it by itself, or watch() anew"
-            )
-        return self._model_id
-
-    def open(self) -> None:
-        """Open the line to the page, once it is wanted; a widget that is just made does not need one.
-
-        ipykernel 7.4 hands a message to the shell that last published on this line, which for a widget
-        with a pump waits until a blocking cell ends. Earlier and later ones may not have the attribute.
-        """
-        if not self._wanted:
-            return
-        super().open()
-        comm: Any = self.comm
-        if hasattr(comm, "_reply_subshell_for"):
-            comm._reply_subshell_for = _keep_subshell  # noqa: SLF001 - there is no public way
 
     @property
     def was_seen(self) -> bool:
@@ -161,16 +147,17 @@ class View(anywidget.AnyWidget):
         while there is progress; what the view still has not taken in is counted as missing. Idempotent.
         """
         before: tuple[object, ...] = ()
-        while not self._stopped and not the_pump().flush() and self._news() != before:
+        while not self._over and not the_pump().flush() and self._news() != before:
             before = self._news()
         self.stop()
         if self._frozen or not self._written:
             return
         self._frozen = True
         self._written = ()
-        update = _ipython().update_display
-        update(self._picture(""), display_id=self._live_id, raw=True)
-        update(_NOTHING, display_id=self.twin, raw=True)
+        moved = self._live_id if self._is_output else self.twin
+        update_output(moved, self.picture())
+        if self._is_output:
+            update_output(self.twin, NOTHING)
 
     def close(self) -> None:
         """Freeze the view. Idempotent."""
@@ -178,7 +165,7 @@ class View(anywidget.AnyWidget):
 
     def stop(self) -> None:
         """Stop following at once, and leave the picture as it was last written. Idempotent."""
-        self._stopped = True
+        self._over = True
         _on_page.pop(self, None)
         self._leave()
         self._close_line()
@@ -188,7 +175,7 @@ class View(anywidget.AnyWidget):
         written = self._news()
         if self._written and written != self._written:
             self._written = written
-            _ipython().update_display(self._picture(self.twin), display_id=self.twin, raw=True)
+            update_output(self.twin, self._picture(self.twin))
 
     def refresh_later(self) -> None:
         """Refresh when all that was published so far is worked off."""
@@ -203,24 +190,31 @@ class View(anywidget.AnyWidget):
     ) -> None:
         self.close()
 
-    def __del__(self) -> None:
-        # Not by close(), which waits.
-        self._close_line()
+    def picture(self) -> dict[str, str]:
+        """The view as it is now: `text/html`, self-contained and without script, and `text/plain`."""
+        return self._picture("")
+
+    def show_twin(self) -> None:
+        """Show the picture that the page hides while the view is live there, and keep it up to date till the end."""
+        if self._over:
+            show_output(self.picture())
+            return
+        self._written = self._news()
+        show_output(self._picture(self.twin), display_id=self.twin)
 
     def _ipython_display_(self) -> None:
-        display = _ipython().display
-        if self._stopped:
-            display(self._picture(""), raw=True)
-            return
-        data, metadata = self._widget_bundle()
-        display({**data, "text/plain": repr(self)}, metadata=metadata, raw=True, display_id=self._live_id)
-        self._written = self._news()
-        display(self._picture(self.twin), display_id=self.twin, raw=True)
+        if not self._over:
+            data, metadata = self._widget_bundle()
+            self._is_output = True
+            show_output({**data, "text/plain": repr(self)}, metadata=metadata, display_id=self._live_id)
+        self.show_twin()
 
-    def _repr_mimebundle_(self, **_which: object) -> tuple[dict[str, Any], dict[str, Any]]:
+    def _repr_mimebundle_(  # pyright: ignore[reportIncompatibleMethodOverride] - AnyWidget's gives a pair too
+        self, **_which: object
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
         # For those that render objects themselves; IPython calls _ipython_display_.
-        if self._stopped:
-            return dict(self._picture("")), {}
+        if self._over:
+            return dict(self.picture()), {}
         data, metadata = self._widget_bundle()
         return {**data, **self._picture(self.twin)}, metadata
 
@@ -232,10 +226,11 @@ class View(anywidget.AnyWidget):
     def _live_id(self) -> str:
         return f"{self.twin}-live"
 
-    def _close_line(self) -> None:
-        super().close()
-        # ipywidgets takes it away with the line, but a closed view still has a picture.
-        vars(self).pop("_repr_mimebundle_", None)
+    def _on_open(self) -> None:
+        _on_page[self] = None
+        _close_the_oldest()
+        self._page_sink.expect_page()
+        the_pump().wake()
 
     def _hear(self, content: object) -> None:
         self._page_sink.hear(content)
@@ -265,8 +260,14 @@ def _asset(suffix: str) -> str:
     return (_STATIC / f"{_BUNDLE}.{suffix}").read_text("utf-8")
 
 
-def _keep_subshell(_data: object, default: object) -> object:
-    return default
+def show_output(data: Mapping[str, Any], **about: Any) -> None:
+    """Show an output of these types."""
+    _ipython().display(data, raw=True, **about)
+
+
+def update_output(display_id: str, data: Mapping[str, Any]) -> None:
+    """Put something else in the place of an output."""
+    _ipython().update_display(data, display_id=display_id, raw=True)
 
 
 def _ipython() -> Any:
