@@ -298,7 +298,7 @@ def test_bar_of_a_running_span_grows(chromium_page: Tab) -> None:
         """() => {
             window.changes = 0;
             new MutationObserver(() => { window.changes++; }).observe(
-                document.querySelector(".locus-live-length"), { characterData: true, childList: true });
+                document.querySelector(".locus-live-length"), { characterData: true, childList: true, subtree: true });
         }"""
     )
     chromium_page.call(lambda page: page.clock.run_for(10_000))

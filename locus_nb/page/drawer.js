@@ -32,59 +32,64 @@ class Part {
 }
 
 export class Drawer {
-  seq = element("span", "seq");
-  type = element("strong", "type");
-  sign = element("span", "sign");
-  facts = element("span", "drawer-facts");
-  copied = element("span", "copied", { role: "status" });
-  copying = element("button", "copy", { type: "button", title: "Copy the payload as JSON" }, "Copy");
-  pandas = element("button", "pandas", { type: "button", title: "Copy Python code that gives these events" });
-  closing = element("button", "close", { type: "button", "aria-label": "Close details", title: "Esc" }, "×");
-  parts = [new Part(), new Part()];
-  payloads = element("div", "payloads", {}, ...this.parts.map(({ node }) => node));
-  timer = 0;
+  /** @type {View} */
+  #view;
+  #seq = element("span", "seq");
+  #type = element("strong", "type");
+  #sign = element("span", "sign");
+  #facts = element("span", "drawer-facts");
+  #copied = element("span", "copied", { role: "status" });
+  #copying = element("button", "copy", { type: "button", title: "Copy the payload as JSON" }, "Copy");
+  #pandas = element("button", "pandas", {
+    type: "button",
+    title: "Copy Python code that gives these events",
+  });
+  #closing = element("button", "close", { type: "button", "aria-label": "Close details", title: "Esc" }, "×");
+  #parts = [new Part(), new Part()];
+  #payloads = element("div", "payloads", {}, ...this.#parts.map(({ node }) => node));
+  #timer = 0;
 
   /** @param {View} view */
   constructor(view) {
-    this.view = view;
-    this.pandas.append("Copy as pandas");
-    const buttons = element("span", "buttons", {}, this.copied, this.copying, this.pandas, this.closing);
-    const head = element("div", "details-head", {}, this.seq, this.sign, this.type, this.facts, buttons);
-    this.node = element("section", "details", { "aria-label": "Event details" }, head, this.payloads);
+    this.#view = view;
+    this.#pandas.append("Copy as pandas");
+    const buttons = element("span", "buttons", {}, this.#copied, this.#copying, this.#pandas, this.#closing);
+    const head = element("div", "details-head", {}, this.#seq, this.#sign, this.#type, this.#facts, buttons);
+    this.node = element("section", "details", { "aria-label": "Event details" }, head, this.#payloads);
     this.node.hidden = true;
     const { signal } = view;
-    this.copying.addEventListener("click", () => this.#copy(this.#json()), { signal });
-    this.pandas.addEventListener("click", () => this.#copy(this.#pandasCode()), { signal });
-    this.closing.addEventListener("click", () => this.close(), { signal });
+    this.#copying.addEventListener("click", () => this.#copy(this.#json()), { signal });
+    this.#pandas.addEventListener("click", () => this.#copy(this.#pandasCode()), { signal });
+    this.#closing.addEventListener("click", () => this.close(), { signal });
   }
 
   close() {
-    this.view.state.set({ open: false });
-    this.view.focus();
+    this.#view.state.set({ open: false });
+    this.#view.focus();
   }
 
   draw() {
-    const { view } = this;
+    const view = this.#view;
     const { selected: item, open } = view.state;
     this.node.hidden = !open || item === null;
     if (item === null || !open) return;
     const last = view.endOf(item) ?? view.chunkOf(item)?.chunk ?? null;
     const state = view.stateOf(item);
-    setText(this.seq, `#${item.seq}`);
-    setText(this.sign, state ? SIGNS[state] : "");
-    this.sign.title = state ? WORDS[state] : "";
+    setText(this.#seq, `#${item.seq}`);
+    setText(this.#sign, state ? SIGNS[state] : "");
+    this.#sign.title = state ? WORDS[state] : "";
     this.node.dataset["state"] = state ?? "";
     this.node.dataset["family"] = item.family;
-    setText(this.type, view.typeOf(item));
-    setText(this.facts, this.#factsOf(item).join(" · "));
-    this.parts[0].show(item);
-    this.parts[1].show(last === item ? null : last);
-    this.node.classList.toggle("locus-live-two-parts", !this.parts[1].node.hidden);
+    setText(this.#type, view.typeOf(item));
+    setText(this.#facts, this.#factsOf(item).join(" · "));
+    this.#parts[0].show(item);
+    this.#parts[1].show(last === item ? null : last);
+    this.node.classList.toggle("locus-live-two-parts", !this.#parts[1].node.hidden);
   }
 
   /** @param {Row} item */
   #factsOf(item) {
-    const { view } = this;
+    const view = this.#view;
     const state = view.stateOf(item);
     const elapsed = view.elapsed(item);
     const { inputTokens, outputTokens } = item.used ?? item;
@@ -100,25 +105,25 @@ export class Drawer {
 
   /** The payloads that are selected, as a JSON array if there are several. */
   #json() {
-    const texts = this.view.selectedRows(MAX_COPIED).map(({ detail }) => detail);
+    const texts = this.#view.selectedRows(MAX_COPIED).map(({ detail }) => detail);
     return texts.length === 1 ? texts[0] : `[\n${texts.join(",\n")}\n]`;
   }
 
   #pandasCode() {
-    return pandasFor(this.view.selectedRows(MAX_COPIED), this.view.state.range);
+    return pandasFor(this.#view.selectedRows(MAX_COPIED), this.#view.state.range);
   }
 
   /** @param {string} text */
   async #copy(text) {
     const isDone = await copyText(text, this.node);
-    if (this.view.signal.aborted) return;
-    setText(this.copied, isDone ? "copied" : "the browser does not allow copying");
-    clearTimeout(this.timer);
-    this.timer = window.setTimeout(() => setText(this.copied, ""), COPIED_MS);
+    if (this.#view.signal.aborted) return;
+    setText(this.#copied, isDone ? "copied" : "the browser does not allow copying");
+    clearTimeout(this.#timer);
+    this.#timer = window.setTimeout(() => setText(this.#copied, ""), COPIED_MS);
   }
 
   stop() {
-    clearTimeout(this.timer);
+    clearTimeout(this.#timer);
   }
 }
 

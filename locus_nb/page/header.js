@@ -31,34 +31,36 @@ class Figure {
 }
 
 export class Header {
-  sign = element("span", "outcome");
-  title = element("strong", "title");
-  status = element("span", "status", { role: "status" });
-  missing = element("span", "missing", { role: "status" });
-  facts = element("div", "facts");
-  node = element("header", "bar", {}, this.sign, this.title, this.status, this.missing, this.facts);
+  /** @type {View} */
+  #view;
+  #sign = element("span", "outcome");
+  #title = element("strong", "title");
+  #status = element("span", "status", { role: "status" });
+  #missing = element("span", "missing", { role: "status" });
+  #facts = element("div", "facts");
+  node = element("header", "bar", {}, this.#sign, this.#title, this.#status, this.#missing, this.#facts);
   /** @type {Map<Fact, Figure>} */
-  figures = new Map();
+  #figures = new Map();
 
   /** @param {View} view */
   constructor(view) {
-    this.view = view;
+    this.#view = view;
   }
 
   draw() {
-    const { link, followed } = this.view;
+    const { link, followed } = this.#view;
     const tally = link.tallies.get(followed);
-    setText(this.title, followed ? tally?.name || followed : "all runs");
-    this.title.title = followed;
-    this.title.classList.toggle("locus-live-run-id", followed !== "" && !tally?.name);
-    setText(this.status, link.status);
-    this.status.dataset["status"] = link.status;
-    this.missing.hidden = link.missing === 0;
-    setText(this.missing, link.missing === 0 ? "" : `${counted(link.missing, "event")} missing`);
-    this.sign.hidden = !tally;
-    this.sign.dataset["state"] = tally?.status ?? "";
-    this.sign.title = tally ? WORDS[tally.status] : "";
-    setText(this.sign, tally ? SIGNS[tally.status] : "");
+    setText(this.#title, followed ? tally?.name || followed : "all runs");
+    this.#title.title = followed;
+    this.#title.classList.toggle("locus-live-run-id", followed !== "" && !tally?.name);
+    setText(this.#status, link.status);
+    this.#status.dataset["status"] = link.status;
+    this.#missing.hidden = link.missing === 0;
+    setText(this.#missing, link.missing === 0 ? "" : `${counted(link.missing, "event")} missing`);
+    this.#sign.hidden = !tally;
+    this.#sign.dataset["state"] = tally?.status ?? "";
+    this.#sign.title = tally ? WORDS[tally.status] : "";
+    setText(this.#sign, tally ? SIGNS[tally.status] : "");
     if (followed) this.#drawRun(tally);
     else this.#drawRuns();
   }
@@ -67,7 +69,7 @@ export class Header {
   #drawRun(tally) {
     this.#show("runs", "", "");
     this.#show("running", "", "");
-    const end = tally?.ended ?? this.view.link.now();
+    const end = tally?.ended ?? this.#view.link.now();
     this.#show(
       "elapsed",
       tally ? formatElapsed(Math.max(0, end - tally.started), tally.ended !== null) : "",
@@ -77,7 +79,7 @@ export class Header {
   }
 
   #drawRuns() {
-    const tallies = [...this.view.link.tallies.values()];
+    const tallies = [...this.#view.link.tallies.values()];
     const running = tallies.filter(({ status }) => status === "running").length;
     this.#count("runs", tallies.length, "run");
     this.#show("running", running ? count(running) : "", "running");
@@ -113,11 +115,11 @@ export class Header {
    * @param {string} word
    */
   #show(name, value, word) {
-    let figure = this.figures.get(name);
+    let figure = this.#figures.get(name);
     if (!figure) {
       figure = new Figure(name);
-      this.figures.set(name, figure);
-      this.facts.append(figure.node);
+      this.#figures.set(name, figure);
+      this.#facts.append(figure.node);
     }
     figure.show(value, word);
   }

@@ -31,20 +31,25 @@ let lists = 0;
 
 /** A list. It draws when it is told to, and asks for that with `schedule`. */
 export class VirtualList {
+  /** @type {Lines} */
+  #lines;
+  /** @type {() => void} */
+  #schedule;
+  /** @type {HTMLElement | null} */
+  #head;
   /** Whether it sticks to its end. */
   follow = false;
-  body = element("div", "body", { role: "rowgroup" });
-  window = element("div", "window", { role: "presentation" });
+  #body = element("div", "body", { role: "rowgroup" });
+  #window = element("div", "window", { role: "presentation" });
   /** @type {Slot[]} */
-  slots = [];
-  id = `locus-live-${++lists}`;
-  /** The lines that have a slot: from `first` up to before `last`. */
-  first = 0;
-  last = 0;
-  hidden = 0;
-  lastTop = 0;
+  #slots = [];
+  #id = `locus-live-${++lists}`;
+  /** The first line that has a slot. */
+  #first = 0;
+  #hidden = 0;
+  #lastTop = 0;
   /** @type {{ key: any, index: number }} */
-  place = { key: null, index: 0 };
+  #place = { key: null, index: 0 };
 
   /**
    * @param {Lines} lines
@@ -61,22 +66,22 @@ export class VirtualList {
     lines,
     { signal, schedule, label, role = "grid", name = "grid", head = null, follows = false },
   ) {
-    this.lines = lines;
-    this.schedule = schedule;
-    this.head = head;
+    this.#lines = lines;
+    this.#schedule = schedule;
+    this.#head = head;
     this.follows = this.follow = follows;
     this.node = element("div", name, { role, tabindex: "0", "aria-label": label });
     this.node.style.setProperty("--locus-row-height", `${LINE_HEIGHT}px`);
-    this.body.append(this.window);
+    this.#body.append(this.#window);
     if (head) this.node.append(element("div", "headgroup", { role: "rowgroup" }, head));
-    this.node.append(this.body);
+    this.node.append(this.#body);
     this.#listen(signal);
   }
 
   /** @param {AbortSignal} signal */
   #listen(signal) {
     const { node } = this;
-    const sizes = new ResizeObserver(this.schedule);
+    const sizes = new ResizeObserver(this.#schedule);
     sizes.observe(node);
     signal.addEventListener("abort", () => sizes.disconnect(), { once: true });
     node.addEventListener("scroll", () => this.#scrolled(), { signal, passive: true });
@@ -91,8 +96,8 @@ export class VirtualList {
     if (this.#isHidden()) return;
     // Read before the list shrinks, which moves it.
     const { scrollTop } = this.node;
-    this.body.style.height = `${this.lines.count() * LINE_HEIGHT}px`;
-    const moved = this.#indexOfPlace() - this.place.index;
+    this.#body.style.height = `${this.#lines.count() * LINE_HEIGHT}px`;
+    const moved = this.#indexOfPlace() - this.#place.index;
     if (this.follow) this.#scrollTo(this.#bottom);
     else if (moved !== 0) this.#scrollTo(scrollTop + moved * LINE_HEIGHT);
     this.#drawSlots();
@@ -104,64 +109,63 @@ export class VirtualList {
    */
   #isHidden() {
     if (this.node.clientHeight > 0) {
-      this.hidden = 0;
+      this.#hidden = 0;
       return false;
     }
-    if (this.hidden++ < HIDDEN_FRAMES) this.schedule();
+    if (this.#hidden++ < HIDDEN_FRAMES) this.#schedule();
     return true;
   }
 
   #indexOfPlace() {
-    const { key, index } = this.place;
-    return key === null || !this.lines.indexOf ? index : this.lines.indexOf(key);
+    const { key, index } = this.#place;
+    return key === null || !this.#lines.indexOf ? index : this.#lines.indexOf(key);
   }
 
   #drawSlots() {
-    const count = this.lines.count();
+    const count = this.#lines.count();
     const top = Math.min(Math.floor(this.node.scrollTop / LINE_HEIGHT), Math.max(0, count - 1));
     const first = Math.max(0, top - OVERSCAN);
-    const last = Math.min(count, top + Math.ceil(this.viewHeight / LINE_HEIGHT) + 1 + OVERSCAN);
-    if (count > 0) this.place = { key: this.lines.keyAt?.(top) ?? null, index: top };
-    else this.place.index = this.#indexOfPlace();
+    const last = Math.min(count, top + Math.ceil(this.#viewHeight / LINE_HEIGHT) + 1 + OVERSCAN);
+    if (count > 0) this.#place = { key: this.#lines.keyAt?.(top) ?? null, index: top };
+    else this.#place.index = this.#indexOfPlace();
     this.#makeSlots(last - first);
-    this.window.style.transform = `translateY(${first * LINE_HEIGHT}px)`;
-    this.first = first;
-    this.last = last;
-    for (const [at, { node, show }] of this.slots.entries()) {
+    this.#window.style.transform = `translateY(${first * LINE_HEIGHT}px)`;
+    this.#first = first;
+    for (const [at, { node, show }] of this.#slots.entries()) {
       const index = first + at;
       node.hidden = index >= last;
       if (node.hidden) continue;
-      node.setAttribute("aria-rowindex", String(index + (this.head ? 2 : 1)));
+      node.setAttribute("aria-rowindex", String(index + (this.#head ? 2 : 1)));
       show(index);
     }
-    const active = this.slots[this.lines.active() - first];
+    const active = this.#slots[this.#lines.active() - first];
     this.node.setAttribute("aria-activedescendant", active && !active.node.hidden ? active.node.id : "");
-    this.node.setAttribute("aria-rowcount", String(count + (this.head ? 1 : 0)));
+    this.node.setAttribute("aria-rowcount", String(count + (this.#head ? 1 : 0)));
   }
 
   /** @param {number} needed */
   #makeSlots(needed) {
-    while (this.slots.length < needed) {
-      const { node, show } = this.lines.makeSlot();
-      node.id = `${this.id}-${this.slots.length}`;
-      this.slots.push({ node, show });
-      this.window.append(node);
+    while (this.#slots.length < needed) {
+      const { node, show } = this.#lines.makeSlot();
+      node.id = `${this.#id}-${this.#slots.length}`;
+      this.#slots.push({ node, show });
+      this.#window.append(node);
     }
   }
 
   /** The height that lines can be seen in. */
-  get viewHeight() {
-    return Math.max(0, this.node.clientHeight - (this.head?.offsetHeight ?? 0));
+  get #viewHeight() {
+    return Math.max(0, this.node.clientHeight - (this.#head?.offsetHeight ?? 0));
   }
 
   get #bottom() {
-    return Math.max(0, this.lines.count() * LINE_HEIGHT - this.viewHeight);
+    return Math.max(0, this.#lines.count() * LINE_HEIGHT - this.#viewHeight);
   }
 
   /** How many lines stand below the last one in sight. */
   get below() {
-    const seen = Math.floor((this.node.scrollTop + this.viewHeight + 2) / LINE_HEIGHT);
-    return Math.max(0, this.lines.count() - seen);
+    const seen = Math.floor((this.node.scrollTop + this.#viewHeight + 2) / LINE_HEIGHT);
+    return Math.max(0, this.#lines.count() - seen);
   }
 
   /** Whether the last line is in sight. */
@@ -178,9 +182,9 @@ export class VirtualList {
     this.follow = false;
     const top = index * LINE_HEIGHT;
     const { scrollTop } = this.node;
-    this.#scrollTo(Math.min(Math.max(scrollTop, top + LINE_HEIGHT - this.viewHeight), top));
-    this.place = { key: null, index: Math.floor(this.node.scrollTop / LINE_HEIGHT) };
-    this.schedule();
+    this.#scrollTo(Math.min(Math.max(scrollTop, top + LINE_HEIGHT - this.#viewHeight), top));
+    this.#place = { key: null, index: Math.floor(this.node.scrollTop / LINE_HEIGHT) };
+    this.#schedule();
   }
 
   focus() {
@@ -190,18 +194,18 @@ export class VirtualList {
   /** @param {number} top */
   #scrollTo(top) {
     if (Math.abs(this.node.scrollTop - top) >= 1) this.node.scrollTop = top;
-    this.lastTop = this.node.scrollTop;
+    this.#lastTop = this.node.scrollTop;
   }
 
   #scrolled() {
     // The browser scrolls what it hides; the reader did not.
-    if (this.hidden === 0 && this.node.clientHeight > 0) {
+    if (this.#hidden === 0 && this.node.clientHeight > 0) {
       const { scrollTop } = this.node;
-      if (scrollTop < this.lastTop && !this.atEnd) this.follow = false;
-      else if (scrollTop > this.lastTop && this.atEnd) this.follow = this.follows;
-      this.lastTop = scrollTop;
+      if (scrollTop < this.#lastTop && !this.atEnd) this.follow = false;
+      else if (scrollTop > this.#lastTop && this.atEnd) this.follow = this.follows;
+      this.#lastTop = scrollTop;
     }
-    this.schedule();
+    this.#schedule();
   }
 
   /** @param {WheelEvent} event */
@@ -214,10 +218,10 @@ export class VirtualList {
    * @param {Event} event
    * @returns {number} the line in which it happened, -1 for none
    */
-  lineAt(event) {
+  #lineAt(event) {
     const target = /** @type {Node} */ (event.target);
-    const slot = this.slots.findIndex(({ node }) => !node.hidden && node.contains(target));
-    return slot < 0 ? -1 : this.first + slot;
+    const slot = this.#slots.findIndex(({ node }) => !node.hidden && node.contains(target));
+    return slot < 0 ? -1 : this.#first + slot;
   }
 
   /**
@@ -226,32 +230,32 @@ export class VirtualList {
    * @param {PointerEvent} event
    */
   #hold(event) {
-    if (event.button === 0 && this.lineAt(event) >= 0) this.follow = false;
+    if (event.button === 0 && this.#lineAt(event) >= 0) this.follow = false;
   }
 
   /** @param {MouseEvent} event */
   #clicked(event) {
-    const index = this.lineAt(event);
+    const index = this.#lineAt(event);
     if (index < 0) return;
-    this.lines.click(index, event);
-    this.schedule();
+    this.#lines.click(index, event);
+    this.#schedule();
   }
 
   /** @param {KeyboardEvent} event */
   #keyed(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
     const index = this.#indexAfter(event.key);
-    if (index !== null && this.lines.count() > 0) {
-      const target = Math.min(Math.max(index, 0), this.lines.count() - 1);
+    if (index !== null && this.#lines.count() > 0) {
+      const target = Math.min(Math.max(index, 0), this.#lines.count() - 1);
       this.reveal(target);
-      this.lines.move(target, event);
-    } else if (index === null && !this.lines.key?.(event)) {
+      this.#lines.move(target, event);
+    } else if (index === null && !this.#lines.key?.(event)) {
       return;
     }
     // The notebook has uses of its own for these keys.
     event.preventDefault();
     event.stopPropagation();
-    this.schedule();
+    this.#schedule();
   }
 
   /**
@@ -259,9 +263,9 @@ export class VirtualList {
    * @returns {number | null} the line a key leads to, null for other keys
    */
   #indexAfter(key) {
-    const last = this.lines.count() - 1;
-    const page = Math.max(1, Math.floor(this.viewHeight / LINE_HEIGHT) - 1);
-    const active = this.lines.active();
+    const last = this.#lines.count() - 1;
+    const page = Math.max(1, Math.floor(this.#viewHeight / LINE_HEIGHT) - 1);
+    const active = this.#lines.active();
     const isUp = key === "ArrowUp" || key === "PageUp";
     const edge = isUp ? last + 1 - this.below : Math.floor(this.node.scrollTop / LINE_HEIGHT) - 1;
     const from = active >= 0 ? active : edge;

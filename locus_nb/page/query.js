@@ -180,6 +180,8 @@ function hasAmount(key, operator, value, sight) {
 
 /** What a text of the filter language stands for. Any text is one: see `hint`. */
 export class Query {
+  /** @type {Term[]} */
+  #terms;
   /** What could not be read as more than words; "" for nothing. */
   hint = "";
   /** @type {Test | null} null when everything passes */
@@ -191,10 +193,10 @@ export class Query {
    */
   constructor(text, sight) {
     this.text = text;
-    this.terms = termsOf(text);
+    this.#terms = termsOf(text);
     /** Whether an item may pass, or no longer, because its run has ended. */
-    this.asksState = this.terms.some(({ key }) => key === "status");
-    const tests = this.terms.filter(({ value, key }) => value || key).map((term) => this.#read(term, sight));
+    this.asksState = this.#terms.some(({ key }) => key === "status");
+    const tests = this.#terms.filter(({ value, key }) => value || key).map((term) => this.#read(term, sight));
     if (tests.length > 0) this.test = (item) => tests.every((test) => test(item));
   }
 
@@ -224,7 +226,7 @@ export class Query {
    */
   chip(type) {
     const name = nameIn(type);
-    const term = this.terms.find(({ key, value }) => key === "type" && value.split(",").includes(name));
+    const term = this.#terms.find(({ key, value }) => key === "type" && value.split(",").includes(name));
     if (!term) return "";
     return term.minus ? "without" : "only";
   }
@@ -248,7 +250,7 @@ export class Query {
    */
   #withType(type, minus, isIn) {
     const name = nameIn(type);
-    const term = this.terms.find((one) => one.key === "type" && one.minus === minus);
+    const term = this.#terms.find((one) => one.key === "type" && one.minus === minus);
     const names = (term?.value.split(",") ?? []).filter((one) => one && one !== name);
     if (isIn) names.push(name);
     const value = names.join(",");

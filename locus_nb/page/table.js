@@ -28,26 +28,27 @@ const SIGN_ORDER = ["error", "interrupted", "open", "running", "ok"];
 
 /** A table whose rows are made as they come into sight. It follows the newest until the reader scrolls. */
 export class Table {
-  empty = element("div", "empty");
-  jump = element("button", "jump", { type: "button" });
-  errors = new ErrorLines();
+  #empty = element("div", "empty");
+  #jump = element("button", "jump", { type: "button" });
+  #errors = new ErrorLines();
   /** @type {WeakSet<Row>} failed items whose error the user has closed */
-  shut = new WeakSet();
-  version = -1;
-  length = 0;
+  #shut = new WeakSet();
+  #heads = COLUMNS.map(([name, title]) => this.#makeHead(name, title));
+  #version = -1;
+  #length = 0;
   /** @type {{ key: unknown[], at: number, cost: number, items: Row[] }} the items in another order */
-  sorting = { key: [], at: Number.NEGATIVE_INFINITY, cost: 0, items: [] };
+  #sorting = { key: [], at: Number.NEGATIVE_INFINITY, cost: 0, items: [] };
 
   /** @param {View} view */
   constructor(view) {
     this.view = view;
-    this.heads = COLUMNS.map(([name, title]) => this.#makeHead(name, title));
-    const head = element("div", "head", { role: "row", "aria-rowindex": "1" }, ...this.heads);
+    const head = element("div", "head", { role: "row", "aria-rowindex": "1" }, ...this.#heads);
     const { signal, schedule } = view;
+    head.addEventListener("click", (event) => this.#headClicked(event), { signal });
     this.list = new VirtualList(this, { signal, schedule, label: "Events", head, follows: true });
-    this.node = element("div", "pane", {}, this.list.node, this.empty, this.jump);
-    this.jump.hidden = true;
-    this.jump.addEventListener("click", () => this.#jumped(), { signal });
+    this.node = element("div", "pane", {}, this.list.node, this.#empty, this.#jump);
+    this.#jump.hidden = true;
+    this.#jump.addEventListener("click", () => this.#jumped(), { signal });
   }
 
   /**
@@ -57,20 +58,19 @@ export class Table {
   #makeHead(name, title) {
     const button = element("button", "sort", { type: "button" }, title);
     if (!title) button.setAttribute("aria-label", "status");
-    button.addEventListener("click", () => this.#sort(name), { signal: this.view.signal });
     return element("div", name, { role: "columnheader" }, button);
   }
 
   draw() {
     this.#update();
     this.#drawHeads();
-    this.empty.hidden = this.errors.items.length > 0;
-    setText(this.empty, this.empty.hidden ? "" : this.view.emptyText());
+    this.#empty.hidden = this.#errors.items.length > 0;
+    setText(this.#empty, this.#empty.hidden ? "" : this.view.emptyText());
     this.list.follows = this.view.state.order === null;
     this.list.draw();
     const { below } = this.list;
-    this.jump.hidden = this.list.follow || below === 0 || this.view.state.order !== null;
-    if (!this.jump.hidden) setText(this.jump, `↓ Jump to newest · ${count(below)} below`);
+    this.#jump.hidden = this.list.follow || below === 0 || this.view.state.order !== null;
+    if (!this.#jump.hidden) setText(this.#jump, `↓ Jump to newest · ${count(below)} below`);
   }
 
   /** Brings the lines up to date with the items, in the order that the user has chosen. */
@@ -80,20 +80,21 @@ export class Table {
       this.#resort();
       return;
     }
-    const isSame = this.version === shown.version && this.errors.items === shown.items;
-    if (isSame && this.length === shown.items.length) return;
-    this.errors.update(shown.items, isSame ? this.length : 0, this.#more);
-    this.version = shown.version;
-    this.length = shown.items.length;
+    const isSame = this.#version === shown.version && this.#errors.items === shown.items;
+    if (isSame && this.#length === shown.items.length) return;
+    this.#errors.update(shown.items, isSame ? this.#length : 0, this.#more);
+    this.#version = shown.version;
+    this.#length = shown.items.length;
   }
 
   /** Sorts again, but seldom: the table would not stand still, and would do little else. */
   #resort() {
-    const { view, sorting } = this;
+    const { view } = this;
+    const sorting = this.#sorting;
     const { shown, state } = view;
     const key = [state.order, shown.test, state.paused];
     const isOther = key.some((part, index) => part !== sorting.key[index]);
-    const isStale = this.version !== shown.version || this.length !== shown.items.length;
+    const isStale = this.#version !== shown.version || this.#length !== shown.items.length;
     if (!isOther && !isStale) return;
     const wait = sorting.at + Math.max(RESORT_MS, 10 * sorting.cost) - performance.now();
     if (!isOther && wait > 0) {
@@ -102,10 +103,10 @@ export class Table {
     }
     const at = performance.now();
     const items = sorted(shown.items, this.#valueOf, state.order?.descending ?? false);
-    this.errors.update(items, 0, this.#more);
-    this.sorting = { key, at, cost: performance.now() - at, items };
-    this.version = shown.version;
-    this.length = shown.items.length;
+    this.#errors.update(items, 0, this.#more);
+    this.#sorting = { key, at, cost: performance.now() - at, items };
+    this.#version = shown.version;
+    this.#length = shown.items.length;
   }
 
   /** @type {(item: Row) => string | number | null} */
@@ -132,14 +133,14 @@ export class Table {
   };
 
   /** @type {(item: Row) => number} */
-  #more = (item) => (this.shut.has(item) ? 0 : this.errorOf(item).length);
+  #more = (item) => (this.#shut.has(item) ? 0 : this.#errorOf(item).length);
 
   /**
    * The first lines of an item's error.
    *
    * @param {Row} item
    */
-  errorOf(item) {
+  #errorOf(item) {
     const last = this.view.endOf(item) ?? item;
     if (last.status !== "error" || !last.error) return NO_LINES;
     return last.error
@@ -152,8 +153,15 @@ export class Table {
     const { order } = this.view.state;
     for (const [index, [name]] of COLUMNS.entries()) {
       const direction = order?.descending ? "descending" : "ascending";
-      this.heads[index].setAttribute("aria-sort", order?.column === name ? direction : "none");
+      this.#heads[index].setAttribute("aria-sort", order?.column === name ? direction : "none");
     }
+  }
+
+  /** @param {Event} event */
+  #headClicked(event) {
+    const target = /** @type {Node} */ (event.target);
+    const index = this.#heads.findIndex((head) => head.contains(target));
+    if (index >= 0) this.#sort(COLUMNS[index][0]);
   }
 
   /** @param {Column} column */
@@ -166,7 +174,7 @@ export class Table {
   // What the list asks for.
 
   count() {
-    return this.errors.count;
+    return this.#errors.count;
   }
 
   /** @returns {Slot} */
@@ -175,10 +183,10 @@ export class Table {
     return {
       node: row.node,
       show: (line) => {
-        const { item, part } = this.errors.at(line);
-        const error = this.errorOf(item);
+        const { item, part } = this.#errors.at(line);
+        const error = this.#errorOf(item);
         if (part > 0) row.showError(item, error[part - 1]);
-        else row.show(item, error.length === 0 ? "" : this.shut.has(item) ? "▸" : "▾");
+        else row.show(item, error.length === 0 ? "" : this.#shut.has(item) ? "▸" : "▾");
       },
     };
   }
@@ -186,20 +194,20 @@ export class Table {
   active() {
     const { selected } = this.view.state;
     if (!selected) return -1;
-    const { items } = this.errors;
-    if (this.view.state.order) return this.errors.lineOf(items.indexOf(selected));
-    const line = this.errors.lineOfSeq(selected.seq);
-    return line < this.count() && this.errors.at(line).item === selected ? line : -1;
+    const { items } = this.#errors;
+    if (this.view.state.order) return this.#errors.lineOf(items.indexOf(selected));
+    const line = this.#errors.lineOfSeq(selected.seq);
+    return line < this.count() && this.#errors.at(line).item === selected ? line : -1;
   }
 
   /** @param {number} line */
   keyAt(line) {
-    return this.view.state.order ? null : this.errors.at(line).item.seq;
+    return this.view.state.order ? null : this.#errors.at(line).item.seq;
   }
 
   /** @param {number} seq */
   indexOf(seq) {
-    return this.errors.lineOfSeq(seq);
+    return this.#errors.lineOfSeq(seq);
   }
 
   /**
@@ -207,9 +215,9 @@ export class Table {
    * @param {MouseEvent} event
    */
   click(line, event) {
-    const { item } = this.errors.at(line);
+    const { item } = this.#errors.at(line);
     const isTwisty = /** @type {Element} */ (event.target).classList.contains("locus-live-twisty");
-    if (isTwisty) this.#open(item, this.shut.has(item));
+    if (isTwisty) this.#open(item, this.#shut.has(item));
     else this.view.select(item, event.shiftKey ? { extend: true } : { open: true });
   }
 
@@ -219,11 +227,11 @@ export class Table {
    */
   move(line, event) {
     const from = this.active();
-    let to = this.errors.at(line);
+    let to = this.#errors.at(line);
     // Downwards out of an item means past its error.
     if (to.part > 0 && line > from)
-      to = this.errors.at(Math.min(this.errors.lineOf(to.index + 1), this.count() - 1));
-    this.list.reveal(this.errors.lineOf(to.index));
+      to = this.#errors.at(Math.min(this.#errors.lineOf(to.index + 1), this.count() - 1));
+    this.list.reveal(this.#errors.lineOf(to.index));
     this.view.select(to.item, { extend: event.shiftKey });
   }
 
@@ -242,10 +250,10 @@ export class Table {
    * @param {boolean} isOpen whether its error is shown
    */
   #open(item, isOpen) {
-    if (isOpen) this.shut.delete(item);
-    else this.shut.add(item);
-    this.version = -1;
-    this.errors.update(this.errors.items, 0, this.#more);
+    if (isOpen) this.#shut.delete(item);
+    else this.#shut.add(item);
+    this.#version = -1;
+    this.#errors.update(this.#errors.items, 0, this.#more);
     this.view.schedule();
   }
 

@@ -19,35 +19,37 @@ export const shareOf = (ms) => Math.min(1, Math.max(0.03, Math.log10(Math.max(ms
 
 /** A row that shows other items as the table scrolls. */
 export class TableRow {
-  seq = cell("seq");
-  time = cell("time");
-  type = cell("type");
-  run = cell("run");
-  bar = element("span", "meter");
-  length = element("span", "length");
-  duration = cell("duration", element("span", "track", {}, this.bar), this.length);
-  sign = cell("sign");
-  twisty = element("span", "twisty", { "aria-hidden": "true" });
-  text = element("span", "text");
-  preview = cell("preview", this.twisty, this.text);
+  /** @type {View} */
+  #view;
+  #seq = cell("seq");
+  #time = cell("time");
+  #type = cell("type");
+  #run = cell("run");
+  #bar = element("span", "meter");
+  #length = element("span", "length");
+  #duration = cell("duration", element("span", "track", {}, this.#bar), this.#length);
+  #sign = cell("sign");
+  #twisty = element("span", "twisty", { "aria-hidden": "true" });
+  #text = element("span", "text");
+  #preview = cell("preview", this.#twisty, this.#text);
   node = element(
     "div",
     "row",
     { role: "row" },
-    this.seq,
-    this.time,
-    this.type,
-    this.run,
-    this.duration,
-    this.sign,
-    this.preview,
+    this.#seq,
+    this.#time,
+    this.#type,
+    this.#run,
+    this.#duration,
+    this.#sign,
+    this.#preview,
   );
   /** @type {Row | null} */
-  item = null;
+  #item = null;
 
   /** @param {View} view */
   constructor(view) {
-    this.view = view;
+    this.#view = view;
   }
 
   /**
@@ -55,27 +57,28 @@ export class TableRow {
    * @param {string} twisty "" without an error to open
    */
   show(item, twisty) {
-    const { view, node } = this;
+    const { node } = this;
+    const view = this.#view;
     const state = view.stateOf(item);
     delete node.dataset["part"];
     this.#mark(item, state ?? "");
     node.setAttribute("aria-selected", String(view.state.isSelected(item)));
     if (twisty) node.setAttribute("aria-expanded", String(twisty === "▾"));
     else node.removeAttribute("aria-expanded");
-    setText(this.type, view.typeOf(item));
-    setText(this.sign, state ? SIGNS[state] : "");
-    this.sign.title = state ? WORDS[state] : "";
-    setText(this.twisty, twisty);
-    setText(this.text, view.previewOf(item));
+    setText(this.#type, view.typeOf(item));
+    setText(this.#sign, state ? SIGNS[state] : "");
+    this.#sign.title = state ? WORDS[state] : "";
+    setText(this.#twisty, twisty);
+    setText(this.#text, view.previewOf(item));
     this.#showLength(view.elapsed(item));
-    if (this.item === item) return;
-    this.item = item;
-    setText(this.seq, String(item.seq));
-    setText(this.time, formatTime(item.time));
-    this.time.title = formatDate(item.time);
-    setText(this.run, view.nameOf(item.run));
-    this.run.title = item.run;
-    this.run.style.setProperty("--locus-run-hue", String(hueOf(item.run)));
+    if (this.#item === item) return;
+    this.#item = item;
+    setText(this.#seq, String(item.seq));
+    setText(this.#time, formatTime(item.time));
+    this.#time.title = formatDate(item.time);
+    setText(this.#run, view.nameOf(item.run));
+    this.#run.title = item.run;
+    this.#run.style.setProperty("--locus-run-hue", String(hueOf(item.run)));
   }
 
   /**
@@ -86,15 +89,15 @@ export class TableRow {
    */
   showError(item, line) {
     const { node } = this;
-    this.item = null;
+    this.#item = null;
     node.dataset["part"] = "error";
     this.#mark(item, "error");
     node.setAttribute("aria-selected", "false");
     node.removeAttribute("aria-expanded");
-    for (const empty of [this.seq, this.time, this.type, this.run, this.sign, this.twisty])
+    for (const empty of [this.#seq, this.#time, this.#type, this.#run, this.#sign, this.#twisty])
       setText(empty, "");
     this.#showLength(null);
-    setText(this.text, line);
+    setText(this.#text, line);
   }
 
   /**
@@ -109,9 +112,9 @@ export class TableRow {
   /** @param {number | null} ms */
   #showLength(ms) {
     const text = ms === null ? "" : formatDuration(ms);
-    setText(this.length, text);
+    setText(this.#length, text);
     const width = ms === null ? "0" : `${(100 * shareOf(ms)).toFixed(1)}%`;
-    if (this.bar.style.width !== width) this.bar.style.width = width;
+    if (this.#bar.style.width !== width) this.#bar.style.width = width;
   }
 }
 

@@ -26,9 +26,9 @@ class Census {
   kinds = new Map();
   typeWidth = 10;
   runWidth = 3;
-  at = Number.NEGATIVE_INFINITY;
+  #at = Number.NEGATIVE_INFINITY;
   /** @type {unknown[]} */
-  key = [];
+  #key = [];
 
   /**
    * Counts again if there is something new, but seldom.
@@ -39,14 +39,14 @@ class Census {
   update(view) {
     const { items, logged, dropped } = view.base;
     const key = [items, items.length, logged, dropped, view.followed];
-    if (key.every((part, index) => part === this.key[index])) return false;
-    const wait = this.at + RECOUNT_MS - performance.now();
-    if (wait > 0 && items.length > FEW && this.key[4] === view.followed) {
+    if (key.every((part, index) => part === this.#key[index])) return false;
+    const wait = this.#at + RECOUNT_MS - performance.now();
+    if (wait > 0 && items.length > FEW && this.#key[4] === view.followed) {
       view.soon(wait);
       return false;
     }
-    this.key = key;
-    this.at = performance.now();
+    this.#key = key;
+    this.#at = performance.now();
     this.#count(view);
     return true;
   }
@@ -96,6 +96,8 @@ class Chip {
 }
 
 export class Toolbar {
+  /** @type {View} */
+  #view;
   census = new Census();
   filter = element("input", "filter", {
     type: "search",
@@ -105,22 +107,23 @@ export class Toolbar {
     spellcheck: "false",
     autocomplete: "off",
   });
-  count = element("span", "count");
-  pause = element("button", "pause", { type: "button", title: "Pause this view, not the run (Space)" });
-  fresh = element("span", "fresh", { role: "status" });
+  #count = element("span", "count");
+  #pause = element("button", "pause", { type: "button", title: "Pause this view, not the run (Space)" });
+  #fresh = element("span", "fresh", { role: "status" });
   hint = element("div", "hint", { role: "status" });
   chips = element("div", "chips", { role: "group", "aria-label": "Event types" });
   /** @type {Map<string, Chip>} */
-  known = new Map();
+  #known = new Map();
   /** @type {unknown} the query that the chips show */
-  shown = null;
+  #shown = null;
 
   /** @param {View} view */
   constructor(view) {
-    this.view = view;
-    this.tools = element("div", "tools", {}, this.filter, this.count, this.fresh, this.pause);
+    this.#view = view;
+    this.tools = element("div", "tools", {}, this.filter, this.#count, this.#fresh, this.#pause);
     const { signal } = view;
-    const { filter, pause, chips } = this;
+    const { filter, chips } = this;
+    const pause = this.#pause;
     filter.addEventListener("input", () => view.state.set({ filter: filter.value }), { signal });
     filter.addEventListener("keydown", (event) => this.#keyed(event), { signal });
     pause.addEventListener("click", () => view.pause(!view.state.paused), { signal });
@@ -133,37 +136,37 @@ export class Toolbar {
       return;
     event.preventDefault();
     event.stopPropagation();
-    this.view.focus();
+    this.#view.focus();
   }
 
   /** @param {Event} event */
   #clicked(event) {
     const target = /** @type {Node} */ (event.target);
-    const chip = [...this.known.values()].find(({ node }) => node.contains(target));
-    if (chip) this.view.state.set({ filter: this.view.query.withChip(chip.type) });
+    const chip = [...this.#known.values()].find(({ node }) => node.contains(target));
+    if (chip) this.#view.state.set({ filter: this.#view.query.withChip(chip.type) });
   }
 
   draw() {
-    const { view } = this;
+    const view = this.#view;
     const { state, query } = view;
     if (this.filter.value !== state.filter) this.filter.value = state.filter;
     this.filter.setAttribute("aria-invalid", String(query.hint !== ""));
     this.hint.hidden = query.hint === "";
     setText(this.hint, query.hint);
-    setText(this.count, this.#countText());
+    setText(this.#count, this.#countText());
     const fresh = view.fresh;
-    setText(this.pause, state.paused ? "▶ Resume" : "❚❚ Pause");
-    this.pause.setAttribute("aria-pressed", String(state.paused));
-    this.fresh.hidden = !state.paused;
-    setText(this.fresh, state.paused ? `${count(fresh)} new` : "");
+    setText(this.#pause, state.paused ? "▶ Resume" : "❚❚ Pause");
+    this.#pause.setAttribute("aria-pressed", String(state.paused));
+    this.#fresh.hidden = !state.paused;
+    setText(this.#fresh, state.paused ? `${count(fresh)} new` : "");
     const counted = this.census.update(view);
     if (counted) this.#makeChips();
-    if (counted || this.shown !== query) this.#drawChips();
-    this.shown = query;
+    if (counted || this.#shown !== query) this.#drawChips();
+    this.#shown = query;
   }
 
   #countText() {
-    const { link, shown, base, state } = this.view;
+    const { link, shown, base, state } = this.#view;
     if (shown.test !== null) return `${count(shown.items.length)} of ${counted(base.items.length, "row")}`;
     if (state.paused) return counted(base.items.length, "row");
     return counted(Math.max(link.total, link.store.rows.length), "event");
@@ -176,16 +179,16 @@ export class Toolbar {
       kinds = kinds.slice(0, MAX_CHIPS);
     }
     const types = kinds.map(([type]) => type);
-    if (types.length === this.known.size && types.every((type) => this.known.has(type))) return;
-    this.known = new Map(types.map((type) => [type, this.known.get(type) ?? new Chip(type)]));
-    this.chips.replaceChildren(...[...this.known.values()].map(({ node }) => node));
+    if (types.length === this.#known.size && types.every((type) => this.#known.has(type))) return;
+    this.#known = new Map(types.map((type) => [type, this.#known.get(type) ?? new Chip(type)]));
+    this.chips.replaceChildren(...[...this.#known.values()].map(({ node }) => node));
   }
 
   #drawChips() {
-    this.chips.hidden = this.known.size === 0;
-    for (const [type, chip] of this.known) {
+    this.chips.hidden = this.#known.size === 0;
+    for (const [type, chip] of this.#known) {
       const kind = this.census.kinds.get(type);
-      if (kind) chip.show(kind, this.view.query.chip(type));
+      if (kind) chip.show(kind, this.#view.query.chip(type));
     }
   }
 }

@@ -35,24 +35,32 @@ const MAX_TOLD = 10_000;
 
 /** A view. Draws at most once a frame, and only after something changed or while something grows. */
 export class View {
-  over = new AbortController();
+  #over = new AbortController();
   state = new ViewState(() => this.#changed());
   /** @type {import("./shown.js").Test | null} */
-  test = null;
+  #test = null;
   /** @type {unknown[]} what `query` and `test` were made of */
-  testKey = [];
+  #testKey = [];
   query = new Query("", this);
-  frame = 0;
-  timer = 0;
-  inSight = true;
+  #header = new Header(this);
+  #drawer = new Drawer(this);
+  #note = element("div", "note", { role: "status" });
+  #twin = document.createElement("style");
+  #frame = 0;
+  #timer = 0;
+  #inSight = true;
+  #sights = new IntersectionObserver((entries) => {
+    this.#inSight = entries.at(-1)?.isIntersecting ?? true;
+    if (this.#inSight) this.schedule();
+  });
   /** What was asked for by Python, up to which it has been done. */
-  wished = 0;
+  #wished = 0;
   /** @type {string} the last that Python was told */
-  told = JSON.stringify({ selected: [], filter: "", paused: false, run: "" });
+  #told = JSON.stringify({ selected: [], filter: "", paused: false, run: "" });
   /** Since when it is paused, in Unix milliseconds, and after how many rows. */
-  stopped = { at: 0, rows: 0 };
+  #stopped = { at: 0, rows: 0 };
   /** @type {Map<Row, { chars: number, chunk: Row | null, chunks: number }>} what was streaming when it was paused */
-  streaming = new Map();
+  #streaming = new Map();
 
   /**
    * @param {Link} link
@@ -65,16 +73,12 @@ export class View {
     /** What there is to show: everything, or all there was when the view was paused. */
     this.base = /** @type {import("./shown.js").Items} */ (link.fold);
     this.shown = new Shown(this.base);
-    this.header = new Header(this);
     this.toolbar = new Toolbar(this);
-    this.drawer = new Drawer(this);
     /** @type {Record<TabName, Tab | null>} */
     this.tabs = { table: new Table(this), timeline: new Timeline(this), tree: new Tree(this) };
     /** @type {Tab | null} the list of runs, beside the tabs of a view of all runs */
     this.runs = model.get("view") === "runs" ? new Runs(this) : null;
     this.tabBar = new Tabs(this);
-    this.note = element("div", "note", { role: "status" });
-    this.twin = document.createElement("style");
     this.root = this.#build();
     el.replaceChildren(this.root);
     this.#listen();
@@ -86,7 +90,17 @@ export class View {
     toolbar.tools.prepend(this.tabBar.node);
     const body = element("div", "split", {}, ...(this.runs ? [this.runs.node] : []), this.tabBar.panel);
     const tools = [toolbar.tools, toolbar.hint, toolbar.chips];
-    return element("div", "", {}, this.twin, this.header.node, ...tools, body, this.drawer.node, this.note);
+    return element(
+      "div",
+      "",
+      {},
+      this.#twin,
+      this.#header.node,
+      ...tools,
+      body,
+      this.#drawer.node,
+      this.#note,
+    );
   }
 
   #listen() {
@@ -95,34 +109,30 @@ export class View {
     for (const trait of TRAITS) this.model.on(`change:${trait}`, this.schedule);
     this.root.addEventListener("keydown", (event) => this.#keyed(event), { signal });
     document.addEventListener("visibilitychange", this.schedule, { signal });
-    this.sights = new IntersectionObserver((entries) => {
-      this.inSight = entries.at(-1)?.isIntersecting ?? true;
-      if (this.inSight) this.schedule();
-    });
-    this.sights.observe(this.root);
+    this.#sights.observe(this.root);
   }
 
   stop = () => {
-    this.over.abort();
-    cancelAnimationFrame(this.frame);
-    clearTimeout(this.timer);
-    this.sights?.disconnect();
+    this.#over.abort();
+    cancelAnimationFrame(this.#frame);
+    clearTimeout(this.#timer);
+    this.#sights.disconnect();
     this.link.views.delete(this.schedule);
-    for (const part of [...Object.values(this.tabs), this.runs, this.drawer]) part?.stop();
+    for (const part of [...Object.values(this.tabs), this.runs, this.#drawer]) part?.stop();
     for (const trait of TRAITS) this.model.off(`change:${trait}`, this.schedule);
     this.root.remove();
   };
 
   /** Ends with the view: for listeners. */
   get signal() {
-    return this.over.signal;
+    return this.#over.signal;
   }
 
   /** Draws with the next frame. */
   schedule = () => {
-    if (this.frame || this.over.signal.aborted) return;
-    this.frame = requestAnimationFrame(() => {
-      this.frame = 0;
+    if (this.#frame || this.#over.signal.aborted) return;
+    this.#frame = requestAnimationFrame(() => {
+      this.#frame = 0;
       this.#draw();
     });
   };
@@ -133,9 +143,9 @@ export class View {
    * @param {number} ms
    */
   soon(ms) {
-    if (this.timer || this.over.signal.aborted || !this.inSight || document.hidden) return;
-    this.timer = window.setTimeout(() => {
-      this.timer = 0;
+    if (this.#timer || this.#over.signal.aborted || !this.#inSight || document.hidden) return;
+    this.#timer = window.setTimeout(() => {
+      this.#timer = 0;
       this.schedule();
     }, ms);
   }
@@ -159,7 +169,7 @@ export class View {
   /** @param {Row} item */
   chunkOf(item) {
     if (!item.chunk) return null;
-    return this.state.paused ? (this.streaming.get(item) ?? null) : item;
+    return this.state.paused ? (this.#streaming.get(item) ?? null) : item;
   }
 
   /**
@@ -193,7 +203,7 @@ export class View {
     const { status, tallies } = this.link;
     const tally = tallies.get(run);
     const hasEnded = tally !== undefined && tally.status !== "running";
-    if (this.state.paused && hasEnded) return (tally.ended ?? tally.last) <= this.stopped.at;
+    if (this.state.paused && hasEnded) return (tally.ended ?? tally.last) <= this.#stopped.at;
     return hasEnded || status === "ended";
   }
 
@@ -226,12 +236,12 @@ export class View {
 
   /** The time up to which the view shows things, in Unix milliseconds: now, or when it was paused. */
   now() {
-    return this.state.paused ? this.stopped.at : this.link.now();
+    return this.state.paused ? this.#stopped.at : this.link.now();
   }
 
   /** How many events have come since the view was paused. */
   get fresh() {
-    return this.#rowsEver - this.stopped.rows;
+    return this.#rowsEver - this.#stopped.rows;
   }
 
   get #rowsEver() {
@@ -281,14 +291,14 @@ export class View {
     if (on === this.state.paused) return;
     const { fold, store } = this.link;
     const { version } = this.shown;
-    this.stopped = { at: this.link.now(), rows: this.#rowsEver };
-    this.streaming = new Map(
+    this.#stopped = { at: this.link.now(), rows: this.#rowsEver };
+    this.#streaming = new Map(
       (on ? fold.items.filter(({ chunk }) => chunk) : []).map((item) => [item, { ...item }]),
     );
     this.base = on ? fold.snapshot() : fold;
     this.shown = new Shown(this.base);
     this.shown.version = version + 1;
-    this.testKey = [];
+    this.#testKey = [];
     this.state.set({ until: on ? (store.rows.at(-1)?.seq ?? 0) : Number.POSITIVE_INFINITY });
   }
 
@@ -327,7 +337,7 @@ export class View {
 
   #escape() {
     const { state } = this;
-    if (state.open && state.selected) this.drawer.close();
+    if (state.open && state.selected) this.#drawer.close();
     else if (state.filter) state.set({ filter: "" });
     else if (state.selected) this.select(null);
     else return false;
@@ -339,16 +349,16 @@ export class View {
   #draw() {
     this.#grant();
     this.#choose();
-    this.header.draw();
+    this.#header.draw();
     this.toolbar.draw();
     this.#drawWidths();
     this.runs?.draw();
     this.tabBar.draw();
     this.tabs[this.state.tab]?.draw();
-    this.drawer.draw();
-    setText(this.note, this.#noteText());
-    this.note.hidden = this.note.textContent === "";
-    setText(this.twin, this.link.heard ? twinRules(this.model.get("twin")) : "");
+    this.#drawer.draw();
+    setText(this.#note, this.#noteText());
+    this.#note.hidden = this.#note.textContent === "";
+    setText(this.#twin, this.link.heard ? twinRules(this.model.get("twin")) : "");
     this.#tell();
     if (this.#grows()) this.soon(GROW_MS);
   }
@@ -356,8 +366,8 @@ export class View {
   /** Does what Python code asked for, once. */
   #grant() {
     const { wish } = this.link;
-    if (wish === null || wish.n <= this.wished) return;
-    this.wished = wish.n;
+    if (wish === null || wish.n <= this.#wished) return;
+    this.#wished = wish.n;
     this.state.set({ filter: wish.filter });
     this.pause(wish.paused);
   }
@@ -370,14 +380,14 @@ export class View {
     const ended = this.query.asksState ? [...link.tallies.values()].filter(isOver).length : 0;
     const key = [state.filter, run, state.paused, ended, this.query.asksState && link.status];
     if (this.query.text !== state.filter) this.query = new Query(state.filter, this);
-    if (key.some((part, index) => part !== this.testKey[index])) {
+    if (key.some((part, index) => part !== this.#testKey[index])) {
       const { test } = this.query;
-      this.testKey = key;
-      this.test = run
+      this.#testKey = key;
+      this.#test = run
         ? (item) => item.run === run && (test === null || test(item))
         : test && ((item) => test(item));
     }
-    this.shown.update(this.test);
+    this.shown.update(this.#test);
   }
 
   #drawWidths() {
@@ -428,8 +438,8 @@ export class View {
     const selected = this.selectedRows(MAX_TOLD).map(({ seq }) => seq);
     const told = { selected, filter, paused, run };
     const text = JSON.stringify(told);
-    if (text === this.told) return;
-    this.told = text;
+    if (text === this.#told) return;
+    this.#told = text;
     this.link.tell(told);
   }
 
