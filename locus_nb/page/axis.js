@@ -3,7 +3,7 @@
 import { formatDuration } from "./format.js";
 
 const SHORTEST_MS = 0.02;
-const STEPS_S = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600];
+const STEPS_S = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 43200, 86400];
 
 /**
  * The smallest round step that gives at most so many ticks, in milliseconds.

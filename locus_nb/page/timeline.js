@@ -17,6 +17,8 @@ import { SIGNS, WORDS } from "./signs.js";
 import { beginOf, isSpan, plain, Times, titleOf } from "./times.js";
 
 const AXIS = 24;
+/** Pixels left free after the last bar, for what is written beside it. */
+const MARGIN = 44;
 const MOST_BARS = 1_500;
 const OPEN_RUNS = 6;
 /** A waterfall with a line for each lane, under an axis of time. */
@@ -220,7 +222,10 @@ export class Timeline {
     }
     if (!(from <= to)) from = to = this.view.now();
     this.last = to;
-    this.window.all = [from, to + Math.max((to - from) * 0.02, 0.01)];
+    this.window.all = [
+      from,
+      to + Math.max(((to - from) * MARGIN) / Math.max(this.width - MARGIN, MARGIN), 0.01),
+    ];
   }
 
   /**
@@ -312,6 +317,6 @@ export class Timeline {
     const label = `Timeline: ${counted(spans, "span")} in ${counted(lanes, "lane")}, ${length}`;
     if (this.chart.getAttribute("aria-label") !== label) this.chart.setAttribute("aria-label", label);
     this.blank.hidden = runs.size > 0;
-    setText(this.blank, "No events to draw yet");
+    setText(this.blank, this.view.emptyText());
   }
 }

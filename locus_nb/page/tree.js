@@ -48,7 +48,7 @@ export class Tree {
       },
       { signal: view.signal, schedule: view.schedule, label: "Tree of calls", role: "treegrid" },
     );
-    this.empty = element("div", "empty", {}, "No calls yet");
+    this.empty = element("div", "empty");
     this.node = element("div", "tree", {}, this.list.node, this.empty);
   }
 
@@ -67,6 +67,10 @@ export class Tree {
     else if (!this.timer) this.timer = window.setTimeout(this.view.schedule, wait);
     this.#followSelection();
     this.empty.hidden = this.lines.length > 0;
+    setText(
+      this.empty,
+      this.view.base.items.length > 0 ? "No calls among these events." : this.view.emptyText(),
+    );
     this.list.draw();
   }
 
