@@ -59,8 +59,8 @@ class Tally:
         """Take what the bus knows of the run."""
         self.name = redact(record.name or "")[:_LONGEST_NAME]
         self.status = record.status
-        self.started_ms = min(self.started_ms, record.started_at_ns / 1e6)
-        self.ended_ms = None if record.ended_at_ns is None else record.ended_at_ns / 1e6
+        self.started_ms = min(self.started_ms, _ms(record.started_at_ns))
+        self.ended_ms = None if record.ended_at_ns is None else _ms(record.ended_at_ns)
 
     def cells(self) -> tuple[Any, ...]:
         """The tally as the page takes it, its fields in the order of the wire."""
@@ -68,6 +68,11 @@ class Tally:
 
 
 _cells = attrgetter(*_FIELDS)
+
+
+def _ms(time_ns: int) -> float:
+    # To the microsecond, as the times of rows are.
+    return time_ns // 1_000 / 1_000
 
 
 class Tallies:
@@ -98,7 +103,7 @@ class Tallies:
     def note(self, record: RunRecord) -> None:
         """Take what the bus knows of a run."""
         run_id = text_of(record.run_id)
-        tally = self._by_run.get(run_id) or self._begin(run_id, record.started_at_ns / 1e6)
+        tally = self._by_run.get(run_id) or self._begin(run_id, _ms(record.started_at_ns))
         tally.note(record)
         self._changed[run_id] = tally
 
