@@ -269,7 +269,7 @@ def test_header_says_how_a_run_stands(chromium_page: Tab) -> None:
         "3 iterations",
         "4 model calls",
         "1 tool call",
-        "2,436 + 192 tokens in + out",
+        "2,436 + 192 tokens",
         "2 errors",
     ]
 
@@ -278,7 +278,7 @@ def test_header_of_all_runs_sums_them(table: LiveView) -> None:
     """The header of all runs says how many there are, how many run, and what they did together."""
     counts = {"tool_calls": 2, "input_tokens": 10, "output_tokens": 1}
     table.deliver([row(1)], [tally("run-A", **counts), tally("run-B", "ok", **counts)])
-    assert table.texts("fact") == ["2 runs", "1 running", "4 tool calls", "20 + 2 tokens in + out"]
+    assert table.texts("fact") == ["2 runs", "1 running", "4 tool calls", "20 + 2 tokens"]
 
 
 PANES = "() => [...document.querySelectorAll('.locus-live-tab')].map((tab) => [tab.textContent, tab.ariaSelected])"
@@ -376,7 +376,7 @@ def test_drawer_shows_start_and_end(table: LiveView) -> None:
     assert table.texts("payload") == ['{"a": 1}']
     table.deliver([ended(2, detail='{"b": 2}', duration=1500.0)])
     assert table.texts("payload") == ['{"a": 1}', '{"b": 2}']
-    facts = table.text("drawer-facts").split(" · ")
+    facts = table.texts("drawer-fact")
     assert facts[0] == "run-A"
     assert facts[2:] == ["1.5 s", "ok", "search", "planner", "iteration 2"]
 
@@ -436,6 +436,30 @@ def test_python_is_told_of_nothing_by_itself(table: LiveView) -> None:
     table.points(1, 12)
     table.tab.wait("() => leftovers.count().timers === 0")
     assert table.tab.evaluate("() => widget.model.sent.filter(({ kind }) => kind === 'view')") == []
+
+
+def test_names_turn_nothing_around(table: LiveView) -> None:
+    """A name that writes from right to left, or never ends doing so, leaves the facts beside it in their order."""
+    order = """() => [...document.querySelectorAll(".locus-live-drawer-fact")].map(
+        (fact) => fact.getBoundingClientRect().left)"""
+    for name in ("search", "\u202e\u2066\u05e9\u05dc\u05d5\u05dd"):
+        table.deliver([started(1 if name == "search" else 2, name, name=name, run_id=name, agent=name)])
+        table.click_row(1 if name == "search" else 2)
+        lefts = table.tab.evaluate(order)
+        assert len(lefts) >= 5
+        assert lefts == sorted(lefts)
+
+
+def test_shift_click_marks_no_text(table: LiveView) -> None:
+    """A range of rows is selected as rows, and not as the text between two clicks as well."""
+    table.points(1, 8)
+    table.tab.call(lambda page: page.click(".locus-live-row:nth-child(2) .locus-live-preview"))
+    table.tab.call(
+        lambda page: page.click(".locus-live-row:nth-child(5) .locus-live-preview", modifiers=["Shift"])
+    )
+    table.drawn()
+    assert table.selected() == [2, 3, 4, 5]
+    assert table.tab.evaluate("() => String(document.getSelection())") == ""
 
 
 def test_huge_payloads_keep_the_layout(table: LiveView) -> None:

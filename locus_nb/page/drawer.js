@@ -24,7 +24,7 @@ class Part {
     this.node.hidden = row === null;
     if (row === this.row) return;
     this.row = row;
-    setText(this.title, row ? `#${row.seq} ${row.type} · ${formatTime(row.time)}` : "");
+    setText(this.title, row ? `#${row.seq} · ${formatTime(row.time)} · ${row.type}` : "");
     setText(this.text, row?.detail ?? "");
     this.text.setAttribute("aria-label", row ? `Payload of ${row.type}` : "");
     this.text.scrollTop = 0;
@@ -47,6 +47,7 @@ export class Drawer {
   #closing = element("button", "close", { type: "button", "aria-label": "Close details", title: "Esc" }, "×");
   #parts = [new Part(), new Part()];
   #payloads = element("div", "payloads", {}, ...this.#parts.map(({ node }) => node));
+  #shownFacts = "";
   #timer = 0;
 
   /** @param {View} view */
@@ -81,10 +82,18 @@ export class Drawer {
     this.node.dataset["state"] = state ?? "";
     this.node.dataset["family"] = item.family;
     setText(this.#type, view.typeOf(item));
-    setText(this.#facts, this.#factsOf(item).join(" · "));
+    this.#showFacts(this.#factsOf(item));
     this.#parts[0].show(item);
     this.#parts[1].show(last === item ? null : last);
     this.node.classList.toggle("locus-live-two-parts", !this.#parts[1].node.hidden);
+  }
+
+  /** @param {string[]} facts each in an element of its own, so that no name turns the others around */
+  #showFacts(facts) {
+    const key = facts.join("\n");
+    if (key === this.#shownFacts) return;
+    this.#shownFacts = key;
+    this.#facts.replaceChildren(...facts.map((fact) => element("span", "drawer-fact", {}, fact)));
   }
 
   /** @param {Row} item */

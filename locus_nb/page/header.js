@@ -96,7 +96,7 @@ export class Header {
     this.#count("tools", counts.toolCalls, "tool call");
     const { inputTokens, outputTokens } = counts;
     const tokens = inputTokens + outputTokens > 0;
-    this.#show("tokens", tokens ? `${count(inputTokens)} + ${count(outputTokens)}` : "", "tokens in + out");
+    this.#show("tokens", tokens ? `${count(inputTokens)} + ${count(outputTokens)}` : "", "tokens");
     this.#count("errors", counts.errors, "error");
   }
 

@@ -217,6 +217,8 @@ export class Table {
   click(line, event) {
     const { item } = this.#errors.at(line);
     const isTwisty = /** @type {Element} */ (event.target).classList.contains("locus-live-twisty");
+    // Shift makes the browser mark the text between the two clicks.
+    if (event.shiftKey) document.getSelection()?.removeAllRanges();
     if (isTwisty) this.#open(item, this.#shut.has(item));
     else this.view.select(item, event.shiftKey ? { extend: true } : { open: true });
   }

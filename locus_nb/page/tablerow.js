@@ -8,6 +8,7 @@ import { formatDate, formatDuration, formatTime, hueOf } from "./format.js";
 import { SIGNS, WORDS } from "./signs.js";
 
 const DECADES = 5;
+const MAX_PREVIEW = 1_000;
 
 /**
  * How much of its full width a bar takes: the decades between 1 ms and 100 s. The same length means the same
@@ -69,7 +70,7 @@ export class TableRow {
     setText(this.#sign, state ? SIGNS[state] : "");
     this.#sign.title = state ? WORDS[state] : "";
     setText(this.#twisty, twisty);
-    setText(this.#text, view.previewOf(item));
+    setText(this.#text, view.previewOf(item).slice(0, MAX_PREVIEW));
     this.#showLength(view.elapsed(item));
     if (this.#item === item) return;
     this.#item = item;
