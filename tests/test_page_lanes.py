@@ -195,9 +195,9 @@ def test_what_is_too_close_melts_into_a_crowd(chromium_page: Tab) -> None:
             {FOLDED}
             const {{ meltLine }} = await import("/page/lanes.js");
             const how = {{ from: 0, scale: 1, width: 500, melt: 2, most: 100, until: 400,
-                stopOf: (item) => item.end?.time ?? 400, weigh: (item, width) => width,
-                isError: (item) => item.end?.status === "error", isChosen: (item) => item.seq === 1 }};
-            return meltLine(fold(rows), how).map((one) => [one.x, one.end, one.item.seq, one.count, one.error, one.chosen]);
+                endOf: (item) => item.end, stopOf: () => 400, weigh: (item, width) => width, chosen: [1, 1] }};
+            return meltLine(fold(rows), how).map(
+                (one) => [one.x, one.end, one.item.seq, one.count, one.error, one.chosen]);
         }}""",
         [
             started(1, "a", time_ms=10),
@@ -222,7 +222,7 @@ def test_never_more_pieces_than_asked_for(chromium_page: Tab) -> None:
             const items = fold(Array.from({{ length: 50_000 }}, (_, at) => wireRow(at + 1, "t.completed",
                 {{ time: at, phase: "end", span: `s${{at}}`, duration: 0.5 }})));
             const pieces = meltLine(items, {{ from: -1, scale: 0.02, width: 1_001, melt: 2, most: 90, until: Infinity,
-                stopOf: (item) => item.time, weigh: () => 1, isError: () => false, isChosen: () => false }});
+                endOf: (item) => item, stopOf: () => 0, weigh: () => 1, chosen: [0, 0] }});
             return [pieces.length, pieces.reduce((sum, piece) => sum + piece.count, 0)];
         }}"""
     )
@@ -231,7 +231,7 @@ def test_never_more_pieces_than_asked_for(chromium_page: Tab) -> None:
 
 
 @pytest.mark.parametrize(
-    ("length", "most", "labels"),
+    "length, most, labels",
     [
         (1_000, 5, ["0", "200 ms", "400 ms", "600 ms", "800 ms", "1 s"]),
         (2.5, 5, ["0", "500 µs", "1 ms", "1.5 ms", "2 ms", "2.5 ms"]),

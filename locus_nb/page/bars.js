@@ -24,8 +24,10 @@ export class Bars {
   /** @param {Timeline} timeline */
   constructor(timeline) {
     this.timeline = timeline;
-    this.spans = new Pool(timeline.plot, "span");
-    this.marks = new Pool(timeline.plot, "mark");
+    /** @type {{ spans: Pool, marks: Pool }[]} of each line in sight, so that most bars keep their nodes */
+    this.pools = [];
+    /** @type {WeakMap<Line, { key: string, pieces: Piece[] }>} */
+    this.known = new WeakMap();
   }
 
   /**
@@ -33,44 +35,76 @@ export class Bars {
    *
    * @param {Line} line
    * @param {number} index of the line
+   * @param {number} place of the line among those in sight
    * @param {number} most bars at most
    * @returns {Piece[]} what was drawn, ascending by x
    */
-  draw(line, index, most) {
-    const { times, window, width, view } = this.timeline;
+  draw(line, index, place, most) {
+    const pieces = this.#piecesOf(line, most);
     const isMarks = line.kind === "marks";
-    const pieces = meltLine(this.timeline.itemsOf(line), {
+    const { plot } = this.timeline;
+    this.pools[place] ??= { spans: new Pool(plot, "span"), marks: new Pool(plot, "mark") };
+    const { spans, marks } = this.pools[place];
+    for (const [at, piece] of pieces.entries()) {
+      if (isMarks) this.#drawMark(marks, piece, index);
+      else this.#drawSpan(spans, piece, line, index, pieces[at + 1]?.x);
+    }
+    return pieces;
+  }
+
+  /**
+   * The pieces of a line; those of before, if nothing in it has changed but the time.
+   *
+   * @param {Line} line
+   * @param {number} most
+   */
+  #piecesOf(line, most) {
+    const { times, window, width, view } = this.timeline;
+    const { selected, range, until } = view.state;
+    const seq = selected?.seq ?? 0;
+    const isMarks = line.kind === "marks";
+    const items = this.timeline.itemsOf(line);
+    const news = [items.length, view.link.fold.logged, until, times.until];
+    const key = String([...news, window.from, window.length, width, most, range ?? seq]);
+    const known = this.known.get(line);
+    if (known?.key === key) return known.pieces;
+    let grows = false;
+    const pieces = meltLine(items, {
       from: window.from,
       scale: width / window.length,
       width,
       melt: isMarks ? MARK : MELT,
       most,
       until: times.until,
-      stopOf: (item) => (isMarks ? item.time : times.stopOf(item)),
+      endOf: (item) => (isMarks ? item : times.endOf(item)),
+      stopOf: (item) => {
+        grows = true;
+        return times.stopOf(item);
+      },
       weigh: (item, length) => (isMarks ? RANKS.indexOf(item.family) : length),
-      isError: (item) => times.stateOf(item) === "error",
-      isChosen: (item) => view.state.isSelected(item),
+      chosen: range ?? [seq, seq],
     });
-    for (const [at, piece] of pieces.entries()) {
-      if (isMarks) this.#drawMark(piece, index);
-      else this.#drawSpan(piece, line, index, pieces[at + 1]?.x);
-    }
+    if (grows) this.known.delete(line);
+    else this.known.set(line, { key, pieces });
     return pieces;
   }
 
   rest() {
-    this.spans.rest();
-    this.marks.rest();
+    for (const { spans, marks } of this.pools) {
+      spans.rest();
+      marks.rest();
+    }
   }
 
   /**
+   * @param {Pool} pool
    * @param {Piece} piece
    * @param {number} index
    */
-  #drawMark({ x, end, item, count: number, error, chosen }, index) {
+  #drawMark(pool, { x, end, item, count: number, error, chosen }, index) {
     const looks = [error ? "error" : item.family, chosen && "chosen", number > 1 && "crowd"];
-    this.marks.put(
-      place(x - MARK / 2, index * LINE + 6, Math.max(MARK, end - x)),
+    pool.put(
+      styleOf(x - MARK / 2, index * LINE + 6, Math.max(MARK, end - x)),
       error ? "✕" : "",
       looks,
       item.family,
@@ -78,12 +112,13 @@ export class Bars {
   }
 
   /**
+   * @param {Pool} pool
    * @param {Piece} piece
    * @param {Line} line
    * @param {number} index
    * @param {number} [next] where the next piece begins, in pixels
    */
-  #drawSpan(piece, line, index, next) {
+  #drawSpan(pool, piece, line, index, next) {
     const { times, width: full } = this.timeline;
     const { item, error, chosen, count: number } = piece;
     const state = error ? "error" : times.stateOf(item);
@@ -101,7 +136,7 @@ export class Bars {
     const isOut = fits === undefined && beside !== "" && widthOf(beside) <= room;
     const looks = [state, isCrowd && "crowd", chosen && "chosen", isOut && "out", width < 8 && "thin"];
     const text = fits ?? (isOut ? beside : width < 14 ? "" : sign);
-    this.spans.put(place(x, index * LINE + 3, width), text, looks, item.family);
+    pool.put(styleOf(x, index * LINE + 3, width), text, looks, item.family);
   }
 
   /**
@@ -140,7 +175,7 @@ export class Bars {
  * @param {number} y
  * @param {number} width
  */
-function place(x, y, width) {
+function styleOf(x, y, width) {
   return `transform:translate(${x.toFixed(1)}px,${y}px);width:${width.toFixed(1)}px`;
 }
 

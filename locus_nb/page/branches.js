@@ -6,12 +6,15 @@
 
 import { beginOf, isSpan } from "./times.js";
 
+/** @type {Branch[]} what has no children shares this, which stays empty */
+const NONE = [];
+
 /** Something that opens and closes, with what it sums up of all below it. */
 export class Branch {
   /** @type {Branch[]} */
-  children = [];
-  /** @type {Map<string, Branch>} the runs, agents and iterations among them */
-  named = new Map();
+  children = NONE;
+  /** @type {Map<string, Branch> | null} the runs, agents and iterations among them */
+  named = null;
   /** Unix milliseconds. */
   from = Number.POSITIVE_INFINITY;
   to = Number.NEGATIVE_INFINITY;
@@ -64,6 +67,7 @@ export class Branch {
    */
   at(kind, label) {
     const key = `${kind} ${label}`;
+    this.named ??= new Map();
     let branch = this.named.get(key);
     if (!branch) {
       branch = this.add(new Branch(kind, label, this));
@@ -74,6 +78,8 @@ export class Branch {
 
   /** @param {Branch} branch */
   add(branch) {
+    // Nearly all branches are leaves, and there may be a hundred thousand.
+    if (this.children === NONE) this.children = [];
     this.children.push(branch);
     this.unsettle();
     return branch;

@@ -21,6 +21,7 @@ import { beginOf, isSpan, titleOf } from "./times.js";
 
 /** The height of a line, in pixels. */
 export const LINE = 22;
+const RANKS = ["agent", "model", "tool", "think", "end", "other"];
 const MAX_PARALLEL = 12;
 
 /**
@@ -39,8 +40,8 @@ function insert(items, item) {
 /**
  * The lanes of items, given one by one in the order of their seqs.
  *
- * The rule, which the static picture shares: by run, by agent where one is named, then model calls, each tool
- * and every other kind of span by its name, all in order of appearance. A span goes to the first lane of its
+ * The rule, which the static picture shares: by run, by agent where one is named, then agents' spans, model
+ * calls, each tool and every other kind of span by its name, those of a kind in order of appearance. A span goes to the first lane of its
  * group whose last one has ended by then, else to a new one, up to twelve. Points go to the line of marks.
  */
 export class Lanes {
@@ -80,7 +81,9 @@ export class Lanes {
       if (marks.items.length > 0) yield marks;
       for (const agent of agents.values()) {
         if (agent.head.label) yield agent.head;
-        for (const lanes of agent.groups.values()) yield* lanes;
+        const groups = [...agent.groups.values()];
+        groups.sort(([a], [b]) => RANKS.indexOf(a.family) - RANKS.indexOf(b.family));
+        for (const lanes of groups) yield* lanes;
       }
     }
   }
@@ -191,40 +194,57 @@ export function layOut(items, endOf = (item) => item.end) {
  * @param {number} how.width pixels
  * @param {number} how.melt pixels under which two begins are one piece
  * @param {number} how.most pieces at most
- * @param {(item: Row) => number} how.stopOf
  * @param {number} how.until Unix milliseconds; what begins later is left out
+ * @param {(item: Row) => Row | null} how.endOf
+ * @param {(item: Row) => number} how.stopOf of what has no end
  * @param {(item: Row, width: number) => number} how.weigh the heaviest of a crowd stands for it
- * @param {(item: Row) => boolean} how.isError
- * @param {(item: Row) => boolean} how.isChosen
+ * @param {[first: number, last: number]} how.chosen the seqs at the ends of what is selected
  * @returns {Piece[]} ascending by x
  */
 export function meltLine(items, how) {
-  const { from, scale, width, melt, most, stopOf, until, weigh, isError, isChosen } = how;
+  const { from, scale, width, melt, most, until, endOf, stopOf, weigh, chosen } = how;
   /** @type {Piece[]} */
-  const pieces = [];
+  let pieces = [];
   for (const item of items) {
     const x = (beginOf(item) - from) * scale;
     if (x > width || beginOf(item) > until) break;
-    const end = (stopOf(item) - from) * scale;
+    const row = endOf(item);
+    const end = Math.max(x, ((row ? row.time : stopOf(item)) - from) * scale);
     if (end < 0) continue;
-    const last = pieces.at(-1);
     const weight = weigh(item, end - x);
-    const fresh = { x, end, item, weight, count: 1, error: isError(item), chosen: isChosen(item) };
-    if (last && Math.max(x, 0) - Math.max(last.x, 0) < melt) join(last, fresh);
-    else pieces.push(fresh);
+    const isChosen = item.seq >= chosen[0] && item.seq <= chosen[1];
+    const error = (row ?? item).status === "error";
+    add(pieces, { x, end, item, weight, count: 1, error, chosen: isChosen }, melt);
   }
-  return pieces.length > most ? meltLine(items, { ...how, melt: melt * 2 }) : pieces;
+  for (let wider = 2 * melt; pieces.length > most; wider *= 2) {
+    /** @type {Piece[]} */
+    const fewer = [];
+    for (const piece of pieces) add(fewer, piece, wider);
+    pieces = fewer;
+  }
+  return pieces;
 }
 
 /**
- * An error stands for a crowd before anything else does.
+ * Adds a piece to those before it, or joins it to the last one. Then an error stands for both before anything
+ * else does.
  *
+ * @param {Piece[]} pieces
  * @param {Piece} piece
- * @param {Piece} other
+ * @param {number} melt
  */
-function join(piece, { end, item, weight, error, chosen }) {
-  if (error === piece.error ? weight > piece.weight : error) Object.assign(piece, { item, weight, error });
-  piece.count++;
-  piece.end = Math.max(piece.end, end);
-  piece.chosen ||= chosen;
+function add(pieces, piece, melt) {
+  const last = pieces[pieces.length - 1];
+  if (!last || Math.max(piece.x, 0) - Math.max(last.x, 0) >= melt) {
+    pieces.push(piece);
+    return;
+  }
+  if (piece.error === last.error ? piece.weight > last.weight : piece.error) {
+    last.item = piece.item;
+    last.weight = piece.weight;
+    last.error = piece.error;
+  }
+  last.count += piece.count;
+  last.end = Math.max(last.end, piece.end);
+  last.chosen ||= piece.chosen;
 }

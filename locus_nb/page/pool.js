@@ -2,9 +2,11 @@
 
 import { element, setText } from "./dom.js";
 
+/** @typedef {{ node: HTMLElement, label: HTMLElement | null, key: string }} Spot */
+
 /** Absolutely positioned nodes with a text each: `put` as many as a draw needs, then `rest`. */
 export class Pool {
-  /** @type {{ node: HTMLElement, label: Node, key: string }[]} */
+  /** @type {Spot[]} */
   spots = [];
   used = 0;
 
@@ -34,7 +36,9 @@ export class Pool {
     spot.node.dataset["look"] = look;
     if (family) spot.node.dataset["family"] = family;
     else delete spot.node.dataset["family"];
-    setText(spot.label, text);
+    // Most bars have no text, and so no need of a node for it.
+    if (text) spot.label ??= spot.node.appendChild(document.createElement("span"));
+    if (spot.label) setText(spot.label, text);
   }
 
   /** Hides the nodes that this draw did not need. */
@@ -47,9 +51,9 @@ export class Pool {
   }
 
   #make() {
-    const label = document.createElement("span");
-    const node = element("div", this.name, {}, label);
-    const spot = { node, label, key: "" };
+    const node = element("div", this.name);
+    /** @type {Spot} */
+    const spot = { node, label: null, key: "" };
     this.parent.append(node);
     this.spots.push(spot);
     return spot;

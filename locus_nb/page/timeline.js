@@ -19,7 +19,7 @@ import { beginOf, isSpan, plain, Times, titleOf } from "./times.js";
 const AXIS = 24;
 /** Pixels left free after the last bar, for what is written beside it. */
 const MARGIN = 44;
-const MOST_BARS = 1_500;
+const MOST_BARS = 1_200;
 const OPEN_RUNS = 6;
 /** A waterfall with a line for each lane, under an axis of time. */
 export class Timeline {
@@ -222,10 +222,10 @@ export class Timeline {
     }
     if (!(from <= to)) from = to = this.view.now();
     this.last = to;
-    this.window.all = [
-      from,
-      to + Math.max(((to - from) * MARGIN) / Math.max(this.width - MARGIN, MARGIN), 0.01),
-    ];
+    const length = Math.max(((to - from) * this.width) / Math.max(this.width - MARGIN, MARGIN), 0.01);
+    // While things come, the bars are not moved with every draw, but once in a while.
+    const step = this.view.link.status === "live" ? 2 ** Math.ceil(Math.log2(length / 16)) : length;
+    this.window.all = [from, from + Math.ceil(length / step) * step];
   }
 
   /**
@@ -238,7 +238,7 @@ export class Timeline {
     for (let index = first; index < last; index++) {
       const line = this.lines[index];
       this.#drawLabel(line, index);
-      this.pieces.set(line, this.bars.draw(line, index, most));
+      this.pieces.set(line, this.bars.draw(line, index, index - first, most));
     }
   }
 
@@ -268,7 +268,7 @@ export class Timeline {
   #drawAxis() {
     const [origin] = this.window.all;
     setText(this.corner, this.window.zoomText);
-    for (const { time, label } of this.window.ticks(origin, this.width / 90)) {
+    for (const { time, label } of this.window.ticks(origin, this.width / 76)) {
       const x = this.xOf(time).toFixed(1);
       const style = `transform:translateX(${x}px)`;
       this.marks.put(style, label, [this.xOf(time) + widthOf(label) > this.width && "last"]);
