@@ -137,7 +137,7 @@ def test_a_span_without_an_end_says_so_after_its_run(chromium_page: Tab) -> None
 def test_a_click_selects_and_opens_the_drawer(timeline: TimelineView) -> None:
     """A click on a bar outlines it and shows its payload; with shift it selects the range to it."""
     timeline.mouse("click", *timeline.at(0.2, 2))
-    assert timeline.told()["selected"] == [1, 2]
+    timeline.wait_told(selected=[1, 2])
     assert timeline.texts("payload") != []
     assert [bar for bar in timeline.bars() if "chosen" in bar] == ["ok chosen: \u2068mock-1\u2069  400 ms"]
     timeline.tab.call(lambda page: page.keyboard.down("Shift"))
@@ -236,7 +236,7 @@ def test_arrows_go_from_span_to_span(timeline: TimelineView) -> None:
         )
     assert seen == ["mock-1", "search", "search", "search", "search", "mock-1", "mock-1"]
     timeline.press("Enter")
-    timeline.tab.wait("() => String(widget.model.sent.at(-1).selected) === '1,2'")
+    timeline.wait_told(selected=[1, 2])
     assert timeline.texts("payload") != []
 
 

@@ -202,7 +202,7 @@ def test_enter_opens_the_drawer(tree: TreeView) -> None:
     """Enter on a call shows its payload and tells Python of it; on an iteration it opens and closes."""
     tree.focus()
     tree.press("Home", "ArrowDown", "ArrowDown", "Enter")
-    tree.tab.wait("() => String(widget.model.sent.at(-1).selected) === '1,2'")
+    tree.wait_told(selected=[1, 2])
     assert tree.texts("payload") != []
     tree.press("ArrowUp", "Enter")
     assert len(tree.lines()) == 4
