@@ -25,6 +25,7 @@ export class Chart {
     path.setAttribute("class", `locus-live-${name}`);
     return path;
   });
+  words = element("div", "chart-head", {}, this.current, " events/s ", this.others, " ", this.lost);
   svg = document.createElementNS(SVG, "svg");
   node = element("div", "chart");
 
@@ -33,10 +34,9 @@ export class Chart {
     this.svg.setAttribute("preserveAspectRatio", "none");
     this.svg.setAttribute("role", "img");
     this.svg.append(...this.paths);
-    const words = element("div", "chart-head", {}, this.current, "events/s", this.others, this.lost);
     const axis = element("div", "chart-axis");
     axis.append("60 s ago", document.createElement("i"), "now");
-    this.node.append(words, this.scale, this.svg, axis);
+    this.node.append(this.words, this.scale, this.svg, axis);
   }
 
   /**
@@ -82,9 +82,7 @@ export class Chart {
     setText(this.current, rates ? formatRate(rates.current) : "–");
     setText(this.others, rates ? `mean ${formatRate(rates.mean)} · peak ${formatRate(rates.peak)}` : "");
     setText(this.lost, dropped > 0 ? `▀ ${count(dropped)} dropped` : "");
-    const words = [this.current, "events per second", this.others, this.lost];
-    const label = words.map((part) => (typeof part === "string" ? part : part.textContent)).join(" ");
-    this.svg.setAttribute("aria-label", `The last 60 seconds: ${label}`);
+    this.svg.setAttribute("aria-label", `The last 60 seconds: ${this.words.textContent}`);
   }
 }
 
