@@ -15,28 +15,28 @@ const DROP_HEIGHT = 4;
 
 /** Each stretch of time stands as a step as wide as it lasted, so that the area is the number of events. */
 export class Chart {
-  current = document.createElement("b");
-  others = element("span", "rates");
-  lost = element("span", "loss");
-  scale = document.createElement("small");
+  #current = document.createElement("b");
+  #others = element("span", "rates");
+  #lost = element("span", "loss");
+  #scale = document.createElement("small");
   /** Of what was sampled as it should be, of what was not, and where events were dropped. */
-  paths = ["dense", "sparse", "lost"].map((name) => {
+  #paths = ["dense", "sparse", "lost"].map((name) => {
     const path = document.createElementNS(SVG, "path");
     path.setAttribute("class", `locus-live-${name}`);
     return path;
   });
-  words = element("div", "chart-head", {}, this.current, " events/s ", this.others, " ", this.lost);
-  svg = document.createElementNS(SVG, "svg");
+  #words = element("div", "chart-head", {}, this.#current, " events/s ", this.#others, " ", this.#lost);
+  #svg = document.createElementNS(SVG, "svg");
   node = element("div", "chart");
 
   constructor() {
-    this.svg.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
-    this.svg.setAttribute("preserveAspectRatio", "none");
-    this.svg.setAttribute("role", "img");
-    this.svg.append(...this.paths);
+    this.#svg.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
+    this.#svg.setAttribute("preserveAspectRatio", "none");
+    this.#svg.setAttribute("role", "img");
+    this.#svg.append(...this.#paths);
     const axis = element("div", "chart-axis");
     axis.append("60 s ago", document.createElement("i"), "now");
-    this.node.append(this.words, this.scale, this.svg, axis);
+    this.node.append(this.#words, this.#scale, this.#svg, axis);
   }
 
   /**
@@ -49,7 +49,7 @@ export class Chart {
     const rates = ratesOf(spans);
     const top = roundUp(rates?.peak ?? 0);
     const height = (/** @type {Span} */ { rate }) => (HEIGHT * rate) / top;
-    const [dense, sparse, lost] = this.paths;
+    const [dense, sparse, lost] = this.#paths;
     dense.setAttribute(
       "d",
       boxes(
@@ -78,11 +78,11 @@ export class Chart {
       ),
     );
     const dropped = spans.reduce((sum, span) => sum + span.dropped, 0);
-    setText(this.scale, rates ? formatRate(top) : "");
-    setText(this.current, rates ? formatRate(rates.current) : "–");
-    setText(this.others, rates ? `mean ${formatRate(rates.mean)} · peak ${formatRate(rates.peak)}` : "");
-    setText(this.lost, dropped > 0 ? `▀ ${count(dropped)} dropped` : "");
-    this.svg.setAttribute("aria-label", `The last 60 seconds: ${this.words.textContent}`);
+    setText(this.#scale, rates ? formatRate(top) : "");
+    setText(this.#current, rates ? formatRate(rates.current) : "–");
+    setText(this.#others, rates ? `mean ${formatRate(rates.mean)} · peak ${formatRate(rates.peak)}` : "");
+    setText(this.#lost, dropped > 0 ? `▀ ${count(dropped)} dropped` : "");
+    this.#svg.setAttribute("aria-label", `The last 60 seconds: ${this.#words.textContent}`);
   }
 }
 

@@ -19,20 +19,20 @@ export const tokensOf = ({ inputTokens, outputTokens }) => inputTokens + outputT
 
 /** A line, used for whichever run stands there. */
 export class RunLine {
-  sign = element("span", "run-sign", { role: "gridcell" });
-  dot = document.createElement("span");
-  name = element("b", "run-name", { dir: "auto" });
-  more = document.createElement("i");
-  cells = Object.fromEntries(
+  #sign = element("span", "run-sign", { role: "gridcell" });
+  #dot = document.createElement("span");
+  #name = element("b", "run-name", { dir: "auto" });
+  #more = document.createElement("i");
+  #cells = Object.fromEntries(
     CELLS.map((part) => [part, element("span", `run-${part}`, { role: "gridcell" })]),
   );
   node = element(
     "div",
     "run-line",
     { role: "row" },
-    this.sign,
-    element("span", "named", { role: "gridcell" }, this.dot, this.name, this.more),
-    ...Object.values(this.cells),
+    this.#sign,
+    element("span", "named", { role: "gridcell" }, this.#dot, this.#name, this.#more),
+    ...Object.values(this.#cells),
   );
 
   /**
@@ -43,7 +43,7 @@ export class RunLine {
   showRun(tally, rate, now) {
     const { run, name, status, started, events, errors } = tally;
     this.#say(status, SIGNS[status], (name || run).slice(0, MAX_NAME), "");
-    this.dot.style.setProperty("--locus-run-hue", String(hueOf(run)));
+    this.#dot.style.setProperty("--locus-run-hue", String(hueOf(run)));
     const isFresh = status !== "running" && now - started < 60_000;
     const age = isFresh ? "< 1 m" : formatAge(now - started);
     this.#count(age, events, tokensOf(tally), errors, rate);
@@ -80,11 +80,11 @@ export class RunLine {
    */
   #say(status, sign, name, more) {
     this.node.dataset["status"] = status;
-    setText(this.sign, sign);
-    this.sign.setAttribute("aria-label", status);
-    this.dot.hidden = status === "";
-    setText(this.name, name);
-    setText(this.more, more);
+    setText(this.#sign, sign);
+    this.#sign.setAttribute("aria-label", status);
+    this.#dot.hidden = status === "";
+    setText(this.#name, name);
+    setText(this.#more, more);
   }
 
   /**
@@ -95,7 +95,7 @@ export class RunLine {
    * @param {number} rate
    */
   #count(age, events, tokens, errors, rate) {
-    const { cells } = this;
+    const cells = this.#cells;
     setText(cells["age"], age);
     setText(cells["events"], compact(events));
     setText(cells["tokens"], tokens > 0 ? compact(tokens) : "");
