@@ -8,6 +8,7 @@ import ipywidgets  # pyright: ignore[reportMissingTypeStubs] - it has none
 
 from locus_nb._bus import get_event_bus
 from locus_nb._late import OpensLate
+from locus_nb._monitor import BusMonitor, monitor
 from locus_nb._view import NOTHING, settle, show_output, take_place, update_output
 from locus_nb._watch import RunsView, RunView, watch
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def dashboard(run: object = None, *, bus: EventBus | None = None) -> Dashboard:
-    """Put the views of a bus into one box: all runs, and one of them.
+    """Put the views of a bus into one box: the bus itself, all runs, and one of them.
 
     Like each view, it shows itself when it is displayed, and is replaced when its cell runs again.
 
@@ -35,18 +36,17 @@ def dashboard(run: object = None, *, bus: EventBus | None = None) -> Dashboard:
 
     Example:
         >>> from locus_nb import dashboard
-        >>> with dashboard("run-1") as both:
-        ...     [view.run for view in both.views]
-        ['', 'run-1']
+        >>> with dashboard("run-1") as board:
+        ...     [view.view for view in board.views]
+        ['monitor', 'runs', 'run']
     """
-    bus = bus or get_event_bus()
     place = take_place()
+    watched = bus or get_event_bus()
     if run is None:
-        run = next(reversed(bus.run_ids()), None)
-    # A view that is refused leaves no other behind: it is made first.
-    views = [watch(bus=bus)]
+        run = next(reversed(watched.run_ids()), None)
+    views: list[View] = [monitor(bus=bus), watch(bus=watched)]
     if run is not None:
-        views.append(watch(run, bus=bus))
+        views.append(watch(run, bus=watched))
     made = Dashboard(views)
     settle(made, place)
     return made
@@ -63,6 +63,11 @@ class Dashboard(OpensLate, ipywidgets.VBox):
         self.views = tuple(views)
         self._is_output = False
         super().__init__()
+
+    @property
+    def bus(self) -> BusMonitor:
+        """The view of the bus."""
+        return next(view for view in self.views if isinstance(view, BusMonitor))
 
     @property
     def all_runs(self) -> RunsView:

@@ -24,7 +24,7 @@ def test_shows_all_runs_and_the_newest(page: Page) -> None:
     board = page["board"]
     assert board.all_runs.run_id is None
     assert board.one_run.run_id == "first"
-    assert [view.comm for view in board.views] == [None, None]
+    assert [view.comm for view in board.views] == [None, None, None]
     assert board.comm is None
 
 
@@ -33,7 +33,7 @@ def test_run_may_be_named_and_there_may_be_none() -> None:
     bus = EventBus()
     with dashboard(bus=bus) as board:
         assert board.one_run is None
-        assert len(board.views) == 1
+        assert board.views == (board.bus, board.all_runs)
     put(bus, range(3), "other")
     with dashboard("later", bus=bus) as board:
         assert board.one_run is not None
@@ -44,16 +44,16 @@ def test_run_may_be_named_and_there_may_be_none() -> None:
 
 def test_display_is_the_box_and_the_pictures_of_its_views(page: Page) -> None:
     """Displayed it is a box with the views in it, and below a picture of each that the page hides."""
-    live, all_runs, one_run = page.run("board = dashboard('run')\nboard")
+    live, *pictures = page.run("board = dashboard('run')\nboard")
     board = page["board"]
     assert live["data"][WIDGET]["model_id"] == board.model_id
     assert board.get_state()["children"] == [f"IPY_MODEL_{view.model_id}" for view in board.views]
-    twins = [output["transient"]["display_id"] for output in (all_runs, one_run)]
+    twins = [output["transient"]["display_id"] for output in pictures]
     assert twins == [view.twin for view in board.views]
-    assert all(twin in static_of(output) for twin, output in zip(twins, (all_runs, one_run), strict=True))
+    assert all(twin in static_of(output) for twin, output in zip(twins, pictures, strict=True))
     updates = page.run("with run_context('run'): emit_sync('agent.think', reasoning_preview='to be seen')")
     assert [update["transient"]["display_id"] for update in updates] == twins
-    assert all("to be seen" in static_of(update) for update in updates)
+    assert all("to be seen" in static_of(update) for update in updates[1:])
 
 
 def test_frozen_board_leaves_its_pictures(page: Page) -> None:
@@ -64,17 +64,17 @@ def test_frozen_board_leaves_its_pictures(page: Page) -> None:
     shown = len(page.outputs)
     board.freeze()
     board.close()
-    all_runs, one_run, box = page.outputs[shown:]
-    for view, picture in zip(board.views, (all_runs, one_run), strict=True):
+    *pictures, box = page.outputs[shown:]
+    for view, picture in zip(board.views, pictures, strict=True):
         assert picture["transient"] == {"display_id": view.twin}
-        assert "just before" in static_of(picture)
         assert view.twin not in static_of(picture)
+    assert all("just before" in static_of(picture) for picture in pictures[1:])
     assert "locus-static-gone" in static_of(box)
     assert board.comm is None
     assert readers() == 0
     assert not _view._on_page
     again = page.run("board")
-    assert [static_of(output) for output in again] == [static_of(all_runs), static_of(one_run)]
+    assert [static_of(output) for output in again] == [static_of(picture) for picture in pictures]
 
 
 def test_rerun_cell_leaves_one_board(page: Page) -> None:
@@ -94,10 +94,10 @@ def test_host_that_renders_objects_gets_box_and_pictures() -> None:
     with dashboard("run") as board:
         data = board._repr_mimebundle_()
         assert data[WIDGET]["model_id"] == board.model_id
-        assert data["text/html"].count("<style>") == 2
-        assert data["text/plain"].startswith("all runs · ")
+        assert data["text/html"].count("<style>") == 3
+        assert "all runs · " in data["text/plain"]
         assert repr(board).startswith(
-            "<Dashboard of <RunsView of all runs: live, 0 events, 0 missing>, <RunView of"
+            "<Dashboard of <BusMonitor: live, 0 published, 0 dropped>, <RunsView of all"
         )
     assert set(board._repr_mimebundle_()) == {"text/html", "text/plain"}
 
