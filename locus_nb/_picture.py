@@ -52,7 +52,7 @@ _STYLE = """<style>
 text-align:right;text-overflow:ellipsis;unicode-bidi:isolate;white-space:nowrap}
 .locus-static-lanes svg{display:block;overflow:visible;max-width:none}
 .locus-static-lanes text{font:10px system-ui,sans-serif;fill:currentColor;opacity:.7;stroke:none}
-.locus-static-scroll{max-height:420px;overflow:auto}
+.locus-static-scroll{container-type:inline-size;max-height:420px;overflow:auto}
 @media print{.locus-static-scroll{max-height:none}}
 .locus-static table{border-collapse:collapse;table-layout:auto;width:100%;margin:0 0 6px;font-size:12px;color:inherit}
 .locus-static.locus-static :is(tbody,thead) tr{background:none;border-bottom:1px solid rgba(128,128,128,.25)}
@@ -65,6 +65,15 @@ text-align:right;text-overflow:ellipsis;unicode-bidi:isolate;white-space:nowrap}
 min-width:12em;overflow-wrap:anywhere}
 .locus-static.locus-static .locus-static-events td:is(:nth-child(3),:nth-child(4)){max-width:32ch;overflow:hidden;\
 text-overflow:ellipsis}
+@container (max-width:720px){
+.locus-static.locus-static .locus-static-events :is(th,td),
+.locus-static.locus-static .locus-static-runs :is(th,td){padding:2px 5px}
+.locus-static.locus-static .locus-static-of-all :is(th,td):nth-child(2),
+.locus-static.locus-static .locus-static-runs :is(th,td):is(:nth-child(6),:nth-child(7)){display:none}
+.locus-static.locus-static .locus-static-runs td:first-child{max-width:20ch;overflow:hidden;text-overflow:ellipsis}
+.locus-static.locus-static .locus-static-of-all td:nth-child(3){max-width:22ch}
+.locus-static.locus-static .locus-static-of-all td:nth-child(4){max-width:12ch}
+}
 .locus-static b{unicode-bidi:isolate}
 .locus-static-events td:nth-child(-n+2),.locus-static-events td:nth-last-child(3){opacity:.7}
 .locus-static.locus-static .locus-static-runs :is(th,td):nth-child(n+4){text-align:right}
@@ -78,7 +87,7 @@ margin-right:7px;border-radius:2px;background:#c9953b}
 .locus-static .a td:nth-child(3)::before{background:#d0689f}
 .locus-static .x td:nth-child(3)::before{background:#dc4c4c}
 .locus-static.locus-static tbody tr.x{background:rgba(220,76,76,.09)}
-.jp-OutputArea-child:has(.locus-static-gone){display:none}
+.jp-OutputArea-child:has(.locus-gone){display:none}
 .jp-OutputArea-child:not(:has(.locus-live)):has(>.jp-OutputArea-output:not([data-mime-type])):has(\
 +.jp-OutputArea-child .locus-static){display:none}
 </style>"""
@@ -127,7 +136,8 @@ def picture_html(rows: Sequence[Row], about: About, *, css_class: str = "") -> s
     with_run = not about.one_run
     table, shown = events_table(items, with_run=with_run, ended=about.status == "ended", room=room)
     if table:
-        parts.append(f'<div class="locus-static-scroll locus-static-events">{table}</div>')
+        classes = "locus-static-scroll locus-static-events" + (" locus-static-of-all" if with_run else "")
+        parts.append(f'<div class="{classes}">{table}</div>')
     notes = _notes(len(items) - shown, rows, about)
     return "".join([*parts, *(f'<p class="locus-static-note">{note}</p>' for note in notes), "</div>"])
 

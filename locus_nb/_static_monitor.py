@@ -33,7 +33,7 @@ border-bottom:1px solid rgba(128,128,128,.5)}
 .locus-static-monitor.locus-static :is(th,td):nth-child(-n+2){text-align:left;unicode-bidi:isolate}
 .locus-static-monitor th{font-weight:normal;opacity:.7}
 .locus-static-monitor .x{color:#dc4c4c;font-weight:600}
-.jp-OutputArea-child:has(.locus-static-gone){display:none}
+.jp-OutputArea-child:has(.locus-gone){display:none}
 .jp-OutputArea-child:not(:has(.locus-live)):has(>.jp-OutputArea-output:not([data-mime-type])):has(\
 +.jp-OutputArea-child .locus-static){display:none}
 </style>"""

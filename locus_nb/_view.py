@@ -29,7 +29,7 @@ _BUNDLE = "live"
 _NAMELESS = 20
 
 # What takes the place of the second picture when a view is frozen; the picture's style hides it.
-NOTHING = {"text/html": '<div class="locus-static-gone"></div>', "text/plain": ""}
+NOTHING = {"text/html": '<div class="locus-gone"></div>', "text/plain": ""}
 
 # The views that were put on a page: they live until they are stopped. Others live as long as somebody holds them.
 _on_page: dict[View, None] = {}

@@ -69,7 +69,7 @@ def test_frozen_board_leaves_its_pictures(page: Page) -> None:
         assert picture["transient"] == {"display_id": view.twin}
         assert view.twin not in static_of(picture)
     assert all("just before" in static_of(picture) for picture in pictures[1:])
-    assert "locus-static-gone" in static_of(box)
+    assert "locus-gone" in static_of(box)
     assert board.comm is None
     assert readers() == 0
     assert not _view._on_page

@@ -376,7 +376,7 @@ def test_frozen_view_leaves_one_picture_and_no_reader(page: Page, way: str) -> N
     assert "just before" in static_of(picture)
     assert view.twin not in static_of(picture)
     assert gone["transient"] == {"display_id": view.twin}
-    assert static_of(gone) == '<div class="locus-static-gone"></div>\n'
+    assert static_of(gone) == '<div class="locus-gone"></div>\n'
     assert picture["update"]
     assert gone["update"]
     assert readers() == 0
