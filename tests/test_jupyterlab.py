@@ -91,7 +91,7 @@ def test_rows_are_painted_while_the_cell_is_blocked(
             notebook.page.evaluate(NO_SUBSHELLS)
         notebook.run(0)
         notebook.start(1)
-        wait_for_rows(notebook.page, "agent.model.started", "agent.tool.started")
+        wait_for_rows(notebook.page, "agent.model.completed", "agent.tool.started")
         assert not notebook.is_finished
         assert notebook.page.evaluate(f"() => {STATUS}") == "live"
         gate.touch()
@@ -127,7 +127,8 @@ def test_saved_notebook_shows_the_static_table_and_a_rerun_the_live_one(
     with lab.open(chromium, "saved.ipynb") as notebook:
         notebook.page.wait(f"() => {STATIC_SHOWN} === 1")
         table = notebook.page.evaluate("() => document.querySelector('.locus-static').innerText")
-        assert "run-1 · ended · 22 events" in table
+        assert "run-1 · ended" in table
+        assert "22 events" in table
         assert "agent.terminate" in table
         assert notebook.page.evaluate("() => document.querySelectorAll('.locus-live').length") == 0
         align = "() => getComputedStyle(document.querySelector('.locus-static td:last-child')).textAlign"

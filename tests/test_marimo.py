@@ -98,7 +98,7 @@ def _wait_for(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
 def test_the_same_view_runs_in_marimo(app_url: str, chromium: Chromium) -> None:
     """A view shows history and what follows in a marimo app, and its filter works there."""
     tab = chromium.tab(app_url, viewport={"width": 900, "height": 700})
-    tab.wait(f"() => {TYPES}.includes('agent.tool.started') && {TYPES}.includes('agent.think')", timeout=60)
+    tab.wait(f"() => {TYPES}.includes('agent.tool.completed') && {TYPES}.includes('agent.think')", timeout=60)
     tab.call(lambda page: page.fill(".locus-live-filter", "tool:search"))
     tab.wait(f"() => {TYPES}.length === 1")
     assert tab.errors == []
