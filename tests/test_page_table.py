@@ -129,7 +129,7 @@ def test_accessible_names_and_counts(table: LiveView) -> None:
     table.drawn()
     seen = table.tab.evaluate(
         """() => {
-            const grid = document.querySelector("[role=grid]");
+            const grid = document.querySelector(".locus-live-grid");
             const row = document.getElementById(grid.getAttribute("aria-activedescendant"));
             const cells = [...row.children].every((cell) => cell.role === "gridcell");
             return [grid.ariaRowCount, row.role, row.ariaSelected, Number(row.ariaRowIndex), cells];
@@ -287,7 +287,7 @@ def test_bar_of_a_running_span_grows(chromium_page: Tab) -> None:
         [[started(1, time_ms=1_000_000)], [tally("run-A", started=1_000_000)]],
     )
     seen: list[Any] = []
-    bar = "() => parseFloat(document.querySelector('.locus-live-meter').style.width)"
+    bar = "() => parseFloat(document.querySelector('.locus-live-reach').style.width)"
     for _ in range(3):
         chromium_page.call(lambda page: page.clock.run_for(3_000))
         seen.append(chromium_page.evaluate(bar))

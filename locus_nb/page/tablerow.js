@@ -26,7 +26,7 @@ export class TableRow {
   #time = cell("time");
   #type = cell("type");
   #run = cell("run");
-  #bar = element("span", "meter");
+  #bar = element("span", "reach");
   #length = element("span", "length");
   #duration = cell("duration", element("span", "track", {}, this.#bar), this.#length);
   #sign = cell("sign");
