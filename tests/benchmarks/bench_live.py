@@ -101,7 +101,7 @@ deadline = time.monotonic() + 30
 while view.total + view.missing < len(stamps) and time.monotonic() < deadline:
     time.sleep(0.05)
 facts = {"stamps": [stamp / 1e6 for stamp in stamps], "took": took, "cpu": cpu}
-facts |= {"total": view.total, "missing": view.missing, "heard": heard}
+facts |= {"total": view.total, "missing": view.missing, "heard": heard, "last": view._sink.store.last_seq}
 _ = Path("facts.json").write_text(json.dumps(facts))
 """
 
@@ -161,8 +161,7 @@ def measure(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         notebook.finish(timeout=10 * SECONDS)
         notebook.run(2)
         facts = json.loads((lab.notebooks / "facts.json").read_text())
-        last = f"() => window.seen.shown.at(-1)?.[0] === {facts['total']}"
-        notebook.page.wait(last)
+        notebook.page.wait(f"() => window.seen.shown.at(-1)?.[0] >= {facts['last']}")
         seen = notebook.page.evaluate(READ)
         seen["heap"] = notebook.page.evaluate(
             "() => { gc(); return performance.memory.usedJSHeapSize / 1e6 }"
