@@ -513,3 +513,23 @@ def test_drawn_at_both_widths_without_overlap(table: LiveView) -> None:
         table.tab.call(lambda page, width=width: page.set_viewport_size({"width": width, "height": 800}))
         table.drawn()
         assert table.tab.evaluate(overlaps) == []
+
+
+def test_followed_run_is_all_that_the_view_is_about(table: LiveView) -> None:
+    """A click on a run shows its rows, chips and figures alone, without a run column; Python is told."""
+    rows = [row(1), row(2, run_id="run-B", event_type="rag.query"), row(3)]
+    table.deliver(rows, [tally("run-A", tool_calls=2), tally("run-B", tool_calls=5)])
+    table.tab.wait("() => /run-B/.test(document.querySelector('.locus-live-runs').textContent)")
+    table.tab.call(
+        lambda page: page.locator(".locus-live-run-line:visible").filter(has_text="run-B").first.click()
+    )
+    table.drawn()
+    assert table.seqs() == [2]
+    assert table.text("title") == "run-B"
+    assert "5 tool calls" in table.texts("fact")
+    assert table.texts("chip") == ["rag.query1"]
+    assert table.text("count") == "1 of 3 rows"
+    assert (
+        table.tab.evaluate("() => document.querySelectorAll('.locus-live-pane .locus-live-run').length") > 0
+    )
+    table.wait_told(run="run-B", filter="")
