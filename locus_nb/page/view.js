@@ -1,7 +1,6 @@
 /** One view of a widget in one output. */
 
 /** @import { Link, Model } from "./link.js" */
-/** @import { State } from "./query.js" */
 /** @import { Row } from "./row.js" */
 /** @import { TabName } from "./state.js" */
 /**
@@ -16,13 +15,11 @@
 
 import { element, setText } from "./dom.js";
 import { Drawer } from "./drawer.js";
-import { count, counted, formatDuration } from "./format.js";
+import { counted, formatDuration } from "./format.js";
 import { Header } from "./header.js";
 import { Query } from "./query.js";
-import { lengthOf } from "./row.js";
 import { Runs } from "./runs.js";
-import { Shown } from "./shown.js";
-import { ViewState } from "./state.js";
+import { Scene } from "./scene.js";
 import { lowerBound } from "./store.js";
 import { Table } from "./table.js";
 import { Tabs } from "./tabs.js";
@@ -34,9 +31,8 @@ const GROW_MS = 250;
 const MAX_TOLD = 10_000;
 
 /** A view. Draws at most once a frame, and only after something changed or while something grows. */
-export class View {
+export class View extends Scene {
   #over = new AbortController();
-  state = new ViewState(() => this.#changed());
   /** @type {import("./shown.js").Test | null} */
   #test = null;
   /** @type {unknown[]} what `query` and `test` were made of */
@@ -57,10 +53,6 @@ export class View {
   #wished = 0;
   /** @type {string} the last that Python was told */
   #told = JSON.stringify({ selected: [], filter: "", paused: false, run: "" });
-  /** Since when it is paused, in Unix milliseconds, and after how many rows. */
-  #stopped = { at: 0, rows: 0 };
-  /** @type {Map<Row, { chars: number, chunk: Row | null, chunks: number }>} what was streaming when it was paused */
-  #streaming = new Map();
 
   /**
    * @param {Link} link
@@ -68,11 +60,8 @@ export class View {
    * @param {HTMLElement} el
    */
   constructor(link, model, el) {
-    this.link = link;
+    super(link, () => this.schedule());
     this.model = model;
-    /** What there is to show: everything, or all there was when the view was paused. */
-    this.base = /** @type {import("./shown.js").Items} */ (link.fold);
-    this.shown = new Shown(this.base);
     this.toolbar = new Toolbar(this);
     /** @type {Record<TabName, Tab | null>} */
     this.tabs = { table: new Table(this), timeline: new Timeline(this), tree: new Tree(this) };
@@ -150,123 +139,9 @@ export class View {
     }, ms);
   }
 
-  // What the parts of the view ask about items.
-
   /** The run that the view is about: "" for all. */
   get followed() {
     return this.model.get("run") || this.state.run;
-  }
-
-  /**
-   * The row that ended a span as far as the view shows it: none while paused before it.
-   *
-   * @param {Row} item
-   */
-  endOf(item) {
-    return item.end && item.end.seq <= this.state.until ? item.end : null;
-  }
-
-  /** @param {Row} item */
-  chunkOf(item) {
-    if (!item.chunk) return null;
-    return this.state.paused ? (this.#streaming.get(item) ?? null) : item;
-  }
-
-  /**
-   * The event type that an item stands for: that of its end once it has come.
-   *
-   * @param {Row} item
-   */
-  typeOf(item) {
-    return this.endOf(item)?.type ?? item.type;
-  }
-
-  /** @param {string} run */
-  nameOf(run) {
-    return this.link.tallies.get(run)?.name || run;
-  }
-
-  /**
-   * @param {Row} item
-   * @returns {State}
-   */
-  stateOf(item) {
-    const end = this.endOf(item);
-    if (end) return end.status ?? "ok";
-    if (item.phase === "end") return item.status ?? "ok";
-    if (item.phase !== "start") return item.status;
-    return this.#isOver(item.run) ? "open" : "running";
-  }
-
-  /** @param {string} run */
-  #isOver(run) {
-    const { status, tallies } = this.link;
-    const tally = tallies.get(run);
-    const hasEnded = tally !== undefined && tally.status !== "running";
-    if (this.state.paused && hasEnded) return (tally.ended ?? tally.last) <= this.#stopped.at;
-    return hasEnded || status === "ended";
-  }
-
-  /**
-   * How long an item took, or has been running for; null for what has no length.
-   *
-   * @param {Row} item
-   */
-  elapsed(item) {
-    const length = lengthOf(item, this.endOf(item));
-    if (length !== null || this.stateOf(item) !== "running") return length;
-    return Math.max(0, this.now() - item.time);
-  }
-
-  /**
-   * One line about an item as it stands.
-   *
-   * @param {Row} item
-   */
-  previewOf(item) {
-    const end = this.endOf(item);
-    if (end) return end.preview || item.preview;
-    const stream = this.chunkOf(item);
-    const words = this.stateOf(item) === "open" ? "never completed · " : "";
-    if (!stream?.chunk) return `${words}${item.preview}`;
-    const seconds = (stream.chunk.time - item.time) / 1000;
-    const rate = seconds > 0 ? ` · ${count(Math.round(stream.chars / seconds))}/s` : "";
-    return `${words}${counted(stream.chars, "character")}${rate} · ${stream.chunk.preview}`;
-  }
-
-  /** The time up to which the view shows things, in Unix milliseconds: now, or when it was paused. */
-  now() {
-    return this.state.paused ? this.#stopped.at : this.link.now();
-  }
-
-  /** How many events have come since the view was paused. */
-  get fresh() {
-    return this.#rowsEver - this.#stopped.rows;
-  }
-
-  get #rowsEver() {
-    const { store } = this.link;
-    return store.dropped + store.rows.length;
-  }
-
-  /**
-   * The selected rows, ascending by seq: of each item also its end.
-   *
-   * @param {number} limit
-   */
-  selectedRows(limit) {
-    const { selected, range } = this.state;
-    if (selected === null) return [];
-    let items = [selected];
-    if (range) {
-      const from = lowerBound(this.shown.items, range[0]);
-      items = this.shown.items.slice(
-        from,
-        Math.min(lowerBound(this.shown.items, range[1] + 1), from + limit),
-      );
-    }
-    const rows = items.flatMap((item) => [item, this.endOf(item)]).filter((row) => row !== null);
-    return [...new Set(rows)].sort((a, b) => a.seq - b.seq).slice(0, limit);
   }
 
   // What the user does.
@@ -282,32 +157,8 @@ export class View {
     this.state.set({ selected: item, anchor, open: open && item !== null });
   }
 
-  /**
-   * Stops the view where it is, or lets it catch up. The run goes on.
-   *
-   * @param {boolean} on
-   */
-  pause(on) {
-    if (on === this.state.paused) return;
-    const { fold, store } = this.link;
-    const { version } = this.shown;
-    this.#stopped = { at: this.link.now(), rows: this.#rowsEver };
-    this.#streaming = new Map(
-      (on ? fold.items.filter(({ chunk }) => chunk) : []).map((item) => [item, { ...item }]),
-    );
-    this.base = on ? fold.snapshot() : fold;
-    this.shown = new Shown(this.base);
-    this.shown.version = version + 1;
-    this.#testKey = [];
-    this.state.set({ until: on ? (store.rows.at(-1)?.seq ?? 0) : Number.POSITIVE_INFINITY });
-  }
-
   focus() {
     this.tabs[this.state.tab]?.focus();
-  }
-
-  #changed() {
-    this.schedule();
   }
 
   /** @param {KeyboardEvent} event */
