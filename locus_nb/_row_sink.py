@@ -35,6 +35,9 @@ _ACK_DUE = 10.0
 # seconds between two reports of a rest.
 _LONG = 0.025
 _REPORTS_EVERY = 2.0
+# Seconds in which a page that was told of the view makes it, and in which it paints it after its hello.
+_PAGE_MAKES = 1.0
+_PAGE_PAINTS = 0.3
 
 
 class RowSink:
@@ -92,6 +95,8 @@ class RowSink:
         self._sent = 0
         self._told: tuple[object, ...] = ()
         self._greeted = False
+        # Until when a page is left in peace to show the view first.
+        self._undisturbed_until = -_REPORTS_EVERY
         # When the first rows went out that no message of the page's has followed.
         self._owed_since: float | None = None
         self._sent_at = self._idle_since = clock()
@@ -141,7 +146,8 @@ class RowSink:
         if self._is_busy():
             self._idle_since = now
         more = self._send_what_is_due(now)
-        if self._rest_due and not self._events and now - self._rested_at >= _REPORTS_EVERY:
+        due = max(self._rested_at + _REPORTS_EVERY, self._undisturbed_until)
+        if self._rest_due and not self._events and now >= due:
             self._rest_due = False
             self._rested_at = now
             self._at_rest()
@@ -161,9 +167,10 @@ class RowSink:
     def expect_page(self) -> None:
         """Have the newest rows sent at the next tick, because a page may be there from now on. Any thread."""
         self._told = ()
+        self._undisturbed_until = self._clock() + _PAGE_MAKES
 
     def rest_soon(self) -> None:
-        """Have `at_rest` called once all that is there is worked off. Any thread."""
+        """Have `at_rest` called once all that is there is worked off, and a page had its time. Any thread."""
         self._rest_due = True
 
     def close(self, discarded: int) -> None:
@@ -214,6 +221,7 @@ class RowSink:
             # then. The acknowledgement after it does not, and says as much.
             if kind == "hello" or not self._greeted:
                 self._greeted = True
+                self._undisturbed_until = self._clock() + _PAGE_PAINTS
                 back_to = seq if back_to is None else min(back_to, seq)
         if back_to is not None:
             self._sent = min(max(back_to, 0), self.store.last_seq)

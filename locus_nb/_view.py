@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from functools import cache
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self, cast
 from uuid import uuid4
@@ -55,7 +56,7 @@ class PageSink(Protocol):
         ...
 
     def rest_soon(self) -> None:
-        """Have the view refreshed when all that is there is worked off. Any thread."""
+        """Have the view refreshed when all that is there is worked off, and a page had its time. Any thread."""
         ...
 
 
@@ -119,6 +120,8 @@ class View(OpensLate, anywidget.AnyWidget):
         self.place = place
         self._page_sink = sink
         self._frozen = False
+        # Whether the cell in which it was displayed goes on, and no page had shown it before.
+        self._is_new = False
         # Whether it is an output of its own, and not in a box alone.
         self._is_output = False
         # What the picture in the notebook says; empty while there is none.
@@ -178,9 +181,17 @@ class View(OpensLate, anywidget.AnyWidget):
             update_output(self.twin, self._picture(self.twin))
 
     def refresh_later(self) -> None:
-        """Refresh when all that was published so far is worked off."""
+        """Refresh when all that was published so far is worked off, and a page had time to show the view."""
         self._page_sink.rest_soon()
         the_pump().wake()
+
+    def end_cell(self) -> None:
+        """Bring the picture up to date after a cell; a little later, if a page is only just making the view."""
+        if self._is_new:
+            self._is_new = False
+            self.refresh_later()
+        else:
+            self.refresh()
 
     def __enter__(self) -> Self:
         return self
@@ -199,8 +210,11 @@ class View(OpensLate, anywidget.AnyWidget):
         if self._over:
             show_output(self.picture())
             return
-        self._written = self._news()
-        show_output(self._picture(self.twin), display_id=self.twin)
+        # A front end that names its cells shows widgets: its page is not given the picture, which it hides, to
+        # lay out before it has painted the view. One that names none may be gone after the last cell.
+        self._is_new = self.place is not None and self.place.named and not self.was_seen
+        self._written = (None,) if self._is_new else self._news()
+        show_output(self._announcement() if self._is_new else self._picture(self.twin), display_id=self.twin)
 
     def _ipython_display_(self) -> None:
         if not self._over:
@@ -225,6 +239,14 @@ class View(OpensLate, anywidget.AnyWidget):
     @property
     def _live_id(self) -> str:
         return f"{self.twin}-live"
+
+    def _announcement(self) -> dict[str, str]:
+        """What stands in the place of the picture until it is made."""
+        text = repr(self)
+        return {
+            "text/html": f'<div class="locus-static {self.twin}">{escape(text)}</div>',
+            "text/plain": text,
+        }
 
     def _on_open(self) -> None:
         _on_page[self] = None
@@ -282,7 +304,7 @@ def _end_cell() -> None:
             view.stop()
     through = not _on_page or the_pump().flush()
     for view in tuple(_on_page):
-        view.refresh()
+        view.end_cell()
         if not through:
             view.refresh_later()
 

@@ -26,6 +26,7 @@ from locus_nb import (
     LocusError,
     StreamEvent,
     ViewRefusedError,
+    _row_sink,
     _view,
     _watch,
     emit_sync,
@@ -72,6 +73,13 @@ class Page:
 
     def __getitem__(self, name: str) -> Any:
         return self.shell.user_ns[name]
+
+
+@pytest.fixture
+def no_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages need no time, and a picture may be made again at once."""
+    for name in ("_PAGE_MAKES", "_PAGE_PAINTS", "_REPORTS_EVERY"):
+        monkeypatch.setattr(_row_sink, name, 0.0)
 
 
 @pytest.fixture
@@ -153,6 +161,21 @@ def test_picture_is_brought_up_to_date_after_each_cell_with_news(page: Page) -> 
     assert "ended" in static_of(ended)
 
 
+@pytest.mark.usefixtures("no_hurry")
+def test_page_paints_the_view_before_it_gets_the_picture(page: Page) -> None:
+    """In the cell that displays it a view has a line for a picture; the picture comes when a page had its time."""
+    say(reasoning_preview="to be seen")
+    _widget, announced = page.run("view = watch('run')\nview")
+    assert "&lt;RunView of run" in static_of(announced)
+    assert "to be seen" not in static_of(announced)
+    assert the_pump().flush(GRACE_S)
+    assert the_pump().flush(GRACE_S)
+    (picture,) = page.outputs[2:]
+    assert "to be seen" in static_of(picture)
+    assert picture["transient"] == announced["transient"]
+
+
+@pytest.mark.usefixtures("no_hurry")
 def test_picture_is_brought_up_to_date_when_a_run_ends_between_cells(page: Page) -> None:
     """A run that ends in the background, with no cell running, leaves its last rows in the picture."""
     page.run("view = watch('run')\nview")
@@ -448,6 +471,7 @@ def test_close_counts_what_it_leaves_behind(page: Page, monkeypatch: pytest.Monk
     assert "3,000 events missing" in static_of(page.outputs[-2])
 
 
+@pytest.mark.usefixtures("no_hurry")
 def test_table_that_could_not_be_finished_in_time_is_finished_later(
     page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
