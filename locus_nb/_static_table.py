@@ -73,7 +73,7 @@ def _line(item: Item, *, with_run: bool, ended: bool) -> str:
     cells = [
         str(row.seq),
         clock(row.time_ms),
-        html(row.event_type, MAX_TYPE),
+        html(last.event_type, MAX_TYPE),
         html(row.run_id, MAX_RUN) if with_run else None,
         never if item.is_open else duration(took) if took is not None else "",
         _MARKS.get(last.status or "", ""),

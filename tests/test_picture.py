@@ -132,8 +132,8 @@ def test_call_is_one_line() -> None:
     ]
     assert Reader(html(sorted(rows), run="run-A")).cells == [
         ["seq", "time (UTC)", "type", "took", "", "preview"],
-        ["1", "09:30:00.001", "agent.tool.started", "8 ms", "✓", "sunny"],
-        ["2", "09:30:00.002", "agent.tool.started", "6 ms", "✗", "no answer"],
+        ["1", "09:30:00.001", "agent.tool.completed", "8 ms", "✓", "sunny"],
+        ["2", "09:30:00.002", "agent.tool.completed", "6 ms", "✗", "no answer"],
         ["3", "09:30:00.003", "agent.tool.started", "never completed", "", "weather(city)"],
         ["4", "09:30:00.004", "agent.think", "", "", "thought 4"],
     ]

@@ -798,7 +798,7 @@ def test_executed_notebook_keeps_a_picture(executed: nbformat.NotebookNode) -> N
     assert "2 model calls · 1 tool call" in table
     assert "· 11 events" in table
     assert table.count("<tr ") == 6
-    for event_type in ("agent.model.started", "agent.tool.started", "agent.terminate"):
+    for event_type in ("agent.model.completed", "agent.tool.completed", "agent.terminate"):
         assert f"<td>{event_type}</td>" in table
     outputs = executed.cells[0].outputs
     assert [WIDGET in output.data for output in outputs] == [True, False]
