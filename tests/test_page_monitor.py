@@ -45,7 +45,7 @@ UNREADABLE: list[dict[str, Any]] = [
     {"readers": [[1, 2, None, 0, 4, 0, 0, 0, 0, 0]]},
     {"readers": [[1, "label", 3, 0, 4, 0, 0, 0, 0, 0]]},
 ]
-FRESH = "document.querySelector('.locus-live-status').dataset.status === 'live'"
+FRESH = "document.querySelector('.locus-live-status').dataset.state === 'live'"
 
 
 def reader(number: int, **changes: Any) -> list[Any]:

@@ -54,7 +54,7 @@ class TimelineView(LiveView):
 
     def labels(self) -> list[str]:
         """The labels of the lines, from the top."""
-        return self.texts("line")
+        return self.texts("lane")
 
     def zoom(self) -> str:
         """How many times the chart is zoomed in, or "fit"."""
@@ -72,7 +72,7 @@ class TimelineView(LiveView):
 
     def focus(self) -> None:
         """Puts the keyboard on the chart."""
-        self.tab.evaluate("() => document.querySelector('.locus-live-chart').focus()")
+        self.tab.evaluate("() => document.querySelector('.locus-live-waterfall').focus()")
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def test_draws_a_line_for_each_lane(timeline: TimelineView) -> None:
         "error: ✕ 180 ms",
         "ok: 90 ms",
     ]
-    label = timeline.tab.evaluate("() => document.querySelector('.locus-live-chart').ariaLabel")
+    label = timeline.tab.evaluate("() => document.querySelector('.locus-live-waterfall').ariaLabel")
     assert label == "Timeline: 4 spans in 3 lanes, 1 s"
 
 
@@ -335,7 +335,7 @@ def test_many_runs_are_a_line_each_until_opened(chromium_page: Tab) -> None:
     timeline.deliver(rows, [tally(f"run-{index}", "ok", name=f"case {index}") for index in range(8)])
     assert timeline.labels() == [f"▸ ✓ case {index}" for index in range(8)]
     assert timeline.bars() == ["ok out: 3 ms"] * 8
-    box = timeline.box(".locus-live-line")
+    box = timeline.box(".locus-live-lane")
     timeline.mouse("click", box["left"] + 20, box["top"] + 8)
     assert timeline.labels()[:3] == ["▾ ✓ case 0", "search", "▸ ✓ case 1"]
 
@@ -372,7 +372,7 @@ def test_hostile_names_are_inert(chromium_page: Tab, text: str) -> None:
     width = chromium_page.evaluate("() => document.documentElement.scrollWidth - innerWidth")
     assert width <= 0
     heights = chromium_page.evaluate(
-        """() => [...document.querySelectorAll(".locus-live-line, .locus-live-span")]
+        """() => [...document.querySelectorAll(".locus-live-lane, .locus-live-span")]
             .filter((node) => !node.hidden).map((node) => node.getBoundingClientRect().height)"""
     )
     assert set(heights) == {22, 16}

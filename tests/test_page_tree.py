@@ -115,7 +115,7 @@ def test_a_bar_lies_in_its_parents_time(tree: TreeView) -> None:
     """The second call of an iteration begins where it began in that iteration."""
     left, width = tree.tab.evaluate(
         """() => {
-            const { style } = document.querySelectorAll(".locus-live-share")[3];
+            const { style } = document.querySelectorAll(".locus-live-reach")[3];
             return [parseFloat(style.left), parseFloat(style.width)];
         }"""
     )

@@ -14,7 +14,7 @@ const MAX_COPIED = 10_000;
 /** A payload with the words over it. */
 class Part {
   title = element("div", "part-title");
-  text = element("pre", "payload", { tabindex: "0" });
+  text = element("div", "payload", { role: "group", tabindex: "0" });
   node = element("div", "part", {}, this.title, this.text);
   /** @type {Row | null} */
   row = null;

@@ -54,7 +54,7 @@ export class Header {
     this.#title.title = followed;
     this.#title.classList.toggle("locus-live-run-id", followed !== "" && !tally?.name);
     setText(this.#status, link.status);
-    this.#status.dataset["status"] = link.status;
+    this.#status.dataset["state"] = link.status;
     this.#missing.hidden = link.missing === 0;
     setText(this.#missing, link.missing === 0 ? "" : `${counted(link.missing, "event")} missing`);
     this.#sign.hidden = !tally;

@@ -119,7 +119,7 @@ export class Monitor {
   #drawBadge() {
     const { heard, silence } = this.#link;
     const state = !heard ? "waiting" : silence > STALE_MS ? "stale" : "live";
-    this.#badge.dataset["status"] = state;
+    this.#badge.dataset["state"] = state;
     const age = formatDuration(Math.min(FORGOTTEN_MS, 1_000 * Math.round(silence / 1_000)));
     const more = silence > FORGOTTEN_MS ? "more than " : "";
     setText(this.#badge, state === "stale" ? `no news for ${more}${age}` : state);

@@ -79,7 +79,7 @@ export class RunLine {
    * @param {string} more
    */
   #say(status, sign, name, more) {
-    this.node.dataset["status"] = status;
+    this.node.dataset["state"] = status;
     setText(this.#sign, sign);
     this.#sign.setAttribute("aria-label", status);
     this.#dot.hidden = status === "";

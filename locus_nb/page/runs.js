@@ -184,7 +184,7 @@ export class Runs {
       const entry = this.#entries[index];
       this.#show(line, entry);
       line.node.setAttribute("aria-selected", String(this.#view.state.run === entry.run));
-      line.node.classList.toggle("locus-live-cursor", this.#cursor === entry.run);
+      line.node.classList.toggle("locus-live-current", this.#cursor === entry.run);
     };
     return { node: line.node, show };
   }

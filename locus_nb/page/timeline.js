@@ -33,16 +33,16 @@ export class Timeline {
     this.corner,
     this.ticks,
   );
-  rows = element("div", "lines");
+  rows = element("div", "lanes");
   plot = element("div", "plot");
   canvas = element("div", "canvas", {}, this.rows, this.plot);
   tip = element("div", "tip", { hidden: "" });
-  cursor = element("div", "cursor", { hidden: "" });
-  chart = element("div", "chart", { tabindex: "0", role: "group" }, this.axis, this.canvas);
+  cursor = element("div", "playhead", { hidden: "" });
+  chart = element("div", "waterfall", { tabindex: "0", role: "group" }, this.axis, this.canvas);
   said = element("div", "said", { role: "status" });
   blank = element("div", "empty", { hidden: "" });
   bands = new Pool(this.plot, "band");
-  labels = new Pool(this.rows, "line");
+  labels = new Pool(this.rows, "lane");
   marks = new Pool(this.ticks, "tick");
   rules = new Pool(this.plot, "rule");
   bars = new Bars(this);
@@ -269,9 +269,9 @@ export class Timeline {
     const [origin] = this.window.all;
     setText(this.corner, this.window.zoomText);
     for (const { time, label } of this.window.ticks(origin, this.width / 76)) {
-      const x = this.xOf(time).toFixed(1);
-      const style = `transform:translateX(${x}px)`;
-      this.marks.put(style, label, [this.xOf(time) + widthOf(label) > this.width && "last"]);
+      const x = this.xOf(time);
+      const style = `transform:translateX(${x.toFixed(1)}px)`;
+      this.marks.put(style, x + widthOf(label) > this.width ? "" : label);
       this.rules.put(style, "");
     }
     const { cursor } = this.replay;

@@ -199,7 +199,7 @@ export class Tree {
     const twisty = element("span", "twisty");
     const sign = element("span", "sign");
     const label = element("span", "name");
-    const bar = element("span", "share");
+    const bar = element("span", "reach");
     const duration = element("span", "duration");
     const tokens = element("span", "tokens");
     const said = element("span", "preview");

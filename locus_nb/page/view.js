@@ -247,9 +247,8 @@ export class View extends Scene {
     const { style, classList } = this.root;
     style.setProperty("--locus-seq-width", `${Math.max(digits, 4)}.5ch`);
     style.setProperty("--locus-type-width", `${Math.min(typeWidth, 44) + 2.5}ch`);
-    style.setProperty("--locus-run-width", `${Math.min(runWidth, 16) + 2.5}ch`);
+    style.setProperty("--locus-run-width", this.followed ? "" : `${Math.min(runWidth, 16) + 2.5}ch`);
     classList.toggle("locus-live-all-runs", this.followed === "");
-    classList.toggle("locus-live-one-run", this.followed !== "");
   }
 
   /** What to say where no item is shown. */
