@@ -36,7 +36,7 @@ export class Header {
   #sign = element("span", "outcome");
   #title = element("strong", "title");
   #status = element("span", "status", { role: "status" });
-  #missing = element("span", "missing", { role: "status" });
+  #missing = element("span", "missing", { role: "status", "data-state": "error" });
   #facts = element("div", "facts");
   node = element("header", "bar", {}, this.#sign, this.#title, this.#status, this.#missing, this.#facts);
   /** @type {Map<Fact, Figure>} */

@@ -109,7 +109,7 @@ export class Toolbar {
   });
   #count = element("span", "count");
   #pause = element("button", "pause", { type: "button", title: "Pause this view, not the run (Space)" });
-  #fresh = element("span", "fresh", { role: "status" });
+  #fresh = element("span", "fresh", { role: "status", "data-state": "running" });
   hint = element("div", "hint", { role: "status" });
   chips = element("div", "chips", { role: "group", "aria-label": "Event types" });
   /** @type {Map<string, Chip>} */

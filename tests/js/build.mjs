@@ -43,8 +43,16 @@ async function bundle(entry, ending) {
     write: false,
     logLevel: "warning",
   });
-  return `${firstLine(ending)}${outputFiles[0].text}`;
+  const { text } = outputFiles[0];
+  return `${firstLine(ending)}${ending === ".css" ? tight(text) : text}`;
 }
+
+/**
+ * Without the spaces in the values of variables, which esbuild keeps as they were written.
+ *
+ * @param {string} style
+ */
+const tight = (style) => style.replace(/(?<=--[\w-]+:|[(,]) +/g, "");
 
 /** @param {string} ending */
 const firstLine = (ending) =>
