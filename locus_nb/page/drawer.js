@@ -85,7 +85,6 @@ export class Drawer {
     this.#showFacts(this.#factsOf(item));
     this.#parts[0].show(item);
     this.#parts[1].show(last === item ? null : last);
-    this.node.classList.toggle("locus-live-two-parts", !this.#parts[1].node.hidden);
   }
 
   /** @param {string[]} facts each in an element of its own, so that no name turns the others around */

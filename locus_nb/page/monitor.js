@@ -85,7 +85,7 @@ export class Monitor {
   };
 
   #build() {
-    const title = element("span", "title", {}, "Bus monitor");
+    const title = element("strong", "title", {}, "Bus monitor");
     this.#figures[0].append(element("span", "meter", {}, this.#keptBar));
     const figures = element("div", "figures", {}, ...this.#figures);
     const body = element("div", "monitor", {}, this.#chart.node, figures, this.#readers.node);

@@ -21,7 +21,7 @@ export function byNeed(a, b) {
 class ReaderLine {
   #dot = document.createElement("span");
   #label = element("span", "reader-label", { dir: "auto" });
-  #run = document.createElement("i");
+  #run = document.createElement("span");
   /** What is in the queue, what waits for room in it, and the peak. */
   #marks = ["i", "i", "i"].map((tag) => document.createElement(tag));
   #meter = element("span", "meter", { role: "img" }, ...this.#marks);

@@ -22,7 +22,7 @@ export class RunLine {
   #sign = element("span", "run-sign", { role: "gridcell" });
   #dot = document.createElement("span");
   #name = element("b", "run-name", { dir: "auto" });
-  #more = document.createElement("i");
+  #more = document.createElement("span");
   #cells = Object.fromEntries(
     CELLS.map((part) => [part, element("span", `run-${part}`, { role: "gridcell" })]),
   );

@@ -48,11 +48,11 @@ async function bundle(entry, ending) {
 }
 
 /**
- * Without the spaces in the values of variables, which esbuild keeps as they were written.
+ * With the blocks of all files in one, and without the spaces in the values of variables: esbuild keeps both.
  *
  * @param {string} style
  */
-const tight = (style) => style.replace(/(?<=--[\w-]+:|[(,]) +/g, "");
+const tight = (style) => style.replaceAll("}.locus-live{", "").replace(/(?<=--[\w-]+:|[(,]) +/g, "");
 
 /** @param {string} ending */
 const firstLine = (ending) =>
