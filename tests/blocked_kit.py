@@ -154,7 +154,7 @@ def blocked_kernel(chromium: Chromium, folder: Path) -> Generator[Blocked]:
     with (
         JupyterLab(folder) as lab,
         lab.open(
-            chromium, "blocked.ipynb", CELLS, viewport={"width": 1280, "height": 4500}, timezone_id="UTC"
+            chromium, "blocked.ipynb", CELLS, viewport={"width": 2000, "height": 4500}, timezone_id="UTC"
         ) as notebook,
     ):
         for cell in range(len(CELLS) - 1):

@@ -15,6 +15,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import nbformat
+from playwright.sync_api import TimeoutError as NotInTimeError
 
 import locus_nb
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 START_S = 60.0
 POLL_S = 0.05
+WAIT_S = 10.0
 # It asks whether to fetch news, in a box over the notebook.
 _PAGE_CONFIG = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
 
@@ -240,15 +242,19 @@ class CellViews:
     def __init__(self, notebook: LabTab, index: int) -> None:
         self.notebook = notebook
         self.page = notebook.page
-        self._where = f'.jp-Cell[data-windowed-list-index="{index}"]'
+        self._where = f'.jp-Cell[data-windowed-list-index="{index}"] .jp-Cell-outputArea'
 
     def evaluate(self, script: str, argument: object = None) -> Any:
         """The value of an expression, which may use `root`, `all(part)`, `texts(part)` and `argument`."""
         return self.page.evaluate(_WORDS.format(script), [self._where, argument])
 
     def wait(self, condition: str, argument: object = None) -> None:
-        """Wait until such an expression is true."""
-        self.page.wait(_WORDS.format(condition), [self._where, argument])
+        """Wait until such an expression is true; a failure tells what the cell shows."""
+        try:
+            self.page.wait(_WORDS.format(condition), [self._where, argument], timeout=WAIT_S)
+        except NotInTimeError as error:
+            error.add_note(self.evaluate("root.innerText"))
+            raise
 
     def wait_texts(self, part: str, *texts: str) -> None:
         """Wait until the visible parts of that name say just this, in order."""

@@ -68,7 +68,9 @@ def test_the_filter_answers(view: Blocked) -> None:
 def test_words_are_found_in_previews(view: Blocked) -> None:
     """Words alone are a search in what the rows say."""
     view.filter("b17 done")
-    view.wait("texts('count')[0].startsWith('1 of ') && texts('preview').includes('b17 is done')")
+    view.wait(
+        "texts('count')[0].startsWith('1 of ') && texts('row .locus-live-preview').includes('weather: b17 is done')"
+    )
 
 
 def test_chips_choose_event_types(view: Blocked) -> None:
@@ -81,19 +83,13 @@ def test_chips_choose_event_types(view: Blocked) -> None:
         view.wait(f"texts('count')[0].includes(' of ') === {'true' if text else 'false'}")
         seen.append(int(view.text("count").split()[0]))
     assert seen[0] == 2
-    whole = int(view.text("chip-count")) if len(view.texts("chip")) == 1 else sum(chip_counts(view))
-    assert seen[1] == whole - 2
-
-
-def chip_counts(view: Blocked) -> list[int]:
-    """How many rows each chip counts."""
-    return [int(text) for text in view.texts("chip-count")]
+    assert seen[1] == sum(map(int, view.texts("chip-count"))) - 2
 
 
 def test_columns_sort(view: Blocked) -> None:
     """A click on a column's head sorts by it, another one the other way around, a third one not at all."""
     view.filter("run:run-a -status:running -type:think")
-    first = "texts('length')[0]"
+    first = "texts('row .locus-live-length')[0]"
     for wanted in ("ascending", "descending", "none"):
         view.click('head [role="columnheader"]:has-text("duration") button')
         view.wait("root.querySelector('.locus-live-head .locus-live-duration').ariaSort === argument", wanted)
@@ -154,9 +150,11 @@ def test_a_range_says_the_time_between(view: Blocked) -> None:
     view.wait("texts('count')[0].startsWith('6 of ')")
     view.click_row(85)
     view.click_row(92, "Shift")
-    view.wait_texts("note", "2 rows selected · 910 ms · 3 rows in between")
+    view.wait_texts("note", "2 rows selected · 910 ms between · 3 rows in between")
     chosen = [85, 86, 87, 88, 89, 90, 91, 92, 93]
-    assert view.ask("view.selected_df['seq'].tolist()", once=f"len(view.selected_df) == {len(chosen)}") == chosen
+    assert (
+        view.ask("view.selected_df['seq'].tolist()", once=f"len(view.selected_df) == {len(chosen)}") == chosen
+    )
 
 
 def test_keys_move_open_and_close(view: Blocked) -> None:
@@ -174,7 +172,7 @@ def test_arrows_with_shift_make_a_range(view: Blocked) -> None:
     view.filter("run:report")
     view.wait("texts('count')[0].startsWith('6 of ')")
     view.press("grid", "Home", "Shift+ArrowDown", "Shift+ArrowDown", "Shift+ArrowUp", "Shift+ArrowDown")
-    view.wait("texts('note')[0]?.startsWith('2 rows selected · 410 ms · 1 row in between')")
+    view.wait("texts('note')[0]?.startsWith('2 rows selected · 410 ms between · 1 row in between')")
     view.press("grid", "Escape", "Escape")
     view.wait("texts('note').length === 0")
 
@@ -197,8 +195,9 @@ def test_scrolling_stops_following(view: Blocked) -> None:
     """Who scrolls up stays there while events come, and a button leads back to the newest."""
     view.evaluate("all('grid')[0].scrollTop = 0")
     view.wait("texts('jump').length === 1")
+    total = view.text("count")
     view.order("call('scrolled', 's')")
-    view.wait("texts('chip-count').length > 0 && texts('title').length === 1")
+    view.wait("texts('count')[0] !== argument", total)
     assert view.evaluate("all('grid')[0].scrollTop") == 0
     view.click("jump")
     view.wait("texts('jump').length === 0")
@@ -225,23 +224,25 @@ def test_a_running_call_grows_and_its_end_fills_the_row(view: Blocked) -> None:
     """A started tool has a bar that gets longer by itself, and what ends it stands in the same row."""
     view.filter("run:growing")
     view.order("begin('growing', 'g')")
-    view.wait("all('row').length === 1 && texts('sign')[0] === '●'")
-    length = view.text("length")
-    view.wait("texts('length')[0] !== argument", length)
-    width = view.evaluate("parseFloat(all('reach')[0].style.width)")
-    view.wait("parseFloat(all('reach')[0].style.width) > argument", width)
+    view.wait("all('row').length === 1 && texts('row .locus-live-sign')[0] === '●'")
+    length = view.text("row .locus-live-length")
+    view.wait("texts('row .locus-live-length')[0] !== argument", length)
+    width = view.evaluate("parseFloat(all('row .locus-live-reach')[0].style.width)")
+    view.wait("parseFloat(all('row .locus-live-reach')[0].style.width) > argument", width)
     view.order("end('growing', 'g', ms=1234.0)")
-    view.wait("all('row').length === 1 && texts('sign')[0] === '✓' && texts('length')[0] === '1.23 s'")
-    assert view.texts("type") == ["agent.tool.completed"]
+    view.wait_texts("row .locus-live-length", "1.23 s")
+    assert view.texts("row .locus-live-sign") == ["✓"]
+    assert view.texts("row .locus-live-type") == ["agent.tool.completed"]
 
 
 def test_what_never_ended_says_so_after_its_run(view: Blocked) -> None:
     """A started tool whose run ends without it is shown as one that never completed."""
     view.filter("run:orphan")
     view.order("begin('orphan', 'o')")
-    view.wait("texts('sign')[0] === '●'")
+    view.wait("texts('row .locus-live-sign')[0] === '●'")
     view.order("close('orphan')")
-    view.wait("texts('sign')[0] === '○' && texts('preview')[0].startsWith('never completed · ')")
+    view.wait("texts('row .locus-live-preview')[0].startsWith('never completed · ')")
+    assert view.texts("row .locus-live-sign") == ["○"]
     view.tab("Timeline")
     view.wait(f"{BARS}.join() === 'open'")
     view.tab("Tree")
@@ -258,12 +259,14 @@ with run_context("stream"):
         time.sleep(0.002)
         emit_sync("agent.model.chunk", content_preview="0123456789", done=n == 19, span_id="s")
 """)
-    view.wait(r"all('row').length === 1 && /^200 characters · [\d,]+\/s · 01/.test(texts('preview')[0])")
+    view.wait(
+        r"all('row').length === 1 && /^200 characters · [\d,]+\/s · 01/.test(texts('row .locus-live-preview')[0])"
+    )
     view.order("""
 with run_context("stream"):
     emit_sync("agent.model.completed", model="mock-1", content_preview="all of it", duration_ms=40, span_id="s")
 """)
-    view.wait("all('row').length === 1 && texts('preview')[0] === 'all of it'")
+    view.wait("all('row').length === 1 && texts('row .locus-live-preview')[0] === 'all of it'")
 
 
 # The timeline.
@@ -294,7 +297,7 @@ def test_the_timeline_zooms_and_fits(timeline: Blocked, how: str) -> None:
         timeline.mouse("down")
         timeline.mouse("move", x + 90, y)
         timeline.mouse("up")
-    timeline.wait("/^[1-9].*×$/.test(texts('corner')[0])")
+    timeline.wait("parseFloat(texts('corner')[0]) > 1")
     if how == "keys":
         timeline.press("chart", "0")
     elif how == "buttons":
@@ -312,7 +315,7 @@ def test_the_timeline_plays_and_comes_back(timeline: Blocked) -> None:
     timeline.wait("all('play')[0].ariaLabel.startsWith('Replay')")
     timeline.click("back")
     timeline.wait(f"texts('back').length === 0 && {BARS}.length === 4")
-    timeline.page.call(lambda page: page.locator(timeline.selector("speed")).first.select_option("16×"))
+    timeline.page.call(lambda page: page.locator(timeline.selector("speed")).first.select_option("16"))
     timeline.press("chart", "Space")
     timeline.wait("texts('clock')[0] === '1 s of 1 s' && all('play')[0].ariaLabel.startsWith('Replay')")
     timeline.wait(f"{BARS}.length === 4")
@@ -330,7 +333,9 @@ def test_the_scrubber_shows_how_it_was(timeline: Blocked) -> None:
 def test_a_bar_opens_the_drawer(timeline: Blocked) -> None:
     """A click on a bar opens its payload, one with shift gives the time between, and Python has the rows."""
     timeline.click('span[data-family="model"]')
-    timeline.wait("texts('payload').length === 2 && texts('details-head')[0].includes('agent.model.completed')")
+    timeline.wait(
+        "texts('payload').length === 2 && texts('details-head')[0].includes('agent.model.completed')"
+    )
     timeline.click('span[data-look~="error"]', "Shift")
     timeline.wait("texts('note')[0]?.startsWith('2 rows selected · 420 ms')")
     once = "view.selected_df['seq'].tolist()[:1] == [85] and len(view.selected_df) > 2"
@@ -410,7 +415,9 @@ def test_keys_follow_a_run(view: Blocked) -> None:
     view.press("run-list", "Home", "ArrowDown", "Enter")
     view.wait("texts('title')[0] !== 'all runs' && texts('count')[0].includes(' of ')")
     name = view.text("title")
-    assert view.evaluate("all('run-line').find((one) => one.ariaSelected === 'true').textContent.includes(argument)", name)
+    assert view.evaluate(
+        "all('run-line').find((one) => one.ariaSelected === 'true').textContent.includes(argument)", name
+    )
     view.press("run-list", "Escape")
     view.wait_texts("title", "all runs")
 
@@ -418,11 +425,14 @@ def test_keys_follow_a_run(view: Blocked) -> None:
 def test_runs_are_sorted(view: Blocked) -> None:
     """A click on a head sorts the runs by it, a third one no longer."""
     for wanted in ("descending", "ascending", "none"):
-        view.click('run-head .locus-live-run-events button')
-        view.wait("root.querySelector('.locus-live-run-head .locus-live-run-events').ariaSort === argument", wanted)
+        view.click("run-head .locus-live-run-events button")
+        view.wait(
+            "root.querySelector('.locus-live-run-head .locus-live-run-events').ariaSort === argument", wanted
+        )
         view.page.call(lambda page: page.mouse.move(0, 0))
         if wanted == "descending":
-            view.wait("texts('run-name').findIndex((name) => name.includes('run-a')) === 2")
+            falls = "(text, at, all) => at === 0 || +text <= +all[at - 1]"
+            view.wait(f"texts('run-line .locus-live-run-events').slice(2).every({falls})")
 
 
 # The monitor, the dashboard, and the end of views.
@@ -431,13 +441,11 @@ def test_runs_are_sorted(view: Blocked) -> None:
 def test_the_monitor_lives(kernel: Blocked) -> None:
     """In a dashboard the bus monitor counts on, four times a second, while the cell is blocked."""
     board = kernel.cell(1)
-    published = "Number(all('monitor')[0].querySelector('.locus-live-figures').textContent.length)"
-    board.wait(f"{published} > 0")
+    board.wait("texts('figures').length === 1")
     before = board.evaluate("texts('figures')[0]")
     kernel.order("for n in range(50): call('monitored', f'm{n}')")
     board.wait("texts('figures')[0] !== argument", before)
-    board.wait("parseFloat(texts('chart-head')[0].replace(/,/g, '')) >= 0")
-    assert kernel.texts("status") == ["live"]
+    board.wait("parseFloat(texts('chart-head')[0]) > 0")
 
 
 def test_the_dashboard_is_used(kernel: Blocked) -> None:
@@ -447,14 +455,16 @@ def test_the_dashboard_is_used(kernel: Blocked) -> None:
     board.wait("texts('title').includes('run-b') && texts('title').includes('report')")
     board.click('run-line:has-text("all runs")')
     board.filter("dur>3000")
-    board.wait("texts('count')[0].startsWith('1 of ') && !texts('count')[1].includes(' of ')")
+    board.wait(
+        "texts('tools .locus-live-count').map((text) => text.includes(' of ')).join() === 'true,false'"
+    )
     board.filter("")
     board.tab("Timeline")
     board.wait("all('timeline').length === 1 && all('grid').length >= 1")
     board.tab("Table")
 
 
-@pytest.mark.parametrize(("end", "index"), [("freeze", 0), ("close", 1)])
+@pytest.mark.parametrize("end, index", [("freeze", 0), ("close", 1)])
 def test_a_view_is_ended_by_a_thread(kernel: Blocked, end: str, index: int) -> None:
     """Frozen or closed while the cell is blocked, a view is its picture at once, and its readers are gone."""
     cell = kernel.cell(2)
