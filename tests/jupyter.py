@@ -118,13 +118,20 @@ class JupyterLab:
         raise RuntimeError(f"JupyterLab did not start:\n{self._log.read_text()}")
 
     def open(
-        self, chromium: Chromium, name: str, cells: Sequence[str] | None = None, **options: Any
+        self,
+        chromium: Chromium,
+        name: str,
+        cells: Sequence[str] | None = None,
+        *,
+        idle: bool = True,
+        **options: Any,
     ) -> LabTab:
-        """Open a notebook in a new tab, with an idle kernel; `cells`: write it first."""
+        """Open a notebook in a new tab, with an `idle` kernel or any; `cells`: write it first."""
         if cells is not None:
             write_notebook(self.notebooks / name, cells)
         url = f"{self._url}lab/workspaces/{secrets.token_hex(4)}/tree/{name}?token={self._token}"
-        return LabTab(chromium.tab(url, **({"viewport": {"width": 1280, "height": 1000}} | options)))
+        tab = chromium.tab(url, **({"viewport": {"width": 1280, "height": 1000}} | options))
+        return LabTab(tab, idle=idle)
 
     def close(self) -> None:
         """End the server and its kernels."""
@@ -141,9 +148,14 @@ class JupyterLab:
 class LabTab:
     """A notebook open in JupyterLab; closes its tab with its `with`."""
 
-    def __init__(self, tab: Tab) -> None:
+    def __init__(self, tab: Tab, *, idle: bool = True) -> None:
         self.page = tab
-        tab.wait(f"() => window.jupyterapp && {_STATUS} === 'idle'", timeout=START_S)
+        self._wait_for_kernel(idle=idle)
+
+    def _wait_for_kernel(self, *, idle: bool) -> None:
+        # Of a kernel that is busy nothing is known.
+        condition = f"{_STATUS} === 'idle'" if idle else f"{_PANEL}?.context?.isReady"
+        self.page.wait(f"() => window.jupyterapp && {condition}", timeout=START_S)
 
     def start(self, cell: int) -> None:
         """Run a cell without waiting for it."""
@@ -184,16 +196,18 @@ class LabTab:
         self.page.evaluate(f"() => {_PANEL}.context.save()")
 
     def reload(self) -> None:
-        """Load the page anew, with the kernel that the notebook has; idle or not."""
+        """Load the page anew, with the kernel that the notebook has, which is idle."""
         self.page.call(lambda page: page.reload())
-        self.page.wait(f"() => window.jupyterapp && {_STATUS}", timeout=START_S)
+        self._wait_for_kernel(idle=True)
 
     def new_view(self, cell: int) -> None:
         """Show a cell's output beside the notebook too, as its context menu does."""
         self.page.evaluate(
-            f"""(cell) => {{
-                {_PANEL}.content.activeCellIndex = cell;
-                return window.jupyterapp.commands.execute("notebook:create-output-view");
+            f"""async (cell) => {{
+                const panel = {_PANEL};
+                panel.content.activeCellIndex = cell;
+                await window.jupyterapp.commands.execute("notebook:create-output-view");
+                window.jupyterapp.shell.activateById(panel.id);
             }}""",
             cell,
         )

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.jupyter import JupyterLab
+from tests.jupyter import CellViews, JupyterLab
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,6 +45,24 @@ for markup in ['<img src=x onerror="document.title = 1">', "</style></div><scrip
     with run_context(markup):
         emit_sync(markup, preview=markup)
 view
+"""
+
+# Steps that a thread emits when the test asks for them by a file, also while a cell is blocked.
+STEPS = """
+import threading, time
+from pathlib import Path
+import ipywidgets
+from IPython.display import display
+from locus_nb import emit_sync, run_context, watch
+
+def steps(run, count):
+    with run_context(run):
+        for n in range(count):
+            emit_sync("agent.think", iteration=n + 1, reasoning_preview=f"step {n}")
+
+def wait_for(name):
+    while not Path(name).exists():
+        time.sleep(0.01)
 """
 
 ROWS = "[...document.querySelectorAll('.locus-live-row')].filter((row) => !row.hidden)"
@@ -185,3 +203,179 @@ def test_hostile_text_is_shown_as_it_is(lab: JupyterLab, chromium: Chromium) -> 
         assert page.evaluate(made) == 0
         assert page.evaluate("() => document.title.length") > 1
         assert page.errors == []
+
+
+def shown(notebook: LabTab, cell: int, *counts: str) -> CellViews:
+    """A cell whose views count so many events, and have painted the newest."""
+    views = CellViews(notebook, cell)
+    views.wait_texts("count", *counts)
+    return views
+
+
+def test_a_reloaded_page_has_all_rows(lab: JupyterLab, chromium: Chromium) -> None:
+    """A page that is loaded anew gets all rows that are kept, and what comes after; filters and all."""
+    cells = [STEPS, "view = watch('run')\nsteps('run', 500)\nview", "steps('run', 7)", "steps('run', 5)"]
+    with lab.open(chromium, "reload.ipynb", cells) as notebook:
+        notebook.run(0)
+        notebook.run(1)
+        shown(notebook, 1, "500 events")
+        notebook.run(2)
+        notebook.save()
+        notebook.reload()
+        view = shown(notebook, 1, "507 events")
+        notebook.run(3)
+        view.wait_texts("count", "512 events")
+        view.filter('"step 0"')
+        view.wait_texts("count", "3 of 512 rows")
+        assert view.texts("missing") == view.texts("note") == []
+        check_one_live_table(notebook)
+        assert notebook.page.errors == []
+
+
+def test_a_second_view_has_all_rows(lab: JupyterLab, chromium: Chromium) -> None:
+    """Displayed twice, and beside the notebook, a view has all rows each time, and each its own filter."""
+    cells = [STEPS, "view = watch('run')\nsteps('run', 300)\ndisplay(view, view)", "steps('run', 5)"]
+    with lab.open(chromium, "twice.ipynb", cells, viewport={"width": 1600, "height": 1800}) as notebook:
+        notebook.run(0)
+        notebook.run(1)
+        views = shown(notebook, 1, "300 events", "300 events")
+        views.filter('"step 299"')
+        views.wait_texts("count", "1 of 300 rows", "300 events")
+        notebook.new_view(1)
+        counts = "[...document.querySelectorAll('.locus-live-count')].map((one) => one.textContent)"
+        notebook.page.wait(f"() => {counts}.join() === '1 of 300 rows,300 events,300 events,300 events'")
+        notebook.run(2)
+        notebook.page.wait(f"() => {counts}.join() === '1 of 305 rows,305 events,305 events,305 events'")
+        assert notebook.page.evaluate(f"() => {STATIC_SHOWN}") == 0
+        assert notebook.page.errors == []
+
+
+def test_an_interrupted_cell_loses_nothing(lab: JupyterLab, chromium: Chromium) -> None:
+    """What was emitted before the kernel was interrupted is shown, and the next cell goes on in the same view."""
+    cells = [
+        STEPS,
+        "view = watch('run')\ndisplay(view)\nsteps('run', 50)\ntime.sleep(60)",
+        "steps('run', 5)",
+    ]
+    with lab.open(chromium, "interrupt.ipynb", cells) as notebook:
+        notebook.run(0)
+        notebook.start(1)
+        view = shown(notebook, 1, "50 events")
+        notebook.interrupt_kernel()
+        notebook.finish()
+        assert notebook.outputs(1)[-1]["ename"] == "KeyboardInterrupt"
+        notebook.run(2)
+        view.wait_texts("count", "55 events")
+        assert view.texts("status") == ["live"]
+        assert view.texts("missing") == view.texts("note") == []
+        assert notebook.page.errors == []
+
+
+def test_a_killed_kernel_leaves_the_picture(lab: JupyterLab, chromium: Chromium) -> None:
+    """Of a kernel that was killed the picture remains, at once and in the saved notebook."""
+    cells = [STEPS, "view = watch('run')\nsteps('run', 5)\nview", "import os\nos.kill(os.getpid(), 9)"]
+    with lab.open(chromium, "killed.ipynb", cells) as notebook:
+        notebook.run(0)
+        notebook.run(1)
+        shown(notebook, 1, "5 events")
+        notebook.start(2)
+        notebook.page.wait(f"() => {STATIC_SHOWN} + document.querySelectorAll('.locus-live').length === 1")
+        notebook.save()
+    with lab.open(chromium, "killed.ipynb") as notebook:
+        check_one_picture(notebook, "step 4")
+
+
+def check_one_picture(notebook: LabTab, text: str) -> None:
+    """One picture is on the page, says that, and nothing else of a view takes room."""
+    notebook.page.wait(f"() => {STATIC_SHOWN} === 1")
+    heights = notebook.page.evaluate(
+        "() => [...document.querySelectorAll('.jp-OutputArea-child')].map((row) => row.offsetHeight > 0)"
+    )
+    assert sum(heights) == 1
+    assert notebook.page.evaluate("() => document.querySelectorAll('.locus-live').length") == 0
+    assert text in notebook.page.evaluate("() => document.querySelector('.locus-static').innerText")
+
+
+def test_a_frozen_view_is_one_picture(lab: JupyterLab, chromium: Chromium) -> None:
+    """Frozen in a later cell a view is its picture alone, at once and in the saved notebook without its kernel."""
+    cells = [STEPS, "view = watch('run')\nsteps('run', 5)\nview", "view.freeze()"]
+    with lab.open(chromium, "frozen.ipynb", cells) as notebook:
+        notebook.run(0)
+        notebook.run(1)
+        shown(notebook, 1, "5 events")
+        notebook.run(2)
+        check_one_picture(notebook, "step 4")
+        notebook.save()
+        notebook.shut_down_kernel()
+    with lab.open(chromium, "frozen.ipynb") as notebook:
+        check_one_picture(notebook, "step 4")
+        assert notebook.page.errors == []
+
+
+def test_a_reopened_tab_has_what_came_meanwhile(lab: JupyterLab, chromium: Chromium) -> None:
+    """A tab that is closed while a cell runs, and opened again, shows in the end all that is kept."""
+    cells = [
+        STEPS,
+        "view = watch('run')\nview",
+        "steps('run', 200)\nwait_for('closed')\nsteps('run', 3000)\nwait_for('opened')\nsteps('run', 10)",
+        "steps('run', 1)",
+    ]
+    with lab.open(chromium, "closed.ipynb", cells) as notebook:
+        notebook.run(0)
+        notebook.run(1)
+        shown(notebook, 1, "0 events")
+        notebook.save()
+        notebook.start(2)
+        shown(notebook, 1, "200 events")
+    (lab.notebooks / "closed").touch()
+    with lab.open(chromium, "closed.ipynb", idle=False) as notebook:
+        (lab.notebooks / "opened").touch()
+        view = shown(notebook, 1, "3,210 events")
+        notebook.run(3)
+        view.filter('"step 0"')
+        view.wait_texts("count", "4 of 3,211 rows")
+        assert view.texts("missing") == view.texts("note") == []
+        check_one_live_table(notebook)
+        assert notebook.page.errors == []
+
+
+BOXES = """
+import anywidget
+
+class Other(anywidget.AnyWidget):
+    _esm = "export default { render({ el }) { el.textContent = 'of another package'; } }"
+
+names = ["run", "run", "run"]
+tab, accordion, row = [watch(name) for name in names]
+slider = ipywidgets.IntSlider(value=3)
+boxes = [
+    ipywidgets.HBox([row, ipywidgets.VBox([slider, Other()])]),
+    ipywidgets.Tab([ipywidgets.Label("first"), tab], titles=["one", "two"]),
+    ipywidgets.Accordion([accordion], titles=["more"]),
+]
+display(*boxes)
+steps("run", 30)
+"""
+
+
+def test_views_sit_in_boxes(lab: JupyterLab, chromium: Chromium) -> None:
+    """In a box, a tab and an accordion, beside other widgets, a view is drawn as soon as it can be seen."""
+    cells = [STEPS, BOXES, "wait_for('seen')", "steps('run', 5)"]
+    with lab.open(chromium, "boxes.ipynb", cells, viewport={"width": 1600, "height": 2600}) as notebook:
+        notebook.run(0)
+        notebook.run(1)
+        views = shown(notebook, 1, "30 events")
+        assert "of another package" in views.evaluate("root.textContent")
+        assert views.evaluate("root.querySelectorAll('.widget-slider').length") == 1
+        notebook.start(2)
+        # The first tab of the box, which the view is not in, is open before.
+        for title, counts in (("two", ["30 events"] * 2), ("more", ["30 events"] * 3)):
+            notebook.page.click(f'.jp-Cell .jupyter-widgets :text-is("{title}")')
+            views.wait_texts("count", *counts)
+            views.wait("all('grid').at(-1).querySelectorAll('.locus-live-row:not([hidden])').length > 3")
+        assert not notebook.is_finished
+        (lab.notebooks / "seen").touch()
+        notebook.finish()
+        notebook.run(3)
+        views.wait_texts("count", *["35 events"] * 3)
+        assert notebook.page.errors == []
