@@ -279,7 +279,7 @@ def test_readers_stand_worst_first(monitor: Monitor) -> None:
     assert monitor.readers() == [4, 3, 2, 1]
     assert monitor.texts(".locus-live-reader-dropped") == ["60 dropped", "5 dropped", "\u2013", "\u2013"]
     assert monitor.texts(".locus-live-reader-backlog") == ["250 / 100", "0 / 100", "90 / 100", "10 / 100"]
-    assert monitor.texts(".locus-live-reader .locus-live-named i") == ["run-A", *["all runs"] * 3]
+    assert monitor.texts(".locus-live-reader .locus-live-named > :last-child") == ["run-A", *["all runs"] * 3]
     said = monitor.tab.evaluate(
         """() => [...document.querySelectorAll(".locus-live-reader .locus-live-meter")].map((meter) =>
             [meter.getAttribute("aria-label"), ...[...meter.children].map(({ style }) => style.width || style.left)])"""
