@@ -199,3 +199,23 @@ def test_running_ones_leave_the_filter_with_their_run(view: LiveView) -> None:
     assert view.seqs() == [6]
     view.deliver([], [tally("run-B", "error")])
     assert view.seqs() == []
+
+
+def test_hostile_names_take_no_time(chromium_page: Tab) -> None:
+    """A name of a hundred stars is matched at once, whatever the type; its pieces stand in their order."""
+    found = chromium_page.evaluate(
+        """async () => {
+            const { Query } = await import("/page/query.js");
+            const { Row } = await import("/page/row.js");
+            const sight = { endOf: () => null, stateOf: () => null, nameOf: (run) => run };
+            const passes = (text, type) => new Query(text, sight).test(new Row(wireRow(1, type)));
+            const long = '"'.repeat(5000);
+            return [
+                passes(`type:${"*".repeat(100)}x`, long),
+                passes(`type:${"*a".repeat(100)}b`, "a".repeat(5000)),
+                passes("type:a*b*c", "a.b.c"), passes("type:a*b*c", "a.c.b"), passes("type:ab*ba", "aba"),
+                passes("type:A.B", "a.b.c"), passes("type:*", ""),
+            ];
+        }"""
+    )
+    assert found == [False, False, True, False, False, True, True]

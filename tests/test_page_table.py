@@ -470,3 +470,47 @@ def test_run_names_are_shown_for_ids(table: LiveView) -> None:
         table.tab.evaluate("() => document.querySelector('.locus-live-row > .locus-live-run').title")
         == "run-A"
     )
+
+
+def test_lines_of_errors_stay_right_as_the_front_leaves(chromium_page: Tab) -> None:
+    """While old rows leave a full store, each line is the one that is counted anew, with and without a filter."""
+    wrong = chromium_page.evaluate(
+        """async () => {
+            const { RowStore } = await import("/page/store.js");
+            const { Fold } = await import("/page/fold.js");
+            const { Shown } = await import("/page/shown.js");
+            const { ErrorLines } = await import("/page/errors.js");
+            const { Row } = await import("/page/row.js");
+            const store = new RowStore({ maxRows: 40 });
+            const fold = new Fold(store);
+            const more = (item) => (item.seq % 5 === 0 ? 2 : 0);
+            const wrong = [];
+            for (const test of [null, (item) => item.seq % 3 !== 0]) {
+                const shown = new Shown(fold);
+                const lines = new ErrorLines();
+                let version = -1, dropped = 0, length = 0;
+                for (let step = 0; step < 60; step++) {
+                    const first = (store.rows.at(-1)?.seq ?? 0) + 1;
+                    const rows = Array.from({ length: (step * 7) % 13 }, (_, n) => new Row(wireRow(first + n, "t")));
+                    store.merge(first - 1, rows);
+                    fold.update();
+                    shown.update(test);
+                    const isSame = version === shown.version && lines.items === shown.items;
+                    const gone = isSame ? shown.dropped - dropped : 0;
+                    if (gone > 0) lines.shift(gone);
+                    lines.update(shown.items, isSame ? length - gone : 0, more);
+                    ({ version, dropped } = shown);
+                    length = shown.items.length;
+                    const fresh = new ErrorLines();
+                    fresh.update(shown.items, 0, more);
+                    for (let line = 0; line < fresh.count; line++) {
+                        const [a, b] = [lines.at(line), fresh.at(line)];
+                        if (a.item !== b.item || a.part !== b.part) wrong.push([step, line]);
+                    }
+                    if (lines.count !== fresh.count) wrong.push([step, "count"]);
+                }
+            }
+            return wrong;
+        }"""
+    )
+    assert wrong == []

@@ -38,6 +38,19 @@ export class ErrorLines {
     }
   }
 
+  /**
+   * Forgets items at the front, which have left the array already.
+   *
+   * @param {number} gone
+   */
+  shift(gone) {
+    const first = this.#tall.findIndex((index) => index >= gone);
+    const left = first < 0 ? this.#tall.length : first;
+    const lines = this.#sums[left - 1] ?? 0;
+    this.#tall = this.#tall.slice(left).map((index) => index - gone);
+    this.#sums = this.#sums.slice(left).map((sum) => sum - lines);
+  }
+
   get count() {
     return this.items.length + (this.#sums.at(-1) ?? 0);
   }

@@ -129,15 +129,37 @@ function hasWords(words, sight) {
 }
 
 /**
+ * Not by a regular expression: a type of many stars would take it years.
+ *
+ * @param {string} name the beginning of a name, or with * for anything all of it
+ * @returns {(type: string) => boolean}
+ */
+function nameTest(name) {
+  const pieces = name.split(/\*+/);
+  const first = pieces.shift() ?? "";
+  const last = pieces.pop();
+  if (last === undefined) return (type) => type.startsWith(first);
+  return (type) => {
+    const end = type.length - last.length;
+    let at = first.length;
+    if (at > end || !type.startsWith(first) || !type.endsWith(last)) return false;
+    for (const piece of pieces) {
+      const found = type.indexOf(piece, at);
+      at = found + piece.length;
+      if (found < 0 || at > end) return false;
+    }
+    return true;
+  };
+}
+
+/**
  * @param {string} value names or beginnings of names with * for anything, apart by commas
  * @param {Sight} sight
  * @returns {Test}
  */
 function hasType(value, sight) {
-  const names = value.split(",").filter(Boolean);
-  const parts = names.map((name) => escaped(name).replaceAll("\\*", ".*") + (name.includes("*") ? "$" : ""));
-  const pattern = new RegExp(`^(?:${parts.join("|")})`, "is");
-  const passes = remembered((type) => pattern.test(type));
+  const names = value.toLowerCase().split(",").filter(Boolean).map(nameTest);
+  const passes = remembered((type) => names.some((fits) => fits(type.toLowerCase())));
   return (item) => passes(sight.endOf(item)?.type ?? item.type);
 }
 

@@ -14,8 +14,10 @@ export class Shown {
     this.fold = fold;
     /** @type {Row[]} not to be changed; the fold's own array while everything passes */
     this.items = fold.items;
-    /** Counts the updates after which `items` may differ otherwise than by more at the end. */
+    /** Counts the updates after which `items` may differ otherwise than by more at the end or fewer at the front. */
     this.version = 0;
+    /** Items that left at the front while `version` stayed. */
+    this.dropped = 0;
     /** @type {Test | null} */
     this.test = null;
     this.rebuilds = fold.rebuilds;
@@ -42,8 +44,9 @@ export class Shown {
 
   #takeAll() {
     const { fold } = this;
-    if (this.items !== fold.items || this.logged !== fold.logged || this.scanned < fold.dropped)
-      this.version++;
+    const isSame = this.items === fold.items && this.logged === fold.logged && this.scanned >= fold.dropped;
+    if (!isSame) this.version++;
+    this.dropped = fold.dropped;
     this.items = fold.items;
   }
 

@@ -2,6 +2,7 @@
 
 /** @import { Row } from "./row.js" */
 /** @import { Slot } from "./list.js" */
+/** @import { Shown } from "./shown.js" */
 /** @import { Column } from "./sort.js" */
 /** @import { View } from "./view.js" */
 
@@ -35,6 +36,7 @@ export class Table {
   #shut = new WeakSet();
   #heads = COLUMNS.map(([name, title]) => this.#makeHead(name, title));
   #version = -1;
+  #dropped = 0;
   #length = 0;
   /** @type {{ key: unknown[], at: number, cost: number, items: Row[] }} the items in another order */
   #sorting = { key: [], at: Number.NEGATIVE_INFINITY, cost: 0, items: [] };
@@ -81,10 +83,18 @@ export class Table {
       return;
     }
     const isSame = this.#version === shown.version && this.#errors.items === shown.items;
-    if (isSame && this.#length === shown.items.length) return;
-    this.#errors.update(shown.items, isSame ? this.#length : 0, this.#more);
-    this.#version = shown.version;
-    this.#length = shown.items.length;
+    const gone = isSame ? shown.dropped - this.#dropped : 0;
+    if (isSame && gone === 0 && this.#length === shown.items.length) return;
+    if (gone > 0) this.#errors.shift(gone);
+    this.#errors.update(shown.items, isSame ? this.#length - gone : 0, this.#more);
+    this.#note(shown);
+  }
+
+  /** @param {Shown} shown what the lines are of */
+  #note({ version, dropped, items }) {
+    this.#version = version;
+    this.#dropped = dropped;
+    this.#length = items.length;
   }
 
   /** Sorts again, but seldom: the table would not stand still, and would do little else. */
@@ -105,8 +115,7 @@ export class Table {
     const items = sorted(shown.items, this.#valueOf, state.order?.descending ?? false);
     this.#errors.update(items, 0, this.#more);
     this.#sorting = { key, at, cost: performance.now() - at, items };
-    this.#version = shown.version;
-    this.#length = shown.items.length;
+    this.#note(shown);
   }
 
   /** @type {(item: Row) => string | number | null} */
