@@ -6,7 +6,8 @@ import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from tests.jupyter import CellViews, JupyterLab
+from tests.cell_kit import CellViews
+from tests.jupyter import JupyterLab
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.jupyter import CellViews, JupyterLab
+from tests.cell_kit import CellViews
+from tests.jupyter import JupyterLab
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import nbformat
 import pytest
 from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
 from nbconvert import HTMLExporter
 
 if TYPE_CHECKING:
@@ -65,3 +66,67 @@ def test_frozen_views_are_shown_offline(
     )
     assert seen == [[True, True, True]] * 10
     tab.close()
+
+
+LIVE = """
+display(watch(run))
+with run_context(run):
+    emit_sync("agent.think", reasoning_preview="the last words")
+    emit_sync("agent.tool.started", tool_name="search", span_id="s")
+"""
+RAISES = (
+    LIVE
+    + """
+    raise RuntimeError("in the middle of the run")
+"""
+)
+
+
+def notebook_of(*cells: str) -> nbformat.NotebookNode:
+    """A notebook of code cells."""
+    made = [nbformat.v4.new_code_cell(source) for source in cells]
+    return nbformat.v4.new_notebook(cells=made)
+
+
+def picture_in(cell: nbformat.NotebookNode) -> str:
+    """The one picture in a cell's outputs."""
+    data = [output.get("data", {}) for output in cell["outputs"]]
+    (picture,) = [one["text/html"] for one in data if "locus-static" in one.get("text/html", "")]
+    return picture
+
+
+def test_a_cell_that_raises_leaves_a_picture() -> None:
+    """A notebook whose cell raises in the middle of a run holds the picture of what the run had emitted by then."""
+    notebook = notebook_of(FROZEN, f"run = 'broken'\n{RAISES}")
+    with pytest.raises(CellExecutionError, match="in the middle of the run"):
+        NotebookClient(notebook, timeout=120).execute()
+    picture = picture_in(notebook.cells[1])
+    assert "the last words" in picture
+    assert "· 2 events ·" in picture
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_notebook_with_injected_parameters_is_saved_with_pictures(
+    tmp_path: Path,
+    fails: bool,  # noqa: FBT001 - a case
+) -> None:
+    """Run cell by cell with parameters put in, and saved after each, a notebook holds its pictures; up to an error."""
+    notebook = notebook_of("run = 'default'", FROZEN, RAISES if fails else LIVE, "'after'")
+    notebook.cells.insert(1, nbformat.v4.new_code_cell("run = 'injected'"))
+    path = tmp_path / "out.ipynb"
+    client = NotebookClient(notebook, timeout=120)
+    raised = False
+    with client.setup_kernel():
+        for index, cell in enumerate(notebook.cells):
+            try:
+                client.execute_cell(cell, index)
+            except CellExecutionError:
+                raised = True
+            finally:
+                nbformat.write(notebook, path)
+            if raised:
+                break
+    assert raised == fails
+    picture = picture_in(nbformat.read(path, as_version=4).cells[3])
+    assert "injected" in picture
+    assert "the last words" in picture
