@@ -129,8 +129,8 @@ class Blocked(CellViews):
             self.click("pause")
         self.click('run-line:not([aria-selected="true"]):has-text("all runs")', maybe=True)
         self.tab("Timeline")
-        self.press("chart", "Escape")
-        self.press("chart", "0")
+        self.press("waterfall", "Escape")
+        self.press("waterfall", "0")
         self.tab("Table")
         self.filter("")
         while self.evaluate("root.querySelector('.locus-live-head [aria-sort$=ending]') !== null"):

@@ -274,7 +274,7 @@ with run_context("stream"):
 
 def test_the_timeline_is_drawn(timeline: Blocked) -> None:
     """It has a lane for each tool and parallel call, and the iterations as bands behind them."""
-    assert timeline.texts("line") == ["iterations", "events", "model", "search", ""]
+    assert timeline.texts("lane") == ["iterations", "events", "model", "search", ""]
     assert timeline.texts("band") == ["1", "2"]
 
 
@@ -284,7 +284,7 @@ def test_the_timeline_zooms_and_fits(timeline: Blocked, how: str) -> None:
     plot, axis = timeline.box("plot"), timeline.box("axis")
     x, y = plot["left"] + plot["width"] / 2, axis["top"] + 8
     if how == "keys":
-        timeline.press("chart", "+", "+", "-")
+        timeline.press("waterfall", "+", "+", "-")
     elif how == "buttons":
         timeline.click('zoom[title*="in"]')
     elif how == "wheel":
@@ -299,7 +299,7 @@ def test_the_timeline_zooms_and_fits(timeline: Blocked, how: str) -> None:
         timeline.mouse("up")
     timeline.wait("parseFloat(texts('corner')[0]) > 1")
     if how == "keys":
-        timeline.press("chart", "0")
+        timeline.press("waterfall", "0")
     elif how == "buttons":
         timeline.click('zoom:text-is("fit")')
     else:
@@ -311,12 +311,12 @@ def test_the_timeline_plays_and_comes_back(timeline: Blocked) -> None:
     """Play runs from the start to the end and then shows what is now; a second press stops it midway."""
     timeline.click("play")
     timeline.wait("texts('back').length === 1 && all('play')[0].ariaLabel.startsWith('Pause')")
-    timeline.press("chart", "Space")
+    timeline.press("waterfall", "Space")
     timeline.wait("all('play')[0].ariaLabel.startsWith('Replay')")
     timeline.click("back")
     timeline.wait(f"texts('back').length === 0 && {BARS}.length === 4")
     timeline.page.call(lambda page: page.locator(timeline.selector("speed")).first.select_option("16"))
-    timeline.press("chart", "Space")
+    timeline.press("waterfall", "Space")
     timeline.wait("texts('clock')[0] === '1 s of 1 s' && all('play')[0].ariaLabel.startsWith('Replay')")
     timeline.wait(f"{BARS}.length === 4")
 
@@ -326,7 +326,7 @@ def test_the_scrubber_shows_how_it_was(timeline: Blocked) -> None:
     timeline.page.call(lambda page: page.locator(timeline.selector("range")).first.fill("500"))
     timeline.wait_texts("clock", "500 ms of 1 s")
     timeline.wait(f"{BARS}.filter((look) => look.includes('running')).length === 2")
-    timeline.press("chart", "Escape")
+    timeline.press("waterfall", "Escape")
     timeline.wait(f"{BARS}.length === 4 && !{BARS}.join().includes('running')")
 
 
@@ -344,11 +344,11 @@ def test_a_bar_opens_the_drawer(timeline: Blocked) -> None:
 
 def test_keys_go_from_bar_to_bar(timeline: Blocked) -> None:
     """Arrows go along the spans and across the lanes, and Enter opens the drawer."""
-    timeline.press("chart", "Home", "ArrowRight")
+    timeline.press("waterfall", "Home", "ArrowRight")
     timeline.wait("texts('said')[0].startsWith('search, 490 ms')")
-    timeline.press("chart", "ArrowDown")
+    timeline.press("waterfall", "ArrowDown")
     timeline.wait("texts('said')[0].startsWith('search, 180 ms')")
-    timeline.press("chart", "Enter")
+    timeline.press("waterfall", "Enter")
     timeline.wait("texts('payload').length === 2")
 
 
