@@ -9,15 +9,23 @@ from playwright.sync_api import TimeoutError as NotInTimeError
 if TYPE_CHECKING:
     from tests.jupyter import LabTab
 
-WAIT_S = 10.0
+WAIT_S = 30.0
 
 # What a test's condition may say: `root` is the cell's element.
 _WORDS = """([where, argument]) => {{
-    const root = document.querySelector(where);
+    const root = document.querySelector(where) ?? document.createElement("div");
     const all = (part) => [...root.querySelectorAll(`.locus-live-${{part}}`)].filter((one) => one.checkVisibility());
     const texts = (part) => all(part).map((one) => one.textContent);
     return {};
 }}"""
+_IF_THERE = """(() => {{
+    try {{
+        return {};
+    }} catch (error) {{
+        if (error instanceof TypeError) return false;
+        throw error;
+    }}
+}})()"""
 
 
 class CellViews:
@@ -38,9 +46,11 @@ class CellViews:
         return self.page.evaluate(_WORDS.format(script), [self._where, argument])
 
     def wait(self, condition: str, argument: object = None) -> None:
-        """Wait until such an expression is true; a failure tells what the cell shows."""
+        """Wait until such an expression is true, of which parts may be missing; a failure tells what is shown."""
         try:
-            self.page.wait(_WORDS.format(condition), [self._where, argument], timeout=WAIT_S)
+            self.page.wait(
+                _WORDS.format(_IF_THERE.format(condition)), [self._where, argument], timeout=WAIT_S
+            )
         except NotInTimeError as error:
             error.add_note(self.evaluate("root.innerText"))
             raise

@@ -66,6 +66,8 @@ def wait_for(name):
         time.sleep(0.01)
 """
 
+BOARD = "from locus_nb import dashboard\ndashboard('run')"
+
 ROWS = "[...document.querySelectorAll('.locus-live-row')].filter((row) => !row.hidden)"
 TYPES = f"{ROWS}.map((row) => row.querySelector('.locus-live-type').textContent)"
 STATUS = "document.querySelector('.locus-live-status')?.textContent"
@@ -209,27 +211,37 @@ def test_hostile_text_is_shown_as_it_is(lab: JupyterLab, chromium: Chromium) -> 
 def shown(notebook: LabTab, cell: int, *counts: str) -> CellViews:
     """A cell whose views count so many events, and have painted the newest."""
     views = CellViews(notebook, cell)
-    views.wait_texts("count", *counts)
+    views.wait_texts("tools .locus-live-count", *counts)
     return views
 
 
 def test_a_reloaded_page_has_all_rows(lab: JupyterLab, chromium: Chromium) -> None:
-    """A page that is loaded anew gets all rows that are kept, and what comes after; filters and all."""
-    cells = [STEPS, "view = watch('run')\nsteps('run', 500)\nview", "steps('run', 7)", "steps('run', 5)"]
-    with lab.open(chromium, "reload.ipynb", cells) as notebook:
-        notebook.run(0)
-        notebook.run(1)
-        shown(notebook, 1, "500 events")
-        notebook.run(2)
+    """A page that is loaded anew gets all rows that are kept, and what comes after, in each view that it had."""
+    cells = [
+        STEPS,
+        "view = watch('run')\nsteps('run', 500)\nview",
+        BOARD,
+        "steps('run', 7)",
+        "steps('run', 5)",
+    ]
+    with lab.open(chromium, "reload.ipynb", cells, viewport={"width": 1280, "height": 4000}) as notebook:
+        for cell in range(4):
+            notebook.run(cell)
+        shown(notebook, 1, "507 events")
+        shown(notebook, 2, "507 events", "507 events")
         notebook.save()
         notebook.reload()
         view = shown(notebook, 1, "507 events")
-        notebook.run(3)
-        view.wait_texts("count", "512 events")
+        board = shown(notebook, 2, "507 events", "507 events")
+        board.wait("texts('figures')[0].includes('507')")
+        notebook.run(4)
+        for count in (view, board):
+            count.wait("texts('tools .locus-live-count').every((text) => text === '512 events')")
+        board.wait("texts('figures')[0].includes('512')")
         view.filter('"step 0"')
         view.wait_texts("count", "3 of 512 rows")
         assert view.texts("missing") == view.texts("note") == []
-        check_one_live_table(notebook)
+        assert notebook.page.evaluate(f"() => {STATIC_SHOWN}") == 0
         assert notebook.page.errors == []
 
 
