@@ -16,12 +16,14 @@ class PageState(NamedTuple):
         filter: The text of the filter.
         paused: Whether the view stands still; the run goes on.
         run: In a view of all runs, the one that was picked; empty for all.
+        wish: The number of the newest wish that the page has fulfilled; 0 for none.
     """
 
     selected: tuple[int, ...] = ()
     filter: str = ""
     paused: bool = False
     run: str = ""
+    wish: int = 0
 
 
 class Wish(NamedTuple):
@@ -52,5 +54,8 @@ def page_state(content: object) -> PageState | None:
     seqs = cast("list[object]", selected)
     if len(seqs) > MAX_SELECTED or not all(type(seq) is int and seq >= 0 for seq in seqs):
         return None
+    wish = said.get("wish", 0)
+    if type(wish) is not int or wish < 0:
+        return None
     filtered, run = cast("tuple[str, str]", texts)
-    return PageState(tuple(cast("list[int]", seqs)), filtered, paused, run)
+    return PageState(tuple(cast("list[int]", seqs)), filtered, paused, run, wish)

@@ -93,6 +93,7 @@ class RowsView(View):
         self._sink = self._make_sink(bus)
         self._said = PageState()
         self._asking = threading.Lock()
+        self._asked = 0
         self._listeners: dict[object, Callable[[Any], None]] = {}
         self._reported: set[object] = set()
         kind = "runs" if run_id is None else "run"
@@ -219,8 +220,8 @@ class RowsView(View):
     def _ask(self, **changes: Any) -> None:
         with self._asking:
             said = self._said = self._said._replace(**changes)
-            wish = self._sink.wish
-            self._sink.wish = Wish(1 if wish is None else wish.n + 1, said.filter, said.paused)
+            self._asked += 1
+            self._sink.wish = Wish(self._asked, said.filter, said.paused)
         the_pump().wake()
 
     def _hear(self, content: object) -> None:
@@ -229,6 +230,13 @@ class RowsView(View):
             super()._hear(content)
             return
         with self._asking:
+            wish = self._sink.wish
+            if wish is not None and said.wish < wish.n:
+                # The page said this before it heard what it is asked for.
+                said = said._replace(filter=wish.filter, paused=wish.paused)
+            else:
+                # A page that is made later begins afresh.
+                self._sink.wish = None
             before, self._said = self._said, said
         if said.selected != before.selected:
             self._tell_listeners()

@@ -423,7 +423,7 @@ def test_wish_of_python_is_granted_once(table: LiveView) -> None:
     wish = {"n": 1, "filter": "think", "paused": True}
     table.deliver([], wish=wish)
     assert table.seqs() == [3, 9]
-    table.wait_told(selected=[], filter="think", paused=True, run="")
+    table.wait_told(selected=[], filter="think", paused=True, run="", wish=1)
     table.filter("")
     table.deliver([], wish=wish)
     assert len(table.seqs()) > 2
@@ -431,11 +431,47 @@ def test_wish_of_python_is_granted_once(table: LiveView) -> None:
     assert table.texts("fresh") == []
 
 
-def test_python_is_told_of_nothing_by_itself(table: LiveView) -> None:
-    """A view in which nobody did anything tells Python nothing."""
+def test_python_is_told_once_how_a_view_begins(table: LiveView) -> None:
+    """A view in which nobody did anything tells Python how it stands, once: after a reload it begins afresh."""
     table.points(1, 12)
+    table.points(13, 12)
     table.tab.wait("() => leftovers.count().timers === 0")
-    assert table.tab.evaluate("() => widget.model.sent.filter(({ kind }) => kind === 'view')") == []
+    told = table.tab.evaluate("() => widget.model.sent.filter(({ kind }) => kind === 'view')")
+    assert told == [
+        {"kind": "view", "selected": [], "filter": "", "paused": False, "run": "", "wish": 0},
+    ]
+
+
+def test_fulfilled_wish_is_nothing_to_a_later_view(table: LiveView) -> None:
+    """A view that is made after a wish was fulfilled and undone begins afresh, and Python is told its number."""
+    table.points(1, 12)
+    table.deliver([], wish={"n": 1, "filter": "think", "paused": True})
+    table.wait_told(selected=[], filter="think", paused=True, run="", wish=1)
+    table.tab.evaluate("() => widget.hide(0)")
+    table.show()
+    table.deliver([], wish={"n": 1, "filter": "think", "paused": True})
+    assert table.tab.evaluate("() => document.querySelector('.locus-live-filter').value") == ""
+
+
+def test_one_event_of_the_future_spoils_no_clock(table: LiveView) -> None:
+    """What runs is as long as it has been, though one event was dated thirty days ahead."""
+    ahead = table.tab.evaluate(
+        """async () => {
+            const { Link } = await import("/page/link.js");
+            const link = new Link(widget.model.proxy({}));
+            for (let seq = 1; seq <= 12; seq++) {
+                const time = Date.now() + (seq === 4 ? 30 * 24 * 3600e3 : 0);
+                const rows = JSON.stringify([wireRow(seq, "t", { time })]);
+                const known = { kind: "rows", count: 1, missing: 0, status: "live" };
+                const buffers = [rows, "[]"].map((text) => new TextEncoder().encode(text));
+                link.receive({ ...known, prev: seq - 1, last: seq, total: seq }, buffers);
+            }
+            const ahead = link.now() - Date.now();
+            link.stop();
+            return ahead;
+        }"""
+    )
+    assert abs(ahead) < 60_000
 
 
 def test_names_turn_nothing_around(table: LiveView) -> None:

@@ -634,8 +634,14 @@ def test_python_knows_and_asks_for_filter_and_pause() -> None:
         assert not view.paused
         say(2)
         assert view.total == 2
-        view._hear(said(filter="typed", paused=True))
+        view._hear(said(filter="typed before", paused=True, wish=2))
+        assert (view.filter, view.paused) == ("status:error", False)
+        assert view._sink.wish is not None
+        view._hear(said(filter="typed", paused=True, wish=3))
         assert (view.filter, view.paused) == ("typed", True)
+        assert view._sink.wish is None
+        view._hear(said())
+        assert (view.filter, view.paused) == ("", False)
 
 
 @pytest.mark.parametrize("odd, error", [(None, TypeError), (5, TypeError), ("x" * 10_001, ValueError)])

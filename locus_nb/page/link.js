@@ -2,7 +2,7 @@
 
 /** @typedef {import("./line.js").Model} Model */
 /** @import { RowsMessage, Status, Tally, Wish } from "./wire.js" */
-/** @typedef {{ selected: number[], filter: string, paused: boolean, run: string }} Told */
+/** @typedef {{ selected: number[], filter: string, paused: boolean, run: string, wish: number }} Told */
 
 import { Fold } from "./fold.js";
 import { Line } from "./line.js";
@@ -13,9 +13,16 @@ const TELL_MS = 100;
 const RESYNC_MS = 1_000;
 const RESYNC_TRIES = 6;
 const MAX_TALLIES = 2_000;
+// So many messages tell how far the kernel's clock is ahead: this part of them by no more than is taken. Most are
+// late by the same little, history by much.
+const CLOCK_MESSAGES = 20;
+const CLOCK_PART = 0.8;
 
 /** What a widget has heard from Python, and what it says back. Ends with `stop`, which may be called twice. */
 export class Link extends Line {
+  /** @type {number[]} by how much each of the newest messages was ahead */
+  #aheads = [];
+
   /** @param {Model} model */
   constructor(model) {
     super(model);
@@ -27,6 +34,8 @@ export class Link extends Line {
     this.wish = null;
     /** Milliseconds by which the kernel's clock is ahead of the page's, as far as its messages tell. */
     this.ahead = Number.NEGATIVE_INFINITY;
+    /** The newest wish that a view has fulfilled. */
+    this.fulfilled = 0;
     /** @type {Status} */
     this.status = "waiting";
     this.missing = 0;
@@ -83,12 +92,25 @@ export class Link extends Line {
     this.wish = wish ?? this.wish;
     for (const tally of tallies) this.#count(tally);
     const newest = rows.at(-1);
-    if (newest) this.ahead = Math.max(this.ahead, newest.time - Date.now());
+    if (newest) this.#setClock(newest.time - Date.now());
     this.store.merge(prev, rows);
     this.fold.update();
     if (rows.length > 0) this.ack();
     if (this.store.hasGap) this.#resync();
     else this.#rest();
+  }
+
+  /**
+   * Follows the kernel's clock by the messages that took the shortest of late; a single event that is dated
+   * into the future does not carry it away.
+   *
+   * @param {number} ahead of the newest message's last event
+   */
+  #setClock(ahead) {
+    this.#aheads.push(ahead);
+    if (this.#aheads.length > CLOCK_MESSAGES) this.#aheads.shift();
+    const ascending = [...this.#aheads].sort((a, b) => a - b);
+    this.ahead = ascending[Math.ceil((ascending.length - 1) * CLOCK_PART)];
   }
 
   /** @param {Tally} tally */

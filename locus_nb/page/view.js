@@ -50,9 +50,9 @@ export class View extends Scene {
     if (this.#inSight) this.schedule();
   });
   /** What was asked for by Python, up to which it has been done. */
-  #wished = 0;
+  #wished;
   /** @type {string} the last that Python was told */
-  #told = JSON.stringify({ selected: [], filter: "", paused: false, run: "" });
+  #told = "";
 
   /**
    * @param {Link} link
@@ -62,6 +62,7 @@ export class View extends Scene {
   constructor(link, model, el) {
     super(link, () => this.schedule());
     this.model = model;
+    this.#wished = link.fulfilled;
     this.toolbar = new Toolbar(this);
     /** @type {Record<TabName, Tab | null>} */
     this.tabs = { table: new Table(this), timeline: new Timeline(this), tree: new Tree(this) };
@@ -219,6 +220,7 @@ export class View extends Scene {
     const { wish } = this.link;
     if (wish === null || wish.n <= this.#wished) return;
     this.#wished = wish.n;
+    this.link.fulfilled = Math.max(this.link.fulfilled, wish.n);
     this.state.set({ filter: wish.filter });
     this.pause(wish.paused);
   }
@@ -283,11 +285,11 @@ export class View extends Scene {
     return `2 rows selected · ${formatDuration(ms)} between${rows}`;
   }
 
-  /** Tells Python what the user has done, if something differs from the last time. */
+  /** Tells Python how the view stands, at first and whenever something differs from the last time. */
   #tell() {
     const { filter, paused, run } = this.state;
     const selected = this.selectedRows(MAX_TOLD).map(({ seq }) => seq);
-    const told = { selected, filter, paused, run };
+    const told = { selected, filter, paused, run, wish: this.link.fulfilled };
     const text = JSON.stringify(told);
     if (text === this.#told) return;
     this.#told = text;
