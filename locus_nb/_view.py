@@ -120,7 +120,7 @@ class View(OpensLate, anywidget.AnyWidget):
         self.place = place
         self._page_sink = sink
         self._frozen = False
-        # Whether the cell in which it was displayed goes on, and no page had shown it before.
+        # Whether the first picture is yet to come, because a page is only just making the view.
         self._is_new = False
         # Whether it is an output of its own, and not in a box alone.
         self._is_output = False
@@ -186,11 +186,8 @@ class View(OpensLate, anywidget.AnyWidget):
         the_pump().wake()
 
     def end_cell(self) -> None:
-        """Bring the picture up to date after a cell; a little later, if a page is only just making the view."""
-        if self._is_new:
-            self._is_new = False
-            self.refresh_later()
-        else:
+        """Bring the picture up to date after a cell, unless its first one is yet to come."""
+        if not self._is_new:
             self.refresh()
 
     def __enter__(self) -> Self:
@@ -215,6 +212,8 @@ class View(OpensLate, anywidget.AnyWidget):
         self._is_new = self.place is not None and self.place.named and not self.was_seen
         self._written = (None,) if self._is_new else self._news()
         show_output(self._announcement() if self._is_new else self._picture(self.twin), display_id=self.twin)
+        if self._is_new:
+            self.refresh_later()
 
     def _ipython_display_(self) -> None:
         if not self._over:
@@ -259,8 +258,9 @@ class View(OpensLate, anywidget.AnyWidget):
         the_pump().wake()
 
     def _rest(self) -> None:
-        """Refresh between cells; while one runs, its end does it."""
-        if not NOTEBOOK.is_busy():
+        """Refresh between cells; while one runs, its end does it, but for the first picture."""
+        if self._is_new or not NOTEBOOK.is_busy():
+            self._is_new = False
             self.refresh()
 
     def _leave(self) -> None:

@@ -6,6 +6,9 @@
 
 import { beginOf, isSpan } from "./times.js";
 
+// A span that hangs deeper hangs beside the one above it, or whoever walks the tree could walk too deep.
+const MAX_DEPTH = 200;
+
 /** @type {Branch[]} what has no children shares this, which stays empty */
 const NONE = [];
 
@@ -22,6 +25,8 @@ export class Branch {
   running = 0;
   inputTokens = 0;
   outputTokens = 0;
+  /** How many stand above it. @type {number} */
+  depth = 0;
   /** Whether the sums hold whatever the time. */
   settled = false;
 
@@ -36,6 +41,7 @@ export class Branch {
     this.label = label;
     this.parent = parent;
     this.item = item;
+    this.depth = (parent?.depth ?? -1) + 1;
   }
 
   /** What tells it from all others, also after the tree was made anew. */
@@ -154,7 +160,9 @@ export class Tree {
    */
   #spanOf(run, span) {
     if (span === null) return undefined;
-    return this.spans.get(`${run}\n${span}`) ?? this.spans.get(span);
+    let branch = this.spans.get(`${run}\n${span}`) ?? this.spans.get(span);
+    while (branch?.parent && branch.depth > MAX_DEPTH) branch = branch.parent;
+    return branch;
   }
 }
 

@@ -32,15 +32,21 @@ const MAX_PARALLEL = 12;
  */
 function insert(items, item) {
   const begin = beginOf(item);
-  let index = items.length;
-  while (index > 0 && beginOf(items[index - 1]) > begin) index--;
-  items.splice(index, 0, item);
+  let low = 0;
+  let high = items.length;
+  if (high === 0 || beginOf(items[high - 1]) <= begin) low = high;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (beginOf(items[middle]) <= begin) low = middle + 1;
+    else high = middle;
+  }
+  items.splice(low, 0, item);
 }
 
 /**
  * The lanes of items, given one by one in the order of their seqs.
  *
- * The rule, which the static picture shares: by run, by agent where one is named, then agents' spans, model
+ * The rule: by run, by agent where one is named, then agents' spans, model
  * calls, each tool and every other kind of span by its name, those of a kind in order of appearance. A span goes to the first lane of its
  * group whose last one has ended by then, else to a new one, up to twelve. Points go to the line of marks.
  */

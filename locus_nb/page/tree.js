@@ -17,6 +17,9 @@ const OPEN_RUNS = 3;
 const OPEN_ITERATIONS = 20;
 const REBUILD_MS = 250;
 const INDENT = 16;
+const DEEP_INDENT = 4;
+const DEEP = 5;
+const MAX_LEVEL = 20;
 
 /** A tree whose lines are made as they come into sight. */
 export class Tree {
@@ -212,14 +215,12 @@ export class Tree {
       const line = this.lines[index];
       const { branch } = line;
       this.#showState(node, line);
-      head.style.paddingLeft = `${Math.min(line.level - 1, 12) * INDENT}px`;
+      head.style.paddingLeft = `${indentOf(line.level)}px`;
       setText(twisty, branch.children.length === 0 ? "" : line.isOpen ? "▾" : "▸");
       setText(sign, this.#signOf(branch));
       setText(label, this.#labelOf(branch));
-      setText(
-        duration,
-        branch.to > branch.from || branch.item ? formatDuration(branch.to - branch.from) : "",
-      );
+      const length = branch.item ? this.view.elapsed(branch.item) : branch.to - branch.from;
+      setText(duration, length !== null && length >= 0 ? formatDuration(length) : "");
       setText(tokens, tokensOf(branch));
       setText(said, this.#saidOf(branch));
       this.#showShare(bar, branch);
@@ -294,4 +295,15 @@ export class Tree {
 /** @param {Branch} branch */
 function tokensOf({ inputTokens, outputTokens }) {
   return inputTokens + outputTokens > 0 ? `${count(inputTokens)} → ${count(outputTokens)}` : "";
+}
+
+/**
+ * Less from level to level further down, so that the name has room.
+ *
+ * @param {number} level from 1
+ * @returns {number} pixels
+ */
+function indentOf(level) {
+  const steps = Math.min(level, MAX_LEVEL) - 1;
+  return Math.min(steps, DEEP) * INDENT + Math.max(0, steps - DEEP) * DEEP_INDENT;
 }
