@@ -28,8 +28,8 @@ POLL_S = 0.05
 # It asks whether to fetch news, in a box over the notebook.
 _PAGE_CONFIG = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
 
-_PANEL = "window.jupyterapp.shell.currentWidget"
-_STATUS = f"{_PANEL}?.context?.sessionContext?.kernelDisplayStatus"
+PANEL = "window.jupyterapp.shell.currentWidget"
+_STATUS = f"{PANEL}?.context?.sessionContext?.kernelDisplayStatus"
 
 
 def free_port() -> int:
@@ -152,14 +152,14 @@ class LabTab:
 
     def _wait_for_kernel(self, *, idle: bool) -> None:
         # Of a kernel that is busy nothing is known.
-        condition = f"{_STATUS} === 'idle'" if idle else f"{_PANEL}?.context?.isReady"
+        condition = f"{_STATUS} === 'idle'" if idle else f"{PANEL}?.context?.isReady"
         self.page.wait(f"() => window.jupyterapp && {condition}", timeout=START_S)
 
     def start(self, cell: int) -> None:
         """Run a cell without waiting for it."""
         self.page.evaluate(
             f"""(cell) => {{
-                const panel = {_PANEL};
+                const panel = {PANEL};
                 panel.content.activeCellIndex = cell;
                 panel.content.deselectAll();
                 window.ran = false;
@@ -186,12 +186,12 @@ class LabTab:
     def outputs(self, cell: int) -> list[dict[str, Any]]:
         """The outputs of a cell as they would be saved."""
         return self.page.evaluate(
-            f"(cell) => {_PANEL}.content.widgets[cell].model.sharedModel.getOutputs()", cell
+            f"(cell) => {PANEL}.content.widgets[cell].model.sharedModel.getOutputs()", cell
         )
 
     def save(self) -> None:
         """Save the notebook."""
-        self.page.evaluate(f"() => {_PANEL}.context.save()")
+        self.page.evaluate(f"() => {PANEL}.context.save()")
 
     def reload(self) -> None:
         """Load the page anew, with the kernel that the notebook has, which is idle."""
@@ -202,7 +202,7 @@ class LabTab:
         """Show a cell's output beside the notebook too, as its context menu does."""
         self.page.evaluate(
             f"""async (cell) => {{
-                const panel = {_PANEL};
+                const panel = {PANEL};
                 panel.content.activeCellIndex = cell;
                 await window.jupyterapp.commands.execute("notebook:create-output-view");
                 window.jupyterapp.shell.activateById(panel.id);
@@ -212,16 +212,16 @@ class LabTab:
 
     def interrupt_kernel(self) -> None:
         """Interrupt the cell that runs."""
-        self.page.evaluate(f"() => {_PANEL}.context.sessionContext.session.kernel.interrupt()")
+        self.page.evaluate(f"() => {PANEL}.context.sessionContext.session.kernel.interrupt()")
 
     def restart_kernel(self) -> None:
         """Restart the kernel and wait until it is idle."""
-        self.page.evaluate(f"() => {_PANEL}.context.sessionContext.session.kernel.restart()")
+        self.page.evaluate(f"() => {PANEL}.context.sessionContext.session.kernel.restart()")
         self.page.wait(f"() => {_STATUS} === 'idle'", timeout=START_S)
 
     def shut_down_kernel(self) -> None:
         """End the kernel for good."""
-        self.page.evaluate(f"() => {_PANEL}.context.sessionContext.shutdown()")
+        self.page.evaluate(f"() => {PANEL}.context.sessionContext.shutdown()")
 
     def close(self) -> None:
         """Close the tab."""
