@@ -7,6 +7,8 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
+from locus_nb._page import PAGE_MAKES, PAGE_PAINTS
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -58,6 +60,8 @@ class MonitorSink:
         # Until when a page may be silent, if the main shell is idle; None while none is there.
         self._due: float | None = None
         self._sampled_at = self._sent_at = float("-inf")
+        # Until when a page is left in peace to show the monitor first.
+        self._undisturbed_until = float("-inf")
         # Samples up to this time were sent.
         self._sent_ms = float("-inf")
 
@@ -78,14 +82,14 @@ class MonitorSink:
         self._expected = True
 
     def rest_soon(self) -> None:
-        """Have `at_rest` called at the next tick. Any thread."""
+        """Have `at_rest` called at the next tick, or when a page had its time. Any thread."""
         self._rest_due = True
 
     def tick(self) -> bool:
         """Sample and send what is due; True while a page listens."""
         now = self._clock()
         self._listen(now)
-        if self._rest_due:
+        if self._rest_due and now >= self._undisturbed_until:
             self._rest_due = False
             self._at_rest()
         if self._due is not None and self._is_busy():
@@ -93,7 +97,7 @@ class MonitorSink:
             self._due = max(self._due, now + (_ACK_DUE if self.greeted else _HELLO_DUE))
         if self._due is None or now > self._due:
             self._due = None
-            return False
+            return self._rest_due
         if now - self._sampled_at >= _EVERY:
             self._sampled_at = now
             self._samples.look()
@@ -113,6 +117,7 @@ class MonitorSink:
             self._expected = False
             self._sent_ms = float("-inf")
             self._due = max(self._due or now, now + _HELLO_DUE)
+            self._undisturbed_until = now + PAGE_MAKES
         while self._said:
             content = self._said.popleft()
             kind = cast("dict[Any, Any]", content).get("kind") if isinstance(content, dict) else None
@@ -121,6 +126,7 @@ class MonitorSink:
             # The first hello in a kernel may wait for a blocked cell; the acknowledgement after it says as much.
             if kind == "hello" or not self.greeted:
                 self._sent_ms = self._sampled_at = float("-inf")
+                self._undisturbed_until = now + PAGE_PAINTS
             self.greeted = True
             self._due = now + _ACK_DUE
 

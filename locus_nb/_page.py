@@ -6,6 +6,9 @@ from typing import Any, NamedTuple, cast
 
 MAX_SELECTED = 10_000
 MAX_TEXT = 10_000
+# Seconds in which a page that was told of a view makes it, and in which it paints it after its hello.
+PAGE_MAKES = 1.0
+PAGE_PAINTS = 0.3
 
 
 class PageState(NamedTuple):

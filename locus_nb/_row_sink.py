@@ -8,6 +8,7 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
+from locus_nb._page import PAGE_MAKES, PAGE_PAINTS
 from locus_nb._row_store import RowStore
 from locus_nb._rows import encode, row_of
 from locus_nb._tally import Tallies
@@ -35,9 +36,6 @@ _ACK_DUE = 10.0
 # seconds between two reports of a rest.
 _LONG = 0.025
 _REPORTS_EVERY = 2.0
-# Seconds in which a page that was told of the view makes it, and in which it paints it after its hello.
-_PAGE_MAKES = 1.0
-_PAGE_PAINTS = 0.3
 
 
 class RowSink:
@@ -167,7 +165,7 @@ class RowSink:
     def expect_page(self) -> None:
         """Have the newest rows sent at the next tick, because a page may be there from now on. Any thread."""
         self._told = ()
-        self._undisturbed_until = self._clock() + _PAGE_MAKES
+        self._undisturbed_until = self._clock() + PAGE_MAKES
 
     def rest_soon(self) -> None:
         """Have `at_rest` called once all that is there is worked off, and a page had its time. Any thread."""
@@ -221,7 +219,7 @@ class RowSink:
             # then. The acknowledgement after it does not, and says as much.
             if kind == "hello" or not self._greeted:
                 self._greeted = True
-                self._undisturbed_until = self._clock() + _PAGE_PAINTS
+                self._undisturbed_until = self._clock() + PAGE_PAINTS
                 back_to = seq if back_to is None else min(back_to, seq)
         if back_to is not None:
             self._sent = min(max(back_to, 0), self.store.last_seq)

@@ -122,6 +122,8 @@ class View(OpensLate, anywidget.AnyWidget):
         self._frozen = False
         # Whether the first picture is yet to come, because a page is only just making the view.
         self._is_new = False
+        # Whether that was in the cell that runs.
+        self._was_displayed = False
         # Whether it is an output of its own, and not in a box alone.
         self._is_output = False
         # What the picture in the notebook says; empty while there is none.
@@ -186,8 +188,10 @@ class View(OpensLate, anywidget.AnyWidget):
         the_pump().wake()
 
     def end_cell(self) -> None:
-        """Bring the picture up to date after a cell, unless its first one is yet to come."""
-        if not self._is_new:
+        """Bring the picture up to date after a cell; after the one that displayed it the first comes by itself."""
+        displayed, self._was_displayed = self._was_displayed, False
+        if not (displayed and self._is_new):
+            self._is_new = False
             self.refresh()
 
     def __enter__(self) -> Self:
@@ -213,6 +217,7 @@ class View(OpensLate, anywidget.AnyWidget):
         self._written = (None,) if self._is_new else self._news()
         show_output(self._announcement() if self._is_new else self._picture(self.twin), display_id=self.twin)
         if self._is_new:
+            self._was_displayed = True
             self.refresh_later()
 
     def _ipython_display_(self) -> None:

@@ -78,7 +78,7 @@ class Page:
 @pytest.fixture
 def no_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages need no time, and a picture may be made again at once."""
-    for name in ("_PAGE_MAKES", "_PAGE_PAINTS", "_REPORTS_EVERY"):
+    for name in ("PAGE_MAKES", "PAGE_PAINTS", "_REPORTS_EVERY"):
         monkeypatch.setattr(_row_sink, name, 0.0)
 
 
@@ -162,12 +162,17 @@ def test_picture_is_brought_up_to_date_after_each_cell_with_news(page: Page) -> 
 
 
 @pytest.mark.usefixtures("no_hurry")
-def test_page_paints_the_view_before_it_gets_the_picture(page: Page) -> None:
-    """In the cell that displays it a view has a line for a picture; the picture comes when a page had its time."""
+def test_page_paints_the_view_before_it_gets_the_picture(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A displayed view has a line for a picture; the picture comes when a page had its time, be a cell running."""
     say(reasoning_preview="to be seen")
+    monkeypatch.setattr(_row_sink, "PAGE_MAKES", 1000.0)
     _widget, announced = page.run("view = watch('run')\nview")
     assert "&lt;RunView of run" in static_of(announced)
     assert "to be seen" not in static_of(announced)
+    monkeypatch.setattr(_row_sink, "PAGE_PAINTS", 0.0)
+    page["view"]._sink.hear({"kind": "hello", "last_seq": 0})
+    monkeypatch.setattr(NOTEBOOK, "_busy", True)
+    the_pump().wake()
     assert the_pump().flush(GRACE_S)
     assert the_pump().flush(GRACE_S)
     (picture,) = page.outputs[2:]
