@@ -133,7 +133,7 @@ class Blocked(CellViews):
         self.press("waterfall", "0")
         self.tab("Table")
         self.filter("")
-        while self.evaluate("root.querySelector('.locus-live-head [aria-sort$=ending]') !== null"):
+        while self.evaluate("root.querySelector('.lo-head [aria-sort$=ending]') !== null"):
             self.click('head [aria-sort$="ending"] button')
         for _ in range(3):
             self.press("grid", "Escape")

@@ -14,7 +14,7 @@ WAIT_S = 30.0
 # What a test's condition may say: `root` is the cell's element.
 _WORDS = """([where, argument]) => {{
     const root = document.querySelector(where) ?? document.createElement("div");
-    const all = (part) => [...root.querySelectorAll(`.locus-live-${{part}}`)].filter((one) => one.checkVisibility());
+    const all = (part) => [...root.querySelectorAll(`.lo-${{part}}`)].filter((one) => one.checkVisibility());
     const texts = (part) => all(part).map((one) => one.textContent);
     return {};
 }}"""
@@ -69,7 +69,7 @@ class CellViews:
 
     def selector(self, part: str) -> str:
         """The selector of the visible parts with that name."""
-        return f"{self._where} .locus-live-{part} >> visible=true"
+        return f"{self._where} .lo-{part} >> visible=true"
 
     def click(self, part: str, *modifiers: Any, maybe: bool = False) -> None:
         """Click the first part with that name; `maybe`: if there is one."""
@@ -96,7 +96,7 @@ class CellViews:
 
     def click_row(self, seq: int, *modifiers: Any) -> None:
         """Click the row with that seq, which must be in sight."""
-        self.click(f'row:has(.locus-live-seq:text-is("{seq}"))', *modifiers)
+        self.click(f'row:has(.lo-seq:text-is("{seq}"))', *modifiers)
 
     def box(self, part: str) -> dict[str, float]:
         """Where the first visible part with that name is."""

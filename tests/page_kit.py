@@ -56,17 +56,17 @@ class LiveView:
 
     def filter(self, query: str) -> None:
         """Types a filter, and lets the page draw."""
-        self.tab.call(lambda page: page.fill(".locus-live-filter", query))
+        self.tab.call(lambda page: page.fill(".lo-filter", query))
         self.drawn()
 
     def click_row(self, seq: int, *, shift: bool = False) -> None:
         """Clicks the line of an item in sight, and lets the page draw."""
         found = self.tab.evaluate(
             """([seq, shiftKey]) => {
-                const row = [...document.querySelectorAll(".locus-live-row")]
+                const row = [...document.querySelectorAll(".lo-row")]
                     .find((one) => !one.hidden && one.firstChild.textContent === String(seq));
                 row?.dispatchEvent(new MouseEvent("click", { bubbles: true, shiftKey }));
-                document.querySelector(".locus-live-grid").focus();
+                document.querySelector(".lo-grid").focus();
                 return Boolean(row);
             }""",
             [seq, shift],
@@ -77,7 +77,7 @@ class LiveView:
     def texts(self, part: str) -> list[str]:
         """The texts of the visible parts with that name, in order."""
         return self.tab.evaluate(
-            """(part) => [...document.querySelectorAll(`.locus-live-${part}`)]
+            """(part) => [...document.querySelectorAll(`.lo-${part}`)]
                 .filter((node) => node.checkVisibility()).map((node) => node.textContent)""",
             part,
         )
@@ -92,9 +92,9 @@ class LiveView:
         """The seqs of the rows in sight, from the top."""
         return self.tab.evaluate(
             """() => {
-                const grid = document.querySelector(".locus-live-grid").getBoundingClientRect();
+                const grid = document.querySelector(".lo-grid").getBoundingClientRect();
                 const top = grid.top + 26;
-                return [...document.querySelectorAll(".locus-live-row")]
+                return [...document.querySelectorAll(".lo-row")]
                     .filter((row) => !row.hidden)
                     .map((row) => [row.getBoundingClientRect(), Number(row.firstChild.textContent)])
                     .filter(([, seq]) => seq > 0)
@@ -107,7 +107,7 @@ class LiveView:
         """Scrolls as a reader does, and lets the page draw."""
         self.tab.evaluate(
             """async (top) => {
-                document.querySelector(".locus-live-grid").scrollTop = top;
+                document.querySelector(".lo-grid").scrollTop = top;
                 await drawn();
             }""",
             top,
@@ -143,7 +143,7 @@ class LiveView:
     def selected(self) -> list[int]:
         """The seqs of the rows said to be selected."""
         return self.tab.evaluate(
-            """() => [...document.querySelectorAll('.locus-live-row[aria-selected="true"]')]
+            """() => [...document.querySelectorAll('.lo-row[aria-selected="true"]')]
                 .map((row) => Number(row.firstChild.textContent))"""
         )
 

@@ -69,7 +69,7 @@ def test_words_are_found_in_previews(view: Blocked) -> None:
     """Words alone are a search in what the rows say."""
     view.filter("b17 done")
     view.wait(
-        "texts('count')[0].startsWith('1 of ') && texts('row .locus-live-preview').includes('weather: b17 is done')"
+        "texts('count')[0].startsWith('1 of ') && texts('row .lo-preview').includes('weather: b17 is done')"
     )
 
 
@@ -89,10 +89,10 @@ def test_chips_choose_event_types(view: Blocked) -> None:
 def test_columns_sort(view: Blocked) -> None:
     """A click on a column's head sorts by it, another one the other way around, a third one not at all."""
     view.filter("run:run-a -status:running -type:think")
-    first = "texts('row .locus-live-length')[0]"
+    first = "texts('row .lo-length')[0]"
     for wanted in ("ascending", "descending", "none"):
         view.click('head [role="columnheader"]:has-text("duration") button')
-        view.wait("root.querySelector('.locus-live-head .locus-live-duration').ariaSort === argument", wanted)
+        view.wait("root.querySelector('.lo-head .lo-duration').ariaSort === argument", wanted)
         view.wait(f"({first} === '4 s') === (argument === 'descending')", wanted)
 
 
@@ -224,25 +224,25 @@ def test_a_running_call_grows_and_its_end_fills_the_row(view: Blocked) -> None:
     """A started tool has a bar that gets longer by itself, and what ends it stands in the same row."""
     view.filter("run:growing")
     view.order("begin('growing', 'g')")
-    view.wait("all('row').length === 1 && texts('row .locus-live-sign')[0] === '●'")
-    length = view.text("row .locus-live-length")
-    view.wait("texts('row .locus-live-length')[0] !== argument", length)
-    width = view.evaluate("parseFloat(all('row .locus-live-reach')[0].style.width)")
-    view.wait("parseFloat(all('row .locus-live-reach')[0].style.width) > argument", width)
+    view.wait("all('row').length === 1 && texts('row .lo-sign')[0] === '●'")
+    length = view.text("row .lo-length")
+    view.wait("texts('row .lo-length')[0] !== argument", length)
+    width = view.evaluate("parseFloat(all('row .lo-reach')[0].style.width)")
+    view.wait("parseFloat(all('row .lo-reach')[0].style.width) > argument", width)
     view.order("end('growing', 'g', ms=1234.0)")
-    view.wait_texts("row .locus-live-length", "1.23 s")
-    assert view.texts("row .locus-live-sign") == ["✓"]
-    assert view.texts("row .locus-live-type") == ["agent.tool.completed"]
+    view.wait_texts("row .lo-length", "1.23 s")
+    assert view.texts("row .lo-sign") == ["✓"]
+    assert view.texts("row .lo-type") == ["agent.tool.completed"]
 
 
 def test_what_never_ended_says_so_after_its_run(view: Blocked) -> None:
     """A started tool whose run ends without it is shown as one that never completed."""
     view.filter("run:orphan")
     view.order("begin('orphan', 'o')")
-    view.wait("texts('row .locus-live-sign')[0] === '●'")
+    view.wait("texts('row .lo-sign')[0] === '●'")
     view.order("close('orphan')")
-    view.wait("texts('row .locus-live-preview')[0].startsWith('never completed · ')")
-    assert view.texts("row .locus-live-sign") == ["○"]
+    view.wait("texts('row .lo-preview')[0].startsWith('never completed · ')")
+    assert view.texts("row .lo-sign") == ["○"]
     view.tab("Timeline")
     view.wait(f"{BARS}.join() === 'open'")
     view.tab("Tree")
@@ -260,13 +260,13 @@ with run_context("stream"):
         emit_sync("agent.model.chunk", content_preview="0123456789", done=n == 19, span_id="s")
 """)
     view.wait(
-        r"all('row').length === 1 && /^200 characters · [\d,]+\/s · 01/.test(texts('row .locus-live-preview')[0])"
+        r"all('row').length === 1 && /^200 characters · [\d,]+\/s · 01/.test(texts('row .lo-preview')[0])"
     )
     view.order("""
 with run_context("stream"):
     emit_sync("agent.model.completed", model="mock-1", content_preview="all of it", duration_ms=40, span_id="s")
 """)
-    view.wait("all('row').length === 1 && texts('row .locus-live-preview')[0] === 'all of it'")
+    view.wait("all('row').length === 1 && texts('row .lo-preview')[0] === 'all of it'")
 
 
 # The timeline.
@@ -379,7 +379,7 @@ def test_branches_close_and_open(tree: Blocked, how: str) -> None:
         if how == "keys":
             tree.press("grid", "Home", "ArrowDown", key)
         else:
-            tree.click('branch:has-text("iteration 1") .locus-live-twisty')
+            tree.click('branch:has-text("iteration 1") .lo-twisty')
         tree.wait_texts("name", *names)
     tree.press("grid", "*")
     tree.wait_texts("name", "report")
@@ -425,14 +425,12 @@ def test_keys_follow_a_run(view: Blocked) -> None:
 def test_runs_are_sorted(view: Blocked) -> None:
     """A click on a head sorts the runs by it, a third one no longer."""
     for wanted in ("descending", "ascending", "none"):
-        view.click("run-head .locus-live-run-events button")
-        view.wait(
-            "root.querySelector('.locus-live-run-head .locus-live-run-events').ariaSort === argument", wanted
-        )
+        view.click("run-head .lo-run-events button")
+        view.wait("root.querySelector('.lo-run-head .lo-run-events').ariaSort === argument", wanted)
         view.page.call(lambda page: page.mouse.move(0, 0))
         if wanted == "descending":
             falls = "(text, at, all) => at === 0 || +text <= +all[at - 1]"
-            view.wait(f"texts('run-line .locus-live-run-events').slice(2).every({falls})")
+            view.wait(f"texts('run-line .lo-run-events').slice(2).every({falls})")
 
 
 # The monitor, the dashboard, and the end of views.
@@ -455,9 +453,7 @@ def test_the_dashboard_is_used(kernel: Blocked) -> None:
     board.wait("texts('title').includes('run-b') && texts('title').includes('report')")
     board.click('run-line:has-text("all runs")')
     board.filter("dur>3000")
-    board.wait(
-        "texts('tools .locus-live-count').map((text) => text.includes(' of ')).join() === 'true,false'"
-    )
+    board.wait("texts('tools .lo-count').map((text) => text.includes(' of ')).join() === 'true,false'")
     board.filter("")
     board.tab("Timeline")
     board.wait("all('timeline').length === 1 && all('grid').length >= 1")

@@ -68,9 +68,9 @@ def wait_for(name):
 
 BOARD = "from locus_nb import dashboard\ndashboard('run')"
 
-ROWS = "[...document.querySelectorAll('.locus-live-row')].filter((row) => !row.hidden)"
-TYPES = f"{ROWS}.map((row) => row.querySelector('.locus-live-type').textContent)"
-STATUS = "document.querySelector('.locus-live-status')?.textContent"
+ROWS = "[...document.querySelectorAll('.lo-row')].filter((row) => !row.hidden)"
+TYPES = f"{ROWS}.map((row) => row.querySelector('.lo-type').textContent)"
+STATUS = "document.querySelector('.lo-status')?.textContent"
 STATIC_SHOWN = (
     "[...document.querySelectorAll('.locus-static')].filter((table) => table.checkVisibility()).length"
 )
@@ -119,11 +119,8 @@ def test_rows_are_painted_while_the_cell_is_blocked(
         notebook.finish()
         notebook.page.wait(f"() => {STATUS} === 'ended'")
         wait_for_rows(notebook.page, "agent.tool.completed", "agent.terminate")
-        assert (
-            notebook.page.evaluate("() => document.querySelector('.locus-live-count').textContent")
-            == "11 events"
-        )
-        assert notebook.page.evaluate("() => document.querySelector('.locus-live-missing').hidden")
+        assert notebook.page.evaluate("() => document.querySelector('.lo-count').textContent") == "11 events"
+        assert notebook.page.evaluate("() => document.querySelector('.lo-missing').hidden")
         notebook.run(2)
         (output,) = notebook.outputs(2)
         assert output.get("data") == {"text/plain": "'as told'"}, output
@@ -197,7 +194,7 @@ def test_restarted_kernel_leaves_the_static_table(lab: JupyterLab, chromium: Chr
         notebook.page.wait(f"() => {STATIC_SHOWN} + document.querySelectorAll('.locus-live').length === 1")
         notebook.run(0)
         wait_for_rows(notebook.page, "agent.terminate")
-        notebook.page.wait("() => document.querySelector('.locus-live-count').textContent === '11 events'")
+        notebook.page.wait("() => document.querySelector('.lo-count').textContent === '11 events'")
         check_one_live_table(notebook)
         assert notebook.page.errors == []
 
@@ -209,8 +206,8 @@ def test_hostile_text_is_shown_as_it_is(lab: JupyterLab, chromium: Chromium) -> 
         notebook.run(1)
         page = notebook.page
         page.wait(f"() => {ROWS}.length === 2")
-        page.click(".locus-live-row")
-        page.wait("() => document.querySelector('.locus-live-payload').textContent.includes('<img')")
+        page.click(".lo-row")
+        page.wait("() => document.querySelector('.lo-payload').textContent.includes('<img')")
         made = "() => document.querySelectorAll(':is(.locus-live, .locus-static) :is(img, script)').length"
         assert page.evaluate(made) == 0
         assert page.evaluate("() => document.title.length") > 1
@@ -220,7 +217,7 @@ def test_hostile_text_is_shown_as_it_is(lab: JupyterLab, chromium: Chromium) -> 
 def shown(notebook: LabTab, cell: int, *counts: str) -> CellViews:
     """A cell whose views count so many events, and have painted the newest."""
     views = CellViews(notebook, cell)
-    views.wait_texts("tools .locus-live-count", *counts)
+    views.wait_texts("tools .lo-count", *counts)
     return views
 
 
@@ -245,7 +242,7 @@ def test_a_reloaded_page_has_all_rows(lab: JupyterLab, chromium: Chromium) -> No
         board.wait("texts('figures')[0].includes('507')")
         notebook.run(4)
         for count in (view, board):
-            count.wait("texts('tools .locus-live-count').every((text) => text === '512 events')")
+            count.wait("texts('tools .lo-count').every((text) => text === '512 events')")
         board.wait("texts('figures')[0].includes('512')")
         view.filter('"step 0"')
         view.wait_texts("count", "3 of 512 rows")
@@ -264,7 +261,7 @@ def test_a_second_view_has_all_rows(lab: JupyterLab, chromium: Chromium) -> None
         views.filter('"step 299"')
         views.wait_texts("count", "1 of 300 rows", "300 events")
         notebook.new_view(1)
-        counts = "[...document.querySelectorAll('.locus-live-count')].map((one) => one.textContent)"
+        counts = "[...document.querySelectorAll('.lo-count')].map((one) => one.textContent)"
         notebook.page.wait(f"() => {counts}.join() === '1 of 300 rows,300 events,300 events,300 events'")
         notebook.run(2)
         notebook.page.wait(f"() => {counts}.join() === '1 of 305 rows,305 events,305 events,305 events'")
@@ -393,7 +390,7 @@ def test_views_sit_in_boxes(lab: JupyterLab, chromium: Chromium) -> None:
         for title, counts in (("two", ["30 events"] * 2), ("more", ["30 events"] * 3)):
             notebook.page.click(f'.jp-Cell .jupyter-widgets :text-is("{title}")')
             views.wait_texts("count", *counts)
-            views.wait("all('grid').at(-1).querySelectorAll('.locus-live-row:not([hidden])').length > 3")
+            views.wait("all('grid').at(-1).querySelectorAll('.lo-row:not([hidden])').length > 3")
         assert not notebook.is_finished
         (lab.notebooks / "seen").touch()
         notebook.finish()

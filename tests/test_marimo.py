@@ -55,8 +55,8 @@ if __name__ == "__main__":
 
 # marimo shows a widget in a shadow root.
 TYPES = (
-    "[...document.querySelector('marimo-anywidget')?.shadowRoot?.querySelectorAll('.locus-live-grid .locus-live-row')"
-    " ?? []].filter((row) => !row.hidden).map((row) => row.querySelector('.locus-live-type').textContent)"
+    "[...document.querySelector('marimo-anywidget')?.shadowRoot?.querySelectorAll('.lo-grid .lo-row')"
+    " ?? []].filter((row) => !row.hidden).map((row) => row.querySelector('.lo-type').textContent)"
 )
 
 
@@ -99,7 +99,7 @@ def test_the_same_view_runs_in_marimo(app_url: str, chromium: Chromium) -> None:
     """A view shows history and what follows in a marimo app, and its filter works there."""
     tab = chromium.tab(app_url, viewport={"width": 900, "height": 700})
     tab.wait(f"() => {TYPES}.includes('agent.tool.completed') && {TYPES}.includes('agent.think')", timeout=60)
-    tab.call(lambda page: page.fill(".locus-live-filter", "tool:search"))
+    tab.call(lambda page: page.fill(".lo-filter", "tool:search"))
     tab.wait(f"() => {TYPES}.length === 1")
     assert tab.errors == []
     tab.close()

@@ -139,7 +139,7 @@ def test_two_hundred_thousand_rows_are_kept_and_more_are_said(table: LiveView) -
     assert table.text("note") == "1,000 earlier events no longer kept"
     assert table.text("count") == "201,000 events"
     assert table.seqs()[-1] == 201_000
-    assert table.tab.evaluate("() => document.querySelector('.locus-live-grid').ariaRowCount") == "200001"
+    assert table.tab.evaluate("() => document.querySelector('.lo-grid').ariaRowCount") == "200001"
     table.scroll_to(240_000)
     before = table.seqs()
     table.points(201_001, 500)

@@ -45,7 +45,7 @@ UNREADABLE: list[dict[str, Any]] = [
     {"readers": [[1, 2, None, 0, 4, 0, 0, 0, 0, 0]]},
     {"readers": [[1, "label", 3, 0, 4, 0, 0, 0, 0, 0]]},
 ]
-FRESH = "document.querySelector('.locus-live-status').dataset.state === 'live'"
+FRESH = "document.querySelector('.lo-status').dataset.state === 'live'"
 
 
 def reader(number: int, **changes: Any) -> list[Any]:
@@ -98,7 +98,7 @@ class Monitor:
         """The figures under the chart by name."""
         return dict(
             self.tab.evaluate(
-                """() => [...document.querySelectorAll(".locus-live-figure")]
+                """() => [...document.querySelectorAll(".lo-figure")]
                     .map((node) => [node.childNodes[1].textContent, node.firstChild.textContent])"""
             )
         )
@@ -107,7 +107,7 @@ class Monitor:
         """The boxes of a path of the chart, in its own units: 600 wide, 64 high."""
         return self.tab.evaluate(
             """(name) => {
-                const path = document.querySelector(`.locus-live-chart .locus-live-${name}`).getAttribute("d");
+                const path = document.querySelector(`.lo-chart .lo-${name}`).getAttribute("d");
                 return path.split("Z").filter(Boolean).map((box) => {
                     const [left, bottom, up, right] = box.match(/-?[0-9.]+/g).map(Number);
                     return { left: Math.round(left), right: Math.round(right), height: Math.round(-up) };
@@ -119,7 +119,7 @@ class Monitor:
     def readers(self) -> list[int]:
         """The readers in sight, from the top."""
         return self.tab.evaluate(
-            """() => [...document.querySelectorAll(".locus-live-reader")]
+            """() => [...document.querySelectorAll(".lo-reader")]
                 .filter((node) => node.checkVisibility()).map((node) => Number(node.dataset.reader))"""
         )
 
@@ -135,10 +135,10 @@ def monitor(chromium_page: Tab) -> Monitor:
 
 def test_says_hello_and_acknowledges_once_a_second(monitor: Monitor) -> None:
     """A monitor says hello when it is shown, waits, and acknowledges what comes, at most once a second."""
-    assert monitor.texts(".locus-live-status") == ["waiting"]
+    assert monitor.texts(".lo-status") == ["waiting"]
     for at in range(5):
         monitor.deliver((at * 250, at, 0, 0))
-    assert monitor.texts(".locus-live-status") == ["live"]
+    assert monitor.texts(".lo-status") == ["live"]
     sent = monitor.tab.evaluate("widget.model.sent")
     assert sent == [{"kind": "hello", "last_seq": 0}, {"kind": "ack", "last_seq": 0}]
     monitor.tab.wait("widget.model.sent.length === 3")
@@ -148,7 +148,7 @@ def test_second_view_shows_what_was_heard(monitor: Monitor) -> None:
     """Another output of the same monitor shows the minute at once, while the kernel is silent."""
     monitor.deliver((0, 0, 0, 0), (1000, 500, 0, 0))
     monitor.tab.evaluate("async () => { await widget.show(); await drawn() }")
-    assert monitor.texts(".locus-live-chart b") == ["500", "500"]
+    assert monitor.texts(".lo-chart b") == ["500", "500"]
 
 
 @pytest.mark.parametrize("changes", UNREADABLE)
@@ -156,23 +156,23 @@ def test_unreadable_messages_are_counted(monitor: Monitor, changes: dict[str, An
     """What is no message of a monitor changes nothing that was there and is said; bad parts alone are left out."""
     monitor.deliver((0, 0, 0, 0), (1000, 500, 0, 0))
     monitor.deliver(**changes)
-    assert monitor.texts(".locus-live-note") == ["1 unreadable message ignored"]
-    assert monitor.texts(".locus-live-chart b") == ["500"]
+    assert monitor.texts(".lo-note") == ["1 unreadable message ignored"]
+    assert monitor.texts(".lo-chart b") == ["500"]
 
 
 @pytest.mark.parametrize("content", ["null", "'stats'", "[]", "undefined"])
 def test_message_that_is_nothing_is_counted(monitor: Monitor, content: str) -> None:
     """Not even a message without any content breaks the monitor."""
     monitor.tab.evaluate(f"async () => {{ widget.model.trigger('msg:custom', {content}); await drawn() }}")
-    assert monitor.texts(".locus-live-note") == ["1 unreadable message ignored"]
+    assert monitor.texts(".lo-note") == ["1 unreadable message ignored"]
 
 
 def test_dead_kernel_is_said(monitor: Monitor) -> None:
     """When the line is closed the figures stay, and the monitor says why no more come."""
     monitor.tab.evaluate("widget.model.dead = true")
     monitor.deliver((0, 0, 0, 0), (1000, 500, 0, 0))
-    assert monitor.texts(".locus-live-note") == ["the kernel cannot be reached"]
-    assert monitor.texts(".locus-live-chart b") == ["500"]
+    assert monitor.texts(".lo-note") == ["the kernel cannot be reached"]
+    assert monitor.texts(".lo-chart b") == ["500"]
 
 
 def test_twin_is_hidden_while_the_monitor_lives(monitor: Monitor) -> None:
@@ -196,8 +196,8 @@ def test_rate_is_a_difference_by_the_time_it_took(monitor: Monitor) -> None:
         {"left": 590, "right": 600, "height": 32},
     ]
     assert monitor.shapes("sparse") == [{"left": 490, "right": 590, "height": 64}]
-    assert monitor.texts(".locus-live-chart b") == ["50"]
-    assert monitor.texts(".locus-live-rates") == ["mean 95.8 · peak 100"]
+    assert monitor.texts(".lo-chart b") == ["50"]
+    assert monitor.texts(".lo-rates") == ["mean 95.8 · peak 100"]
 
 
 def test_bus_that_began_anew_makes_no_negative_rate(monitor: Monitor) -> None:
@@ -205,8 +205,8 @@ def test_bus_that_began_anew_makes_no_negative_rate(monitor: Monitor) -> None:
     facts = {**FACTS, "resets": 1}
     monitor.deliver((0, 900, 0, 0), (1_000, 1_000, 0, 0), (2_000, 10, 0, 0), (3_000, 20, 0, 0), facts=facts)
     assert [shape["left"] for shape in monitor.shapes("dense")] == [570, 590]
-    assert monitor.texts(".locus-live-rates") == ["mean 55 · peak 100"]
-    assert monitor.texts(".locus-live-note") == ["the bus was reset: counts are of the new one"]
+    assert monitor.texts(".lo-rates") == ["mean 55 · peak 100"]
+    assert monitor.texts(".lo-note") == ["the bus was reset: counts are of the new one"]
 
 
 def test_samples_of_the_same_time_and_older_ones_are_left_out(monitor: Monitor) -> None:
@@ -220,7 +220,7 @@ def test_only_the_last_minute_is_drawn(monitor: Monitor) -> None:
     """Older stretches leave the chart, and the peak is that of what is drawn."""
     monitor.deliver((0, 0, 0, 0), (1_000, 10_000, 0, 0), (2_000, 10_010, 0, 0), (61_500, 10_070, 0, 0))
     assert [shape["left"] for shape in monitor.shapes("dense")] == [0]
-    assert monitor.texts(".locus-live-rates") == ["mean 1.16 · peak 10"]
+    assert monitor.texts(".lo-rates") == ["mean 1.16 · peak 10"]
 
 
 def test_silence_is_said_and_time_goes_on(monitor: Monitor) -> None:
@@ -228,10 +228,10 @@ def test_silence_is_said_and_time_goes_on(monitor: Monitor) -> None:
     monitor.deliver((0, 0, 0, 0), (1_000, 100, 0, 0))
     assert monitor.shapes("dense")[0]["right"] == 600
     monitor.tab.wait(f"!({FRESH})")
-    assert monitor.texts(".locus-live-status") == ["no news for 2 s"]
+    assert monitor.texts(".lo-status") == ["no news for 2 s"]
     assert monitor.shapes("dense")[0]["right"] <= 580
     monitor.deliver((1_250, 110, 0, 0))
-    assert monitor.texts(".locus-live-status") == ["live"]
+    assert monitor.texts(".lo-status") == ["live"]
     assert monitor.shapes("dense")[-1]["right"] == 600
 
 
@@ -239,7 +239,7 @@ def test_drops_are_marked_when_they_happened(monitor: Monitor) -> None:
     """A stretch in which events were dropped has a mark over it, and their number is said."""
     monitor.deliver((0, 0, 0, 0), (1_000, 10, 0, 0), (2_000, 20, 7, 0), (3_000, 30, 7, 0))
     assert monitor.shapes("lost") == [{"left": 580, "right": 590, "height": 4}]
-    assert monitor.texts(".locus-live-loss") == ["▀ 7 dropped"]
+    assert monitor.texts(".lo-loss") == ["▀ 7 dropped"]
 
 
 # Figures
@@ -260,8 +260,8 @@ def test_figures_are_those_of_the_bus(monitor: Monitor) -> None:
         "refused": "0",
         "failed emits": "0",
     }
-    assert monitor.texts(".locus-live-figure.locus-live-loss b") == ["12", "5"]
-    assert monitor.tab.evaluate("document.querySelector('.locus-live-figure i').style.width") == "25%"
+    assert monitor.texts(".lo-figure.lo-loss b") == ["12", "5"]
+    assert monitor.tab.evaluate("document.querySelector('.lo-figure i').style.width") == "25%"
 
 
 # Readers
@@ -277,11 +277,11 @@ def test_readers_stand_worst_first(monitor: Monitor) -> None:
     ]
     monitor.deliver((0, 0, 0, 0), readers=readers, facts={**FACTS, "readers": 4})
     assert monitor.readers() == [4, 3, 2, 1]
-    assert monitor.texts(".locus-live-reader-dropped") == ["60 dropped", "5 dropped", "\u2013", "\u2013"]
-    assert monitor.texts(".locus-live-reader-backlog") == ["250 / 100", "0 / 100", "90 / 100", "10 / 100"]
-    assert monitor.texts(".locus-live-reader .locus-live-named > :last-child") == ["run-A", *["all runs"] * 3]
+    assert monitor.texts(".lo-reader-dropped") == ["60 dropped", "5 dropped", "\u2013", "\u2013"]
+    assert monitor.texts(".lo-reader-backlog") == ["250 / 100", "0 / 100", "90 / 100", "10 / 100"]
+    assert monitor.texts(".lo-reader .lo-named > :last-child") == ["run-A", *["all runs"] * 3]
     said = monitor.tab.evaluate(
-        """() => [...document.querySelectorAll(".locus-live-reader .locus-live-meter")].map((meter) =>
+        """() => [...document.querySelectorAll(".lo-reader .lo-meter")].map((meter) =>
             [meter.getAttribute("aria-label"), ...[...meter.children].map(({ style }) => style.width || style.left)])"""
     )
     words = "250 unread of 100, 150 of them wait for room; at most 300 so far"
@@ -294,11 +294,11 @@ def test_few_readers_are_shown_and_all_at_a_click(monitor: Monitor) -> None:
     readers = [reader(number, backlog=100 - number) for number in range(1, 31)]
     monitor.deliver((0, 0, 0, 0), readers=readers, facts={**FACTS, "readers": 130})
     assert monitor.readers() == list(range(1, 9))
-    assert monitor.texts(".locus-live-more") == ["and 122 more"]
-    monitor.tab.click(".locus-live-more")
+    assert monitor.texts(".lo-more") == ["and 122 more"]
+    monitor.tab.click(".lo-more")
     assert monitor.readers() == list(range(1, 31))
-    assert monitor.texts(".locus-live-more") == ["show fewer · 100 more are not listed"]
-    monitor.tab.click(".locus-live-more")
+    assert monitor.texts(".lo-more") == ["show fewer · 100 more are not listed"]
+    monitor.tab.click(".lo-more")
     assert len(monitor.readers()) == 8
 
 
@@ -322,18 +322,18 @@ def test_bus_without_readers_says_so(monitor: Monitor) -> None:
     """Without any reader there is a word instead of an empty list."""
     monitor.deliver((0, 0, 0, 0), readers=[], facts={**FACTS, "readers": 0})
     assert monitor.readers() == []
-    assert monitor.texts(".locus-live-reader-head span")[0] == "Nobody reads this bus."
+    assert monitor.texts(".lo-reader-head span")[0] == "Nobody reads this bus."
 
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_labels_are_inert_text(monitor: Monitor, text: str) -> None:
     """A label or a run id makes no element, strikes nothing, and stays in its line and column."""
     monitor.deliver((0, 0, 0, 0), readers=[reader(1, label=text, run=text), reader(2)])
-    assert monitor.texts(".locus-live-reader-label") == [text, "reader 2"]
+    assert monitor.texts(".lo-reader-label") == [text, "reader 2"]
     assert monitor.tab.evaluate("window.struck") is None
     box = monitor.tab.evaluate(
         """() => {
-            const [first, second] = [...document.querySelectorAll(".locus-live-reader")]
+            const [first, second] = [...document.querySelectorAll(".lo-reader")]
                 .map((node) => [node.getBoundingClientRect().height, node.children[2].getBoundingClientRect().right]);
             const root = document.querySelector(".locus-live");
             return { first, second, over: root.scrollWidth - root.clientWidth };
@@ -376,7 +376,7 @@ def test_forgotten_monitor_has_no_timer(monitor: Monitor) -> None:
             await drawn();
         }"""
     )
-    assert monitor.texts(".locus-live-status") == ["no news for more than 1 m 00 s"]
+    assert monitor.texts(".lo-status") == ["no news for more than 1 m 00 s"]
     assert monitor.shapes("dense") == []
     assert monitor.tab.evaluate("async () => (await import('/page.js')).leftovers.count().timers") == 0
 

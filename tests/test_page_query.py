@@ -105,7 +105,7 @@ def test_unreadable_term_is_said_and_searched_as_words(
 ) -> None:
     """A term that cannot be read marks the field, says what it could be, and finds its words."""
     view.filter(query)
-    assert view.tab.evaluate("() => document.querySelector('.locus-live-filter').ariaInvalid") == "true"
+    assert view.tab.evaluate("() => document.querySelector('.lo-filter').ariaInvalid") == "true"
     assert hint in view.text("hint")
     assert view.seqs() == seqs
 
@@ -152,10 +152,10 @@ def test_chips_count_and_choose_types(view: LiveView) -> None:
     ]
     said: list[Any] = []
     for _ in range(3):
-        view.tab.click(".locus-live-chip:nth-child(2)")
+        view.tab.click(".lo-chip:nth-child(2)")
         view.drawn()
-        pressed = view.tab.evaluate("() => document.querySelectorAll('.locus-live-chip')[1].ariaPressed")
-        text = view.tab.evaluate("() => document.querySelector('.locus-live-filter').value")
+        pressed = view.tab.evaluate("() => document.querySelectorAll('.lo-chip')[1].ariaPressed")
+        text = view.tab.evaluate("() => document.querySelector('.lo-filter').value")
         said.append([text, pressed, view.seqs()])
     assert said == [
         ["type:agent.tool.completed", "true", [2, 4, 8]],
@@ -163,10 +163,10 @@ def test_chips_count_and_choose_types(view: LiveView) -> None:
         ["", "false", [1, 2, 4, 6, 7, 8, 10]],
     ]
     view.filter("weather")
-    view.tab.click(".locus-live-chip:nth-child(2)")
-    view.tab.click(".locus-live-chip:nth-child(1)")
+    view.tab.click(".lo-chip:nth-child(2)")
+    view.tab.click(".lo-chip:nth-child(1)")
     view.drawn()
-    filter_text = view.tab.evaluate("() => document.querySelector('.locus-live-filter').value")
+    filter_text = view.tab.evaluate("() => document.querySelector('.lo-filter').value")
     assert filter_text == "weather type:agent.tool.completed,agent.think"
     assert view.seqs() == [1]
 
@@ -176,7 +176,7 @@ def test_chips_follow_what_comes(view: LiveView) -> None:
     view.deliver([ended(11, "c", run_id="run-B"), row(12, event_type='say "a, b" *')])
     assert view.texts("chip")[1] == "agent.tool.completed4"
     assert not any(text.startswith("agent.tool.started") for text in view.texts("chip"))
-    view.tab.click(".locus-live-chip:last-child")
+    view.tab.click(".lo-chip:last-child")
     view.drawn()
     assert view.seqs() == [12]
 
@@ -189,7 +189,7 @@ def test_ten_thousand_types_make_sixty_chips(chromium_page: Tab) -> None:
     view.deliver([row(1000 + seq, event_type="t777") for seq in range(1, 4)])
     assert len(view.texts("chip")) == 60
     assert view.texts("chip")[0] == "t7774"
-    height = view.tab.evaluate("() => document.querySelector('.locus-live-chips').offsetHeight")
+    height = view.tab.evaluate("() => document.querySelector('.lo-chips').offsetHeight")
     assert height < 50
 
 

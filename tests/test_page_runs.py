@@ -52,7 +52,7 @@ class Runs:
                 performance.now = () => window.now;
                 window.widget = await FakeWidget.open({ view: "runs" });
                 await widget.show();
-                document.querySelector(".locus-live-split").style.height = "320px";
+                document.querySelector(".lo-split").style.height = "320px";
                 await drawn();
             }"""
         )
@@ -71,7 +71,7 @@ class Runs:
     def cells(self, part: str) -> list[str]:
         """The texts of a column, from the top."""
         return self.tab.evaluate(
-            """(part) => [...document.querySelectorAll(`.locus-live-window .locus-live-run-${part}`)]
+            """(part) => [...document.querySelectorAll(`.lo-window .lo-run-${part}`)]
                 .filter((node) => node.checkVisibility()).map((node) => node.textContent)""",
             part,
         )
@@ -83,19 +83,19 @@ class Runs:
     def selected(self) -> list[str]:
         """The names of the lines that are followed."""
         return self.tab.evaluate(
-            """() => [...document.querySelectorAll(".locus-live-window [aria-selected=true]")]
+            """() => [...document.querySelectorAll(".lo-window [aria-selected=true]")]
                 .filter((node) => node.checkVisibility())
                 .map((node) => node.querySelector("b").textContent)"""
         )
 
     def click(self, name: str) -> None:
         """Click a run's line, and let the page draw."""
-        self.tab.call(lambda page: page.click(f".locus-live-window b:text-is('{name}')"))
+        self.tab.call(lambda page: page.click(f".lo-window b:text-is('{name}')"))
         self.draw()
 
     def sort(self, column: str) -> None:
         """Click a column's head, move away, and let the page draw."""
-        self.tab.call(lambda page: page.click(f".locus-live-sort:text-is('{column}')"))
+        self.tab.call(lambda page: page.click(f".lo-sort:text-is('{column}')"))
         self.leave()
 
     def leave(self) -> None:
@@ -132,7 +132,7 @@ def test_running_runs_come_first_then_the_newest(runs: Runs) -> None:
     assert runs.names() == ["All runs", "weather", "c", "e", "b", "a"]
     assert runs.cells("sign") == ["", "\u25cf", "\u25cf", "\u25a0", "\u2715", "\u2713"]
     said = runs.tab.evaluate(
-        """() => [...document.querySelectorAll(".locus-live-window .locus-live-run-sign")]
+        """() => [...document.querySelectorAll(".lo-window .lo-run-sign")]
             .filter((node) => node.checkVisibility()).map((node) => node.getAttribute("aria-label"))"""
     )
     assert said == ["", "running", "running", "interrupted", "error", "ok"]
@@ -148,9 +148,9 @@ def test_line_tells_how_a_run_stands(runs: Runs) -> None:
     assert runs.cells("events") == ["12.4K", "55", "12.3K"]
     assert runs.cells("tokens") == ["1.5K", "", "1.5K"]
     assert runs.cells("errors") == ["\u2715 3", "", "\u2715 3"]
-    running = runs.tab.evaluate("document.querySelector('.locus-live-window i').textContent")
+    running = runs.tab.evaluate("document.querySelector('.lo-window i').textContent")
     assert running == "1 running"
-    title = runs.tab.evaluate("document.querySelectorAll('.locus-live-window .locus-live-run-line')[2].title")
+    title = runs.tab.evaluate("document.querySelectorAll('.lo-window .lo-run-line')[2].title")
     assert title.startswith("a \u00b7 ok \u00b7 started 2026-01-05 09:30:00.000 \u00b7 12,345 events")
 
 
@@ -214,9 +214,7 @@ def test_what_came_late_is_shown_without_more_news(runs: Runs) -> None:
     runs.deliver(tally("b"), ms=0)
     assert runs.names() == ["All runs", "a"]
     runs.tab.evaluate("now += 300")
-    runs.tab.wait(
-        "document.querySelectorAll('.locus-live-window .locus-live-run-line:not([hidden])').length > 2"
-    )
+    runs.tab.wait("document.querySelectorAll('.lo-window .lo-run-line:not([hidden])').length > 2")
     assert runs.names() == ["All runs", "a", "b"]
 
 
@@ -245,7 +243,7 @@ def test_keyboard_follows_a_run(runs: Runs) -> None:
         """() => {
             window.keys = [];
             document.addEventListener("keydown", ({ key }) => keys.push(key));
-            document.querySelector(".locus-live-run-list").focus();
+            document.querySelector(".lo-run-list").focus();
         }"""
     )
     runs.press("ArrowDown", "ArrowDown", "Enter")
@@ -256,7 +254,7 @@ def test_keyboard_follows_a_run(runs: Runs) -> None:
     assert runs.selected() == ["run-39"]
     active = runs.tab.evaluate(
         """() => {
-            const list = document.querySelector(".locus-live-run-list");
+            const list = document.querySelector(".lo-run-list");
             const line = document.getElementById(list.getAttribute("aria-activedescendant"));
             return [line.querySelector("b").textContent, line.getBoundingClientRect().bottom
                 <= list.getBoundingClientRect().bottom + 1];
@@ -269,7 +267,7 @@ def test_keyboard_follows_a_run(runs: Runs) -> None:
 def test_lines_stay_in_place_under_the_pointer(runs: Runs) -> None:
     """While the pointer is over the list its lines keep their places; new runs come at the end until it leaves."""
     runs.deliver(tally("a", started=START + 1), tally("b"))
-    runs.tab.call(lambda page: page.hover(".locus-live-window b:text-is('b')"))
+    runs.tab.call(lambda page: page.hover(".lo-window b:text-is('b')"))
     runs.deliver(tally("a", started=START + 1, status="ok"), tally("c", started=START + 5))
     assert runs.names() == ["All runs", "a", "b", "c"]
     assert runs.cells("sign")[1] == "\u2713"
@@ -288,7 +286,7 @@ def test_heads_sort_both_ways_and_back(runs: Runs) -> None:
     assert runs.names()[1:] == ["alpha", "Beta", "gamma"]
     runs.sort("events")
     assert runs.names()[1:] == ["gamma", "Beta", "alpha"]
-    sorts = """[...document.querySelectorAll('.locus-live-run-head [aria-sort]')]
+    sorts = """[...document.querySelectorAll('.lo-run-head [aria-sort]')]
         .map((node) => [node.textContent, node.getAttribute('aria-sort')]).filter(([, sort]) => sort !== 'none')"""
     assert runs.tab.evaluate(sorts) == [["events", "ascending"]]
     runs.sort("events")
@@ -301,12 +299,12 @@ def test_heads_sort_both_ways_and_back(runs: Runs) -> None:
 def test_many_runs_are_virtual(runs: Runs) -> None:
     """Of 500 runs only the lines in sight are in the page, and the last one can be scrolled to."""
     runs.deliver(*[tally(f"run-{number}", started=START - number) for number in range(500)])
-    count = "document.querySelectorAll('.locus-live-window .locus-live-run-line').length"
+    count = "document.querySelectorAll('.lo-window .lo-run-line').length"
     assert runs.tab.evaluate(count) < 40
-    runs.tab.evaluate("document.querySelector('.locus-live-run-list').scrollTop = 1e6")
+    runs.tab.evaluate("document.querySelector('.lo-run-list').scrollTop = 1e6")
     runs.draw()
     assert runs.names()[-1] == "run-499"
-    rows = runs.tab.evaluate("document.querySelector('.locus-live-run-list').getAttribute('aria-rowcount')")
+    rows = runs.tab.evaluate("document.querySelector('.lo-run-list').getAttribute('aria-rowcount')")
     assert rows == "502"
 
 
@@ -315,9 +313,9 @@ def test_narrow_view_has_one_line_instead(runs: Runs) -> None:
     runs.tab.call(lambda page: page.set_viewport_size({"width": 600, "height": 700}))
     runs.deliver(tally("a"), tally("b"))
     assert runs.names() == []
-    strip = "document.querySelector('.locus-live-run-strip')"
+    strip = "document.querySelector('.lo-run-strip')"
     assert runs.tab.evaluate(f"{strip}.querySelector('b').textContent") == "All runs"
-    runs.tab.click(".locus-live-run-strip")
+    runs.tab.click(".lo-run-strip")
     runs.draw()
     assert runs.tab.evaluate(f"{strip}.getAttribute('aria-expanded')") == "true"
     assert runs.names() == ["All runs", "a", "b"]
@@ -336,7 +334,7 @@ def test_view_of_one_run_has_no_list(chromium_page: Tab) -> None:
             await drawn();
         }"""
     )
-    assert chromium_page.evaluate("document.querySelectorAll('.locus-live-runs').length") == 0
+    assert chromium_page.evaluate("document.querySelectorAll('.lo-runs').length") == 0
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -344,14 +342,14 @@ def test_hostile_names_are_inert_text(runs: Runs, text: str) -> None:
     """A run's id or name makes no element, strikes nothing, stays in its line, and can be followed."""
     runs.deliver(tally(text), tally("b", name=text, started=START - 1))
     assert runs.names()[1:] == [text[:200]] * 2
-    runs.tab.call(lambda page: page.locator(".locus-live-window .locus-live-run-line").nth(1).click())
+    runs.tab.call(lambda page: page.locator(".lo-window .lo-run-line").nth(1).click())
     runs.draw()
     assert runs.selected() == [text[:200]]
     assert runs.tab.evaluate("window.struck") is None
     over = runs.tab.evaluate(
         """() => {
-            const list = document.querySelector(".locus-live-run-list");
-            const heights = [...list.querySelectorAll(".locus-live-run-line")].map((line) => line.offsetHeight);
+            const list = document.querySelector(".lo-run-list");
+            const heights = [...list.querySelectorAll(".lo-run-line")].map((line) => line.offsetHeight);
             return [list.scrollWidth - list.clientWidth, Math.max(...heights)];
         }"""
     )

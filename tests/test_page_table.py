@@ -42,7 +42,7 @@ def test_shows_every_column_of_a_row(table: LiveView) -> None:
     """A row shows its seq, local time, full event type, run and preview."""
     table.deliver([row(7, time_ms=1_767_605_400_042, event_type="agent.model.completed", preview="hello")])
     cells = table.tab.evaluate(
-        "() => [...document.querySelector('.locus-live-row').children].map((c) => c.textContent)"
+        "() => [...document.querySelector('.lo-row').children].map((c) => c.textContent)"
     )
     assert cells == ["7", "09:30:00.042", "agent.model.completed", "run-A", "", "", "hello"]
     assert table.text("title") == "all runs"
@@ -64,16 +64,14 @@ def test_long_event_types_are_shown_in_full(table: LiveView) -> None:
     """The type column is as wide as the longest event type."""
     table.deliver([row(1, event_type="multiagent.handoff.candidate.completed")])
     widths = "(e) => [e.scrollWidth, e.clientWidth]"
-    needed, given = table.tab.call(
-        lambda page: page.eval_on_selector(".locus-live-row .locus-live-type", widths)
-    )
+    needed, given = table.tab.call(lambda page: page.eval_on_selector(".lo-row .lo-type", widths))
     assert needed <= given
 
 
 def test_only_rows_in_sight_are_in_the_document(table: LiveView) -> None:
     """However many rows there are, the document holds a screenful."""
     table.points(1, 20_000)
-    assert table.tab.evaluate("() => document.querySelectorAll('.locus-live-row').length") < 40
+    assert table.tab.evaluate("() => document.querySelectorAll('.lo-row').length") < 40
     assert table.text("count") == "20,000 events"
 
 
@@ -96,7 +94,7 @@ def test_says_what_it_waits_for(table: LiveView) -> None:
     assert table.text("empty") == "Ended without an event."
     table.points(1, 3)
     assert table.text("empty") == ""
-    table.tab.call(lambda page: page.fill(".locus-live-filter", "nothing like it"))
+    table.tab.call(lambda page: page.fill(".lo-filter", "nothing like it"))
     table.drawn()
     assert table.text("empty") == "No event matches the filter."
 
@@ -104,7 +102,7 @@ def test_says_what_it_waits_for(table: LiveView) -> None:
 def test_keyboard_reaches_every_row(table: LiveView) -> None:
     """Arrows, page keys, Home and End move the selection and keep it in sight; Enter opens, Escape closes."""
     table.points(1, 500)
-    table.tab.call(lambda page: page.focus(".locus-live-grid"))
+    table.tab.call(lambda page: page.focus(".lo-grid"))
     table.press("ArrowUp")
     assert table.selected() == [500]
     table.press("Home")
@@ -125,11 +123,11 @@ def test_keyboard_reaches_every_row(table: LiveView) -> None:
 def test_accessible_names_and_counts(table: LiveView) -> None:
     """The table is a grid of rows and cells that says its size, its selection and where it stands."""
     table.points(1, 300)
-    table.tab.click(".locus-live-row:nth-child(10)")
+    table.tab.click(".lo-row:nth-child(10)")
     table.drawn()
     seen = table.tab.evaluate(
         """() => {
-            const grid = document.querySelector(".locus-live-grid");
+            const grid = document.querySelector(".lo-grid");
             const row = document.getElementById(grid.getAttribute("aria-activedescendant"));
             const cells = [...row.children].every((cell) => cell.role === "gridcell");
             return [grid.ariaRowCount, row.role, row.ariaSelected, Number(row.ariaRowIndex), cells];
@@ -148,10 +146,10 @@ def test_filter_finds_type_run_and_preview(table: LiveView) -> None:
         ]
     )
     for query, seqs in {"TOOL": [1, 2], "tool run-a": [1], "weather": [1], "<b>": [], " ": [1, 2, 3]}.items():
-        table.tab.call(lambda page, query=query: page.fill(".locus-live-filter", query))
+        table.tab.call(lambda page, query=query: page.fill(".lo-filter", query))
         table.drawn()
         assert table.seqs() == seqs
-    table.tab.call(lambda page: page.fill(".locus-live-filter", "tool"))
+    table.tab.call(lambda page: page.fill(".lo-filter", "tool"))
     table.deliver([row(9, preview="a tool"), row(10)], prev=8)
     table.deliver([row(5, preview="a tool"), row(6)], prev=4)
     assert table.seqs() == [1, 2, 5, 9]
@@ -165,8 +163,8 @@ def test_filter_keeps_up_when_old_rows_leave(table: LiveView) -> None:
     table.tab.evaluate(
         """async () => {
             for (let at = 1; at <= 199_501; at += 500) widget.deliver(pointRows(at, 500));
-            document.querySelector(".locus-live-filter").value = "agent.think";
-            document.querySelector(".locus-live-filter").dispatchEvent(new Event("input"));
+            document.querySelector(".lo-filter").value = "agent.think";
+            document.querySelector(".lo-filter").dispatchEvent(new Event("input"));
             await drawn();
             widget.deliver(pointRows(200_001, 1_200));
             await drawn();
@@ -189,7 +187,7 @@ def test_follows_until_the_reader_scrolls_up(table: LiveView) -> None:
     table.points(201, 100)
     assert table.seqs() == before
     assert table.text("jump") == f"↓ Jump to newest · {300 - before[-1]} below"
-    table.tab.click(".locus-live-jump")
+    table.tab.click(".lo-jump")
     table.points(301, 1)
     assert table.seqs()[-1] == 301
     assert table.texts("jump") == []
@@ -207,9 +205,9 @@ def test_scrolling_to_the_end_follows_again(table: LiveView) -> None:
 def test_wheel_up_stops_following(table: LiveView) -> None:
     """One turn of the wheel is enough to stop the table while rows pour in."""
     table.points(1, 300)
-    table.tab.call(lambda page: page.hover(".locus-live-grid"))
+    table.tab.call(lambda page: page.hover(".lo-grid"))
     table.tab.call(lambda page: page.mouse.wheel(0, -60))
-    table.tab.wait("() => document.querySelector('.locus-live-grid').scrollTop < 288 * 24 - 30")
+    table.tab.wait("() => document.querySelector('.lo-grid').scrollTop < 288 * 24 - 30")
     table.points(301, 300)
     assert table.seqs()[-1] < 300
 
@@ -219,7 +217,7 @@ def test_filter_keeps_the_place(table: LiveView) -> None:
     table.points(1, 1_200)
     table.scroll_to(600 * 24)
     for query, seqs in {"zzz": [], "think": range(603, 603 + 72, 6), "": range(603, 615)}.items():
-        table.tab.call(lambda page, query=query: page.fill(".locus-live-filter", query))
+        table.tab.call(lambda page, query=query: page.fill(".lo-filter", query))
         table.drawn()
         assert table.seqs() == list(seqs)
 
@@ -238,7 +236,7 @@ def test_clicked_row_is_the_one_that_was_pressed(table: LiveView) -> None:
     table.points(1, 200)
     box = table.tab.evaluate(
         """() => {
-            const { x, y } = [...document.querySelectorAll(".locus-live-row")].at(-4).getBoundingClientRect();
+            const { x, y } = [...document.querySelectorAll(".lo-row")].at(-4).getBoundingClientRect();
             return [x + 80, y + 8];
         }"""
     )
@@ -252,12 +250,12 @@ def test_clicked_row_is_the_one_that_was_pressed(table: LiveView) -> None:
     assert table.texts("details-head")[0].startswith(f"#{seq}agent")
 
 
-STATES = """() => [...document.querySelectorAll(".locus-live-row")].filter((row) => !row.hidden)
+STATES = """() => [...document.querySelectorAll(".lo-row")].filter((row) => !row.hidden)
     .map((row) => [
-        row.querySelector(".locus-live-type").textContent,
-        row.querySelector(".locus-live-length").textContent,
-        row.querySelector(".locus-live-sign").textContent,
-        row.querySelector(".locus-live-text").textContent,
+        row.querySelector(".lo-type").textContent,
+        row.querySelector(".lo-length").textContent,
+        row.querySelector(".lo-sign").textContent,
+        row.querySelector(".lo-text").textContent,
     ])"""
 
 
@@ -287,7 +285,7 @@ def test_bar_of_a_running_span_grows(chromium_page: Tab) -> None:
         [[started(1, time_ms=1_000_000)], [tally("run-A", started=1_000_000)]],
     )
     seen: list[Any] = []
-    bar = "() => parseFloat(document.querySelector('.locus-live-reach').style.width)"
+    bar = "() => parseFloat(document.querySelector('.lo-reach').style.width)"
     for _ in range(3):
         chromium_page.call(lambda page: page.clock.run_for(3_000))
         seen.append(chromium_page.evaluate(bar))
@@ -298,7 +296,7 @@ def test_bar_of_a_running_span_grows(chromium_page: Tab) -> None:
         """() => {
             window.changes = 0;
             new MutationObserver(() => { window.changes++; }).observe(
-                document.querySelector(".locus-live-length"), { characterData: true, childList: true, subtree: true });
+                document.querySelector(".lo-length"), { characterData: true, childList: true, subtree: true });
         }"""
     )
     chromium_page.call(lambda page: page.clock.run_for(10_000))
@@ -344,11 +342,11 @@ def test_errors_open_by_themselves_and_close(table: LiveView) -> None:
     error = "ValueError: no\n\n  at line 1\n  at line 2\n  at line 3\n  at line 4"
     table.deliver([row(1), started(2), row(3), ended(4, status="error", error=error), row(5)])
     lines = ["ValueError: no", "  at line 1", "  at line 2"]
-    shown = """() => [...document.querySelectorAll(".locus-live-row[data-part] .locus-live-text")]
+    shown = """() => [...document.querySelectorAll(".lo-row[data-part] .lo-text")]
         .filter((node) => node.checkVisibility()).map((node) => node.textContent)"""
     assert table.tab.evaluate(shown) == lines
-    assert table.tab.evaluate("() => document.querySelector('.locus-live-grid').ariaRowCount") == "8"
-    table.tab.click(".locus-live-row:nth-child(2) .locus-live-twisty")
+    assert table.tab.evaluate("() => document.querySelector('.lo-grid').ariaRowCount") == "8"
+    table.tab.click(".lo-row:nth-child(2) .lo-twisty")
     table.drawn()
     assert table.tab.evaluate(shown) == []
     assert table.selected() == []
@@ -360,7 +358,7 @@ def test_errors_open_by_themselves_and_close(table: LiveView) -> None:
     assert table.selected() == [3]
     table.press("ArrowUp")
     assert table.selected() == [2]
-    table.tab.click(".locus-live-row[data-part]")
+    table.tab.click(".lo-row[data-part]")
     table.drawn()
     assert table.selected() == [2]
 
@@ -410,13 +408,13 @@ def test_heads_sort(table: LiveView) -> None:
         "sign": ([3, 4, 1, 2], [4, 3, 1, 2]),
     }
     for name, (up, down) in orders.items():
-        head = f".locus-live-head > .locus-live-{name}"
+        head = f".lo-head > .lo-{name}"
         for want, said in ((up, "ascending"), (down, "descending"), ([1, 2, 3, 4], "none")):
             table.tab.click(f"{head} > button")
             table.drawn()
             assert table.seqs() == want, (name, said)
             assert table.tab.evaluate("(head) => document.querySelector(head).ariaSort", head) == said
-    table.tab.click(".locus-live-head > .locus-live-seq > button")
+    table.tab.click(".lo-head > .lo-seq > button")
     table.drawn()
     assert table.seqs() == [4, 3, 2, 1]
 
@@ -434,7 +432,7 @@ def test_sorted_table_takes_new_rows_in_once_a_second(chromium_page: Tab) -> Non
 
     for seq in (1, 2, 3):
         deliver(seq)
-    chromium_page.click(".locus-live-head > .locus-live-duration > button")
+    chromium_page.click(".lo-head > .lo-duration > button")
     chromium_page.call(lambda page: page.clock.run_for(50))
     assert table.seqs() == [3, 2, 1]
     deliver(4)
@@ -466,10 +464,7 @@ def test_run_names_are_shown_for_ids(table: LiveView) -> None:
     """A run with a name is shown by it, with its id as the title."""
     table.deliver([row(1)], [tally("run-A", name="nightly")])
     assert table.texts("run")[1:] == ["nightly"]
-    assert (
-        table.tab.evaluate("() => document.querySelector('.locus-live-row > .locus-live-run').title")
-        == "run-A"
-    )
+    assert table.tab.evaluate("() => document.querySelector('.lo-row > .lo-run').title") == "run-A"
 
 
 def test_lines_of_errors_stay_right_as_the_front_leaves(chromium_page: Tab) -> None:

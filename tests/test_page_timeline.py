@@ -39,7 +39,7 @@ class TimelineView(LiveView):
     def bars(self) -> list[str]:
         """The bars in sight from the left: their look and text."""
         return self.tab.evaluate(
-            """() => [...document.querySelectorAll(".locus-live-span")].filter((node) => !node.hidden)
+            """() => [...document.querySelectorAll(".lo-span")].filter((node) => !node.hidden)
                 .map((node) => [node.getBoundingClientRect().left, `${node.dataset.look}: ${node.textContent}`])
                 .sort((a, b) => a[0] - b[0]).map(([, text]) => text)"""
         )
@@ -62,7 +62,7 @@ class TimelineView(LiveView):
 
     def at(self, share: float, line: int) -> tuple[float, float]:
         """The place on the page of a share of the plot's width, within a line."""
-        box = self.box(".locus-live-plot")
+        box = self.box(".lo-plot")
         return box["left"] + share * box["width"], box["top"] + 22 * line + 11
 
     def mouse(self, action: str, *arguments: object) -> None:
@@ -72,7 +72,7 @@ class TimelineView(LiveView):
 
     def focus(self) -> None:
         """Puts the keyboard on the chart."""
-        self.tab.evaluate("() => document.querySelector('.locus-live-waterfall').focus()")
+        self.tab.evaluate("() => document.querySelector('.lo-waterfall').focus()")
 
 
 @pytest.fixture
@@ -94,15 +94,15 @@ def test_draws_a_line_for_each_lane(timeline: TimelineView) -> None:
         "error: ✕ 180 ms",
         "ok: 90 ms",
     ]
-    label = timeline.tab.evaluate("() => document.querySelector('.locus-live-waterfall').ariaLabel")
+    label = timeline.tab.evaluate("() => document.querySelector('.lo-waterfall').ariaLabel")
     assert label == "Timeline: 4 spans in 3 lanes, 1 s"
 
 
 def test_bars_lie_where_their_times_are(timeline: TimelineView) -> None:
     """A bar's left and right are its begin and end on the axis, to the pixel."""
-    plot = timeline.box(".locus-live-plot")
-    bar = timeline.box(".locus-live-span[data-look~=error]")
-    scale = timeline.box(".locus-live-span")["width"] / 400
+    plot = timeline.box(".lo-plot")
+    bar = timeline.box(".lo-span[data-look~=error]")
+    scale = timeline.box(".lo-span")["width"] / 400
     assert bar["left"] == pytest.approx(plot["left"] + 1 + 420 * scale, abs=1.5)
     assert bar["width"] == pytest.approx(180 * scale, abs=1.5)
 
@@ -167,10 +167,10 @@ def test_zooms_in_and_out(timeline: TimelineView, how: str) -> None:
         assert timeline.zoom() == "2.3"
         timeline.press("-", "-")
     elif how == "buttons":
-        timeline.tab.click(".locus-live-zoom >> nth=1")
+        timeline.tab.click(".lo-zoom >> nth=1")
         timeline.drawn()
         assert timeline.zoom() == "1.5"
-        timeline.tab.click(".locus-live-zoom >> nth=2")
+        timeline.tab.click(".lo-zoom >> nth=2")
         timeline.drawn()
     elif how == "wheel":
         timeline.mouse("move", x, y)
@@ -180,13 +180,13 @@ def test_zooms_in_and_out(timeline: TimelineView, how: str) -> None:
         timeline.mouse("wheel", 0, 900)
         timeline.tab.call(lambda page: page.keyboard.up("Control"))
     else:
-        axis = timeline.box(".locus-live-axis")
+        axis = timeline.box(".lo-axis")
         timeline.mouse("move", x, axis["top"] + 8)
         timeline.mouse("down")
         timeline.mouse("move", x + 90, axis["top"] + 8)
-        assert timeline.box(".locus-live-shade")["width"] == pytest.approx(90, abs=1)
+        assert timeline.box(".lo-shade")["width"] == pytest.approx(90, abs=1)
         timeline.mouse("up")
-        width = timeline.box(".locus-live-plot")["width"] - 1
+        width = timeline.box(".lo-plot")["width"] - 1
         assert timeline.zoom() == f"{width / 90:.2g}"
         timeline.mouse("dblclick", x, axis["top"] + 8)
     assert timeline.zoom() == "fit"
@@ -194,12 +194,12 @@ def test_zooms_in_and_out(timeline: TimelineView, how: str) -> None:
 
 def test_ctrl_and_wheel_keep_the_time_under_the_pointer(timeline: TimelineView) -> None:
     """What lies under the pointer stays there while zooming."""
-    bar = timeline.box(".locus-live-span[data-look~=error]")
+    bar = timeline.box(".lo-span[data-look~=error]")
     timeline.mouse("move", bar["left"], bar["top"] + 4)
     timeline.tab.call(lambda page: page.keyboard.down("Control"))
     timeline.mouse("wheel", 0, -400)
     timeline.tab.call(lambda page: page.keyboard.up("Control"))
-    assert timeline.box(".locus-live-span[data-look~=error]")["left"] == pytest.approx(bar["left"], abs=1.5)
+    assert timeline.box(".lo-span[data-look~=error]")["left"] == pytest.approx(bar["left"], abs=1.5)
 
 
 def test_pans_by_wheel_and_keys(timeline: TimelineView) -> None:
@@ -207,10 +207,10 @@ def test_pans_by_wheel_and_keys(timeline: TimelineView) -> None:
     timeline.focus()
     timeline.press("+", "+", "+")
     timeline.mouse("move", *timeline.at(0.5, 2))
-    lefts = [timeline.box(".locus-live-span[data-look~=error]")["left"]]
+    lefts = [timeline.box(".lo-span[data-look~=error]")["left"]]
 
     def moved() -> bool:
-        lefts.append(timeline.box(".locus-live-span[data-look~=error]")["left"])
+        lefts.append(timeline.box(".lo-span[data-look~=error]")["left"])
         return lefts[-1] < lefts[-2] - 3
 
     timeline.mouse("wheel", 40, 0)
@@ -230,9 +230,7 @@ def test_arrows_go_from_span_to_span(timeline: TimelineView) -> None:
     for key in ["ArrowRight", "ArrowRight", "ArrowRight", "ArrowLeft", "ArrowDown", "End", "Home"]:
         timeline.press(key)
         seen.append(
-            timeline.tab.evaluate("() => document.querySelector('.locus-live-said').textContent").partition(
-                ","
-            )[0]
+            timeline.tab.evaluate("() => document.querySelector('.lo-said').textContent").partition(",")[0]
         )
     assert seen == ["mock-1", "search", "search", "search", "search", "mock-1", "mock-1"]
     timeline.press("Enter")
@@ -244,7 +242,7 @@ def seek(timeline: TimelineView, notch: int) -> None:
     """Moves the scrubber, and lets the page draw."""
     timeline.tab.evaluate(
         """(notch) => {
-            const range = document.querySelector(".locus-live-range");
+            const range = document.querySelector(".lo-range");
             range.value = notch;
             range.dispatchEvent(new Event("input", { bubbles: true }));
         }""",
@@ -267,20 +265,18 @@ def test_the_scrubber_shows_how_it_was(timeline: TimelineView) -> None:
     timeline.press("Escape")
     assert len(timeline.bars()) == 4
     seek(timeline, 100)
-    timeline.tab.click(".locus-live-back")
+    timeline.tab.click(".lo-back")
     timeline.drawn()
     assert len(timeline.bars()) == 4
 
 
 def test_play_runs_to_the_end(timeline: TimelineView) -> None:
     """Space plays from the start to the end, where it shows now again, and tells Python nothing."""
-    timeline.tab.evaluate("() => { document.querySelector('.locus-live-speed').value = '16' }")
+    timeline.tab.evaluate("() => { document.querySelector('.lo-speed').value = '16' }")
     timeline.focus()
     timeline.press(" ")
-    assert timeline.tab.evaluate(
-        "() => document.querySelector('.locus-live-play').ariaLabel.startsWith('Pause')"
-    )
-    timeline.tab.wait("() => document.querySelector('.locus-live-play').ariaLabel.startsWith('Replay')")
+    assert timeline.tab.evaluate("() => document.querySelector('.lo-play').ariaLabel.startsWith('Pause')")
+    timeline.tab.wait("() => document.querySelector('.lo-play').ariaLabel.startsWith('Replay')")
     timeline.drawn()
     assert len(timeline.bars()) == 4
     assert timeline.text("clock") == "1 s of 1 s"
@@ -289,7 +285,7 @@ def test_play_runs_to_the_end(timeline: TimelineView) -> None:
 
 def test_play_stops_at_a_second_press(timeline: TimelineView) -> None:
     """Space again holds the cursor where it is."""
-    timeline.tab.evaluate("() => { document.querySelector('.locus-live-speed').value = '1' }")
+    timeline.tab.evaluate("() => { document.querySelector('.lo-speed').value = '1' }")
     timeline.focus()
     timeline.press(" ", " ")
     held = timeline.text("clock")
@@ -311,12 +307,12 @@ def test_a_pause_freezes_the_timeline(chromium_page: Tab) -> None:
     timeline = TimelineView(chromium_page, run="run-A")
     timeline.show()
     timeline.deliver([started(1, time_ms=0), row(2, time_ms=50)], [tally("run-A")])
-    chromium_page.click(".locus-live-pause")
+    chromium_page.click(".lo-pause")
     timeline.drawn()
     before = timeline.bars()
     timeline.deliver([ended(3, time_ms=60), started(4, "b", time_ms=70)], [tally("run-A")])
     assert timeline.bars() == before
-    chromium_page.click(".locus-live-pause")
+    chromium_page.click(".lo-pause")
     timeline.drawn()
     assert len(timeline.bars()) == 2
 
@@ -335,7 +331,7 @@ def test_many_runs_are_a_line_each_until_opened(chromium_page: Tab) -> None:
     timeline.deliver(rows, [tally(f"run-{index}", "ok", name=f"case {index}") for index in range(8)])
     assert timeline.labels() == [f"▸ ✓ case {index}" for index in range(8)]
     assert timeline.bars() == ["ok out: 3 ms"] * 8
-    box = timeline.box(".locus-live-lane")
+    box = timeline.box(".lo-lane")
     timeline.mouse("click", box["left"] + 20, box["top"] + 8)
     assert timeline.labels()[:3] == ["▾ ✓ case 0", "search", "▸ ✓ case 1"]
 
@@ -372,7 +368,7 @@ def test_hostile_names_are_inert(chromium_page: Tab, text: str) -> None:
     width = chromium_page.evaluate("() => document.documentElement.scrollWidth - innerWidth")
     assert width <= 0
     heights = chromium_page.evaluate(
-        """() => [...document.querySelectorAll(".locus-live-lane, .locus-live-span")]
+        """() => [...document.querySelectorAll(".lo-lane, .lo-span")]
             .filter((node) => !node.hidden).map((node) => node.getBoundingClientRect().height)"""
     )
     assert set(heights) == {22, 16}

@@ -40,7 +40,7 @@ AGENT = [
     ),
 ]
 REPORT = ["▾✓report", " ▾✓iteration 1", "  ✓mock-1", "  ✓search", " ▾✓iteration 2", "  ✓mock-1"]
-LINES = """() => [...document.querySelectorAll(".locus-live-branch")].filter((node) => !node.hidden)
+LINES = """() => [...document.querySelectorAll(".lo-branch")].filter((node) => !node.hidden)
     .map((node) => " ".repeat(node.ariaLevel - 1) + node.firstChild.textContent)"""
 
 
@@ -68,7 +68,7 @@ class TreeView(LiveView):
     def cells(self, label: str) -> list[str]:
         """Length, tokens and what is said in the first line with that label."""
         return self.tab.evaluate(
-            """(label) => [...[...document.querySelectorAll(".locus-live-branch")]
+            """(label) => [...[...document.querySelectorAll(".lo-branch")]
                 .find((node) => !node.hidden && node.firstChild.textContent.endsWith(label)).children]
                 .slice(2).map((cell) => cell.textContent)""",
             label,
@@ -84,7 +84,7 @@ class TreeView(LiveView):
             """() => {
                 const grid = document.querySelector("[role=treegrid]");
                 const line = document.getElementById(grid.getAttribute("aria-activedescendant"));
-                return line?.querySelector(".locus-live-name").textContent ?? "";
+                return line?.querySelector(".lo-name").textContent ?? "";
             }"""
         )
 
@@ -115,7 +115,7 @@ def test_a_bar_lies_in_its_parents_time(tree: TreeView) -> None:
     """The second call of an iteration begins where it began in that iteration."""
     left, width = tree.tab.evaluate(
         """() => {
-            const { style } = document.querySelectorAll(".locus-live-reach")[3];
+            const { style } = document.querySelectorAll(".lo-reach")[3];
             return [parseFloat(style.left), parseFloat(style.width)];
         }"""
     )
@@ -210,10 +210,10 @@ def test_enter_opens_the_drawer(tree: TreeView) -> None:
 
 def test_a_click_on_a_twisty_closes(tree: TreeView) -> None:
     """A click on the twisty closes what hangs below, and the grid says so."""
-    tree.tab.click(".locus-live-twisty >> nth=1")
+    tree.tab.click(".lo-twisty >> nth=1")
     tree.drawn()
     assert len(tree.lines()) == 4
-    states = "() => [...document.querySelectorAll('.locus-live-branch')].slice(0, 2).map((one) => one.ariaExpanded)"
+    states = "() => [...document.querySelectorAll('.lo-branch')].slice(0, 2).map((one) => one.ariaExpanded)"
     assert tree.tab.evaluate(states) == ["true", "false"]
 
 
@@ -232,11 +232,11 @@ def test_hostile_names_are_inert(chromium_page: Tab, text: str) -> None:
     tree.deliver(
         [started(1, text[:200], **fields), ended(2, text[:200], error=text[:500], preview=text, **fields)]
     )
-    tree.tab.wait("() => document.querySelectorAll('.locus-live-branch:not([hidden])').length >= 2")
+    tree.tab.wait("() => document.querySelectorAll('.lo-branch:not([hidden])').length >= 2")
     assert chromium_page.evaluate("() => window.struck") is None
     assert chromium_page.evaluate("() => document.querySelectorAll('img, a').length") == 0
     assert chromium_page.evaluate("() => document.documentElement.scrollWidth - innerWidth") <= 0
-    heights = "() => [...document.querySelectorAll('.locus-live-branch')].map((one) => one.offsetHeight)"
+    heights = "() => [...document.querySelectorAll('.lo-branch')].map((one) => one.offsetHeight)"
     assert set(chromium_page.evaluate(heights)) <= {0, 24}
 
 

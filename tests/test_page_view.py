@@ -58,7 +58,7 @@ def test_hostile_text_stays_text(chromium_page: Tab) -> None:
         assert table.texts("run")[1:] == texts
         assert table.texts("preview")[1:] == texts
         for at, text in enumerate(texts, 1):
-            chromium_page.click(f".locus-live-row:nth-child({at})")
+            chromium_page.click(f".lo-row:nth-child({at})")
             table.drawn()
             assert table.text("payload") == text
         elements.append(chromium_page.evaluate("() => document.querySelectorAll('.locus-live *').length"))
@@ -84,16 +84,16 @@ def test_hostile_traits_stay_text(chromium_page: Tab) -> None:
 def test_one_click_opens_the_details(table: LiveView) -> None:
     """A click shows the payload as text, the button and Escape close it."""
     table.deliver([row(1), row(2, detail='{\n  "answer": 42\n}')])
-    table.tab.click(".locus-live-row:nth-child(2)")
+    table.tab.click(".lo-row:nth-child(2)")
     table.drawn()
     assert table.text("payload") == '{\n  "answer": 42\n}'
     assert table.selected() == [2]
     table.press("Escape")
     assert table.texts("details") == []
-    table.tab.click(".locus-live-row:nth-child(1)")
+    table.tab.click(".lo-row:nth-child(1)")
     table.drawn()
     assert table.text("payload") == "{}"
-    table.tab.click(".locus-live-close")
+    table.tab.click(".lo-close")
     table.drawn()
     assert table.texts("details") == []
 
@@ -104,7 +104,7 @@ def test_handled_keys_stay_in_the_table(table: LiveView) -> None:
         "() => { window.keys = []; document.addEventListener('keydown', (event) => keys.push(event.key)) }"
     )
     table.points(1, 5)
-    table.tab.click(".locus-live-row:nth-child(1)")
+    table.tab.click(".lo-row:nth-child(1)")
     table.drawn()
     table.press("ArrowDown", "Enter", "Escape", "Control+Enter", "s")
     assert table.tab.evaluate("() => keys") == ["Control", "Enter", "s"]
@@ -113,7 +113,7 @@ def test_handled_keys_stay_in_the_table(table: LiveView) -> None:
 def test_details_survive_their_row(table: LiveView) -> None:
     """The details stay open and as they are while rows pour in."""
     table.deliver([row(1, detail="first")])
-    table.tab.click(".locus-live-row:nth-child(1)")
+    table.tab.click(".lo-row:nth-child(1)")
     table.drawn()
     table.points(2, 1_000)
     assert table.text("payload") == "first"
@@ -151,7 +151,7 @@ def test_two_views_show_the_same_rows(table: LiveView) -> None:
     table.points(1, 8)
     table.show()
     assert table.texts("preview")[1:9] == table.texts("preview")[10:]
-    table.tab.call(lambda page: page.locator(".locus-live-filter").nth(1).fill("think"))
+    table.tab.call(lambda page: page.locator(".lo-filter").nth(1).fill("think"))
     table.points(9, 1)
     assert table.texts("count") == ["9 events", "2 of 9 rows"]
     table.tab.evaluate("() => widget.hide(0)")
@@ -173,7 +173,7 @@ def test_nothing_is_left_behind(table: LiveView) -> None:
     """An aborted view leaves no element, listener or frame; an aborted widget no timer or handler either."""
     table.points(1, 50)
     table.deliver([row(99)], prev=98)
-    table.tab.click(".locus-live-row:nth-child(3)")
+    table.tab.click(".lo-row:nth-child(3)")
     table.drawn()
     table.tab.evaluate("() => { widget.deliver(pointRows(100, 5)); widget.hide(0) }")
     left = """() => [
@@ -281,7 +281,7 @@ def test_header_of_all_runs_sums_them(table: LiveView) -> None:
     assert table.texts("fact") == ["2 runs", "1 running", "4 tool calls", "20 + 2 tokens"]
 
 
-PANES = "() => [...document.querySelectorAll('.locus-live-tab')].map((tab) => [tab.textContent, tab.ariaSelected])"
+PANES = "() => [...document.querySelectorAll('.lo-tab')].map((tab) => [tab.textContent, tab.ariaSelected])"
 
 
 def test_tabs_are_a_tablist(table: LiveView) -> None:
@@ -290,7 +290,7 @@ def test_tabs_are_a_tablist(table: LiveView) -> None:
     named = """() => document.getElementById(
         document.querySelector("[role=tabpanel]").getAttribute("aria-labelledby")).textContent"""
     assert table.tab.evaluate(named) == "Table"
-    table.tab.call(lambda page: page.focus(".locus-live-tab"))
+    table.tab.call(lambda page: page.focus(".lo-tab"))
     table.press("End", "Home")
     assert table.tab.evaluate("() => document.activeElement.textContent") == "Table"
 
@@ -298,7 +298,7 @@ def test_tabs_are_a_tablist(table: LiveView) -> None:
 def test_pause_holds_the_view_and_not_the_run(table: LiveView) -> None:
     """Paused, a view keeps its rows as they are and counts what comes; resumed, it has caught up."""
     table.deliver([row(1), started(2, time_ms=10)], [tally("run-A")])
-    table.tab.click(".locus-live-pause")
+    table.tab.click(".lo-pause")
     table.deliver([ended(3), row(4), row(5)], [tally("run-A", "ok")])
     assert table.text("fresh") == "3 new"
     assert table.seqs() == [1, 2]
@@ -326,7 +326,7 @@ def test_pause_holds_the_view_and_not_the_run(table: LiveView) -> None:
 def test_paused_view_keeps_rows_that_the_store_lets_go(table: LiveView) -> None:
     """What a paused view shows stays, even if the page's store has no room for it any more."""
     table.points(1, 10)
-    table.tab.call(lambda page: page.focus(".locus-live-grid"))
+    table.tab.call(lambda page: page.focus(".lo-grid"))
     table.press("Space")
     table.tab.evaluate(
         "() => { for (let at = 11; at <= 200_511; at += 500) widget.deliver(pointRows(at, 500)) }"
@@ -342,10 +342,10 @@ def test_stream_stands_still_while_paused(table: LiveView) -> None:
     """Chunks that come while a view is paused do not change the row that they are folded into."""
     chunk = {"event_type": "agent.model.chunk", "phase": "chunk", "span": "s", "preview": "x" * 50}
     table.deliver([started(1), row(2, time_ms=1000, **chunk)])
-    table.tab.click(".locus-live-pause")
+    table.tab.click(".lo-pause")
     table.deliver([row(3, time_ms=2000, **chunk)])
     assert table.texts("text") == [f"50 characters · 50/s · {'x' * 50}"]
-    table.tab.click(".locus-live-pause")
+    table.tab.click(".lo-pause")
     table.drawn()
     assert table.texts("text") == [f"100 characters · 50/s · {'x' * 50}"]
 
@@ -360,7 +360,7 @@ def test_keys_search_pause_and_step_back(table: LiveView) -> None:
     table.press("Space")
     assert table.text("pause").endswith("Resume")
     assert table.texts("details") != []
-    filter_text = "() => document.querySelector('.locus-live-filter').value"
+    filter_text = "() => document.querySelector('.lo-filter').value"
     table.press("Escape")
     assert (table.texts("details"), table.tab.evaluate(filter_text)) == ([], "agent")
     table.press("Escape")
@@ -403,18 +403,18 @@ def test_copies_json_and_pandas(table: LiveView, *, allowed: bool) -> None:
         ("pandas", r'events_df("a\"\\\u000a\u202e\U0001f680").query("seq in [1, 12]")'),
     ]
     for part, text in wanted:
-        table.tab.click(f".locus-live-{part}")
-        table.tab.wait("() => document.querySelector('.locus-live-copied').textContent === 'copied'")
+        table.tab.click(f".lo-{part}")
+        table.tab.wait("() => document.querySelector('.lo-copied').textContent === 'copied'")
         assert table.tab.evaluate(COPIED) == text
     table.click_row(2)
-    table.tab.click(".locus-live-copy")
+    table.tab.click(".lo-copy")
     table.tab.wait("() => navigator.clipboard.readText().then((text) => text === '{}')")
     table.click_row(3, shift=True)
-    table.tab.click(".locus-live-pandas")
+    table.tab.click(".lo-pandas")
     code = 'events_df("run-A").query("2 <= seq <= 3")'
     table.tab.wait("(code) => navigator.clipboard.readText().then((text) => text === code)", code)
     assert table.tab.evaluate("() => document.querySelectorAll('textarea').length") == 0
-    table.tab.wait("() => document.querySelector('.locus-live-copied').textContent === ''")
+    table.tab.wait("() => document.querySelector('.lo-copied').textContent === ''")
 
 
 def test_wish_of_python_is_granted_once(table: LiveView) -> None:
@@ -450,7 +450,7 @@ def test_fulfilled_wish_is_nothing_to_a_later_view(table: LiveView) -> None:
     table.tab.evaluate("() => widget.hide(0)")
     table.show()
     table.deliver([], wish={"n": 1, "filter": "think", "paused": True})
-    assert table.tab.evaluate("() => document.querySelector('.locus-live-filter').value") == ""
+    assert table.tab.evaluate("() => document.querySelector('.lo-filter').value") == ""
 
 
 def test_one_event_of_the_future_spoils_no_clock(table: LiveView) -> None:
@@ -476,7 +476,7 @@ def test_one_event_of_the_future_spoils_no_clock(table: LiveView) -> None:
 
 def test_names_turn_nothing_around(table: LiveView) -> None:
     """A name that writes from right to left, or never ends doing so, leaves the facts beside it in their order."""
-    order = """() => [...document.querySelectorAll(".locus-live-drawer-fact")].map(
+    order = """() => [...document.querySelectorAll(".lo-drawer-fact")].map(
         (fact) => fact.getBoundingClientRect().left)"""
     for name in ("search", "\u202e\u2066\u05e9\u05dc\u05d5\u05dd"):
         table.deliver([started(1 if name == "search" else 2, name, name=name, run_id=name, agent=name)])
@@ -489,10 +489,8 @@ def test_names_turn_nothing_around(table: LiveView) -> None:
 def test_shift_click_marks_no_text(table: LiveView) -> None:
     """A range of rows is selected as rows, and not as the text between two clicks as well."""
     table.points(1, 8)
-    table.tab.call(lambda page: page.click(".locus-live-row:nth-child(2) .locus-live-preview"))
-    table.tab.call(
-        lambda page: page.click(".locus-live-row:nth-child(5) .locus-live-preview", modifiers=["Shift"])
-    )
+    table.tab.call(lambda page: page.click(".lo-row:nth-child(2) .lo-preview"))
+    table.tab.call(lambda page: page.click(".lo-row:nth-child(5) .lo-preview", modifiers=["Shift"]))
     table.drawn()
     assert table.selected() == [2, 3, 4, 5]
     assert table.tab.evaluate("() => String(document.getSelection())") == ""
@@ -504,8 +502,8 @@ def test_huge_payloads_keep_the_layout(table: LiveView) -> None:
     table.deliver([row(1)])
     table.click_row(1)
     size = """() => [document.querySelector(".locus-live").offsetWidth, document.body.scrollWidth,
-        document.querySelector(".locus-live-row").offsetHeight,
-        document.querySelector(".locus-live-payloads").offsetHeight]"""
+        document.querySelector(".lo-row").offsetHeight,
+        document.querySelector(".lo-payloads").offsetHeight]"""
     before = table.tab.evaluate(size)
     table.deliver(
         [
@@ -525,7 +523,7 @@ def test_drawn_at_both_widths_without_overlap(table: LiveView) -> None:
     overlaps = """() => {
         const view = document.querySelector(".locus-live").getBoundingClientRect();
         const parts = [...document.querySelectorAll(
-            ".locus-live-bar > *, .locus-live-fact, .locus-live-tools > *, .locus-live-buttons > *")]
+            ".lo-bar > *, .lo-fact, .lo-tools > *, .lo-buttons > *")]
             .filter((node) => node.checkVisibility() && node.offsetWidth > 0);
         const wrong = [];
         for (const one of parts) {
@@ -544,7 +542,7 @@ def test_drawn_at_both_widths_without_overlap(table: LiveView) -> None:
     big = dict.fromkeys(("iterations", "model_calls", "tool_calls", "errors", "input_tokens"), 1_234_567)
     table.deliver([row(1)], [tally("run-" + "x" * 90, name="n" * 90, **big)], missing=1_234_567)
     table.click_row(1)
-    table.tab.click(".locus-live-pause")
+    table.tab.click(".lo-pause")
     for width in (600, 1200):
         table.tab.call(lambda page, width=width: page.set_viewport_size({"width": width, "height": 800}))
         table.drawn()
@@ -555,17 +553,13 @@ def test_followed_run_is_all_that_the_view_is_about(table: LiveView) -> None:
     """A click on a run shows its rows, chips and figures alone, without a run column; Python is told."""
     rows = [row(1), row(2, run_id="run-B", event_type="rag.query"), row(3)]
     table.deliver(rows, [tally("run-A", tool_calls=2), tally("run-B", tool_calls=5)])
-    table.tab.wait("() => /run-B/.test(document.querySelector('.locus-live-runs').textContent)")
-    table.tab.call(
-        lambda page: page.locator(".locus-live-run-line:visible").filter(has_text="run-B").first.click()
-    )
+    table.tab.wait("() => /run-B/.test(document.querySelector('.lo-runs').textContent)")
+    table.tab.call(lambda page: page.locator(".lo-run-line:visible").filter(has_text="run-B").first.click())
     table.drawn()
     assert table.seqs() == [2]
     assert table.text("title") == "run-B"
     assert "5 tool calls" in table.texts("fact")
     assert table.texts("chip") == ["rag.query1"]
     assert table.text("count") == "1 of 3 rows"
-    assert (
-        table.tab.evaluate("() => document.querySelectorAll('.locus-live-pane .locus-live-run').length") > 0
-    )
+    assert table.tab.evaluate("() => document.querySelectorAll('.lo-pane .lo-run').length") > 0
     table.wait_told(run="run-B", filter="")

@@ -22,7 +22,7 @@ export class Chart {
   /** Of what was sampled as it should be, of what was not, and where events were dropped. */
   #paths = ["dense", "sparse", "lost"].map((name) => {
     const path = document.createElementNS(SVG, "path");
-    path.setAttribute("class", `locus-live-${name}`);
+    path.setAttribute("class", `lo-${name}`);
     return path;
   });
   #words = element("div", "chart-head", {}, this.#current, " events/s ", this.#others, " ", this.#lost);

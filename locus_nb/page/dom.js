@@ -10,7 +10,7 @@
  */
 export function element(tag, name, attributes = {}, ...children) {
   const node = document.createElement(tag);
-  node.className = name ? `locus-live-${name}` : "locus-live";
+  node.className = name ? `lo-${name}` : "locus-live";
   for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
   node.append(...children);
   return node;

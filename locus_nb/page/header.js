@@ -52,7 +52,7 @@ export class Header {
     const tally = link.tallies.get(followed);
     setText(this.#title, followed ? tally?.name || followed : "all runs");
     this.#title.title = followed;
-    this.#title.classList.toggle("locus-live-run-id", followed !== "" && !tally?.name);
+    this.#title.classList.toggle("lo-run-id", followed !== "" && !tally?.name);
     setText(this.#status, link.status);
     this.#status.dataset["state"] = link.status;
     this.#missing.hidden = link.missing === 0;

@@ -43,7 +43,7 @@ export class VirtualList {
   #window = element("div", "window", { role: "presentation" });
   /** @type {Slot[]} */
   #slots = [];
-  #id = `locus-live-${++lists}`;
+  #id = `lo-${++lists}`;
   /** The first line that has a slot. */
   #first = 0;
   #hidden = 0;
@@ -71,7 +71,7 @@ export class VirtualList {
     this.#head = head;
     this.follows = this.follow = follows;
     this.node = element("div", name, { role, tabindex: "0", "aria-label": label });
-    this.node.style.setProperty("--locus-row-height", `${LINE_HEIGHT}px`);
+    this.node.style.setProperty("--l-row-height", `${LINE_HEIGHT}px`);
     this.#body.append(this.#window);
     if (head) this.node.append(element("div", "headgroup", { role: "rowgroup" }, head));
     this.node.append(this.#body);

@@ -123,7 +123,7 @@ export class Monitor {
     const age = formatDuration(Math.min(FORGOTTEN_MS, 1_000 * Math.round(silence / 1_000)));
     const more = silence > FORGOTTEN_MS ? "more than " : "";
     setText(this.#badge, state === "stale" ? `no news for ${more}${age}` : state);
-    this.#root.classList.toggle("locus-live-stale", state === "stale");
+    this.#root.classList.toggle("lo-stale", state === "stale");
   }
 
   /** @param {Record<string, number>} facts */
@@ -136,7 +136,7 @@ export class Monitor {
         /** @type {Node} */ (node.firstChild),
         index > 0 ? count(value) : `${count(runs)} / ${count(most)}`,
       );
-      node.classList.toggle("locus-live-loss", index >= FIRST_LOSS && value > 0);
+      node.classList.toggle("lo-loss", index >= FIRST_LOSS && value > 0);
     }
     this.#keptBar.style.width = `${Math.min(100, (100 * runs) / most)}%`;
   }

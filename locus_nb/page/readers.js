@@ -41,7 +41,7 @@ class ReaderLine {
     setText(this.#label, label || "(no label)");
     setText(this.#run, run ?? "all runs");
     this.#dot.hidden = run === null;
-    this.#dot.style.setProperty("--locus-run-hue", String(hueOf(run ?? "")));
+    this.#dot.style.setProperty("--l-run-hue", String(hueOf(run ?? "")));
     const percent = (/** @type {number} */ part) => `${Math.min(100, (100 * part) / capacity).toFixed(1)}%`;
     const [queue, over, top] = this.#marks;
     queue.style.width = percent(Math.max(0, backlog - overflow));
@@ -56,7 +56,7 @@ class ReaderLine {
     const lost = dropped > 0 ? `${count(dropped)} dropped` : "–";
     const texts = [`${count(backlog)} / ${count(capacity)}`, count(delivered), lost];
     for (const [index, cell] of this.#cells.entries()) setText(cell, texts[index]);
-    this.#cells[2].classList.toggle("locus-live-loss", dropped > 0);
+    this.#cells[2].classList.toggle("lo-loss", dropped > 0);
   }
 }
 

@@ -43,7 +43,7 @@ export class RunLine {
   showRun(tally, rate, now) {
     const { run, name, status, started, events, errors } = tally;
     this.#say(status, SIGNS[status], (name || run).slice(0, MAX_NAME), "");
-    this.#dot.style.setProperty("--locus-run-hue", String(hueOf(run)));
+    this.#dot.style.setProperty("--l-run-hue", String(hueOf(run)));
     const isFresh = status !== "running" && now - started < 60_000;
     const age = isFresh ? "< 1 m" : formatAge(now - started);
     this.#count(age, events, tokensOf(tally), errors, rate);

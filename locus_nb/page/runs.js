@@ -47,7 +47,7 @@ export class Runs {
   #heads = new Map(Object.keys(KEYS).map((by) => [/** @type {Order} */ (by), makeHead(by)]));
   #head = element(
     "div",
-    "run-line locus-live-run-head",
+    "run-line lo-run-head",
     { role: "row" },
     element("span", "run-sign", { role: "columnheader", "aria-label": "status" }),
     ...this.#heads.values(),
@@ -184,7 +184,7 @@ export class Runs {
       const entry = this.#entries[index];
       this.#show(line, entry);
       line.node.setAttribute("aria-selected", String(this.#view.state.run === entry.run));
-      line.node.classList.toggle("locus-live-current", this.#cursor === entry.run);
+      line.node.classList.toggle("lo-current", this.#cursor === entry.run);
     };
     return { node: line.node, show };
   }

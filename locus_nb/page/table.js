@@ -225,7 +225,7 @@ export class Table {
    */
   click(line, event) {
     const { item } = this.#errors.at(line);
-    const isTwisty = /** @type {Element} */ (event.target).classList.contains("locus-live-twisty");
+    const isTwisty = /** @type {Element} */ (event.target).classList.contains("lo-twisty");
     // Shift makes the browser mark the text between the two clicks.
     if (event.shiftKey) document.getSelection()?.removeAllRanges();
     if (isTwisty) this.#open(item, this.#shut.has(item));

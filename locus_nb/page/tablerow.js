@@ -79,7 +79,7 @@ export class TableRow {
     this.#time.title = formatDate(item.time);
     setText(this.#run, view.nameOf(item.run));
     this.#run.title = item.run;
-    this.#run.style.setProperty("--locus-run-hue", String(hueOf(item.run)));
+    this.#run.style.setProperty("--l-run-hue", String(hueOf(item.run)));
   }
 
   /**

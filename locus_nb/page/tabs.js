@@ -17,7 +17,7 @@ export class Tabs {
   #buttons = new Map();
   node = element("div", "tabs", { role: "tablist", "aria-label": "Views" });
   panel = element("div", "panel", { role: "tabpanel" });
-  #id = `locus-live-tabs-${++bars}`;
+  #id = `lo-tabs-${++bars}`;
 
   /** @param {View} view */
   constructor(view) {

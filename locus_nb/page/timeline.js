@@ -92,7 +92,7 @@ export class Timeline {
     this.times.until = this.replay.cursor ?? Number.POSITIVE_INFINITY;
     this.lines = [...this.lanes.lines((run) => this.isOpen(run))].filter((line) => this.#isShown(line));
     this.#measure();
-    this.node.style.setProperty("--locus-gutter", `${this.gutter}px`);
+    this.node.style.setProperty("--l-gutter", `${this.gutter}px`);
     this.canvas.style.height = `${this.lines.length * LINE}px`;
     const first = Math.max(0, Math.floor(scrollTop / LINE));
     this.#drawLines(first, Math.min(this.lines.length, Math.ceil((scrollTop + clientHeight) / LINE)));

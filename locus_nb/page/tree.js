@@ -132,7 +132,7 @@ export class Tree {
    */
   #click(index, event) {
     const { branch, isOpen } = this.lines[index];
-    const isTwisty = /** @type {Element} */ (event.target).closest(".locus-live-twisty") !== null;
+    const isTwisty = /** @type {Element} */ (event.target).closest(".lo-twisty") !== null;
     this.#move(index, { extend: event.shiftKey, open: !isTwisty });
     if (branch.children.length > 0 && (isTwisty || !branch.item)) this.#toggle(branch, !isOpen);
   }

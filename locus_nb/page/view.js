@@ -247,10 +247,10 @@ export class View extends Scene {
     const { typeWidth, runWidth } = this.toolbar.census;
     const digits = String(this.link.store.rows.at(-1)?.seq ?? 0).length;
     const { style, classList } = this.root;
-    style.setProperty("--locus-seq-width", `${Math.max(digits, 4)}.5ch`);
-    style.setProperty("--locus-type-width", `${Math.min(typeWidth, 44) + 2.5}ch`);
-    style.setProperty("--locus-run-width", this.followed ? "" : `${Math.min(runWidth, 16) + 2.5}ch`);
-    classList.toggle("locus-live-all-runs", this.followed === "");
+    style.setProperty("--l-seq-width", `${Math.max(digits, 4)}.5ch`);
+    style.setProperty("--l-type-width", `${Math.min(typeWidth, 44) + 2.5}ch`);
+    style.setProperty("--l-run-width", this.followed ? "" : `${Math.min(runWidth, 16) + 2.5}ch`);
+    classList.toggle("lo-all-runs", this.followed === "");
   }
 
   /** What to say where no item is shown. */

@@ -90,7 +90,7 @@ _ = Path("first.json").write_text(json.dumps(displayed_ms))
 FIRST_SEEN = f"""() => {{
     window.firstShown = 0;
     const painted = new MessageChannel();
-    const shown = () => [...document.querySelectorAll(".locus-live-row")]
+    const shown = () => [...document.querySelectorAll(".lo-row")]
         .some((row) => row.textContent.includes("thought {HISTORY - 1}"));
     painted.port1.onmessage = () => {{
         if (!window.firstShown && shown()) window.firstShown = performance.timeOrigin + performance.now();
@@ -116,8 +116,8 @@ OBSERVE = """() => {
     const painted = new MessageChannel();
     const clock = () => performance.timeOrigin + performance.now();
     const newest = () => {
-        const rows = [...document.querySelectorAll(".locus-live-grid .locus-live-row")].filter((row) => !row.hidden);
-        return rows.length ? Number(rows.at(-1).querySelector(".locus-live-seq").textContent) : 0;
+        const rows = [...document.querySelectorAll(".lo-grid .lo-row")].filter((row) => !row.hidden);
+        return rows.length ? Number(rows.at(-1).querySelector(".lo-seq").textContent) : 0;
     };
     // A message posted in a frame is handled after that frame's painting.
     painted.port1.onmessage = () => {
@@ -138,7 +138,7 @@ OBSERVE = """() => {
 READ = """() => {
     window.over = true;
     const frames = window.seen.frames.slice(1);
-    return { frames, shown: window.seen.shown, count: document.querySelector(".locus-live-count").textContent };
+    return { frames, shown: window.seen.shown, count: document.querySelector(".lo-count").textContent };
 }"""
 
 

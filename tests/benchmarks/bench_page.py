@@ -44,8 +44,8 @@ FEED = """async ([perMessage, perSecond, seconds, runs]) => {
     await widget.show();
     const waiting = [], frames = [], paints = [], handling = [];
     const newest = () => {
-        const rows = [...document.querySelectorAll(".locus-live-grid .locus-live-row")].filter((row) => !row.hidden);
-        return rows.length ? Number(rows.at(-1).querySelector(".locus-live-seq").textContent) : 0;
+        const rows = [...document.querySelectorAll(".lo-grid .lo-row")].filter((row) => !row.hidden);
+        return rows.length ? Number(rows.at(-1).querySelector(".lo-seq").textContent) : 0;
     };
     const painted = new MessageChannel();
     // A message posted in a frame is handled after that frame's painting.
@@ -87,13 +87,13 @@ FEED = """async ([perMessage, perSecond, seconds, runs]) => {
         hellos: sent.filter(({ kind }) => kind === "hello").length,
         acks: sent.filter(({ kind }) => kind === "ack").length,
         head: sent.at(-1).last_seq,
-        count: document.querySelector(".locus-live-count").textContent,
+        count: document.querySelector(".lo-count").textContent,
         elements: document.querySelectorAll(".locus-live *").length,
     };
 }"""
 
 SCROLL = """async () => {
-    const grid = document.querySelector(".locus-live-grid");
+    const grid = document.querySelector(".lo-grid");
     const frames = [];
     let before = performance.now();
     for (let step = 0; step < 300; step++) {
@@ -111,7 +111,7 @@ FILTER = """async ([count, filters]) => {
     await widget.show();
     widget.deliver(agentRows(1, count));
     await drawn();
-    const filter = document.querySelector(".locus-live-filter");
+    const filter = document.querySelector(".lo-filter");
     const type = async (text) => {
         const start = performance.now();
         filter.value = text;
