@@ -148,7 +148,7 @@ def test_line_tells_how_a_run_stands(runs: Runs) -> None:
     assert runs.cells("events") == ["12.4K", "55", "12.3K"]
     assert runs.cells("tokens") == ["1.5K", "", "1.5K"]
     assert runs.cells("errors") == ["\u2715 3", "", "\u2715 3"]
-    running = runs.tab.evaluate("document.querySelector('.lo-window i').textContent")
+    running = runs.tab.evaluate("document.querySelector('.lo-window .lo-run-line b + *').textContent")
     assert running == "1 running"
     title = runs.tab.evaluate("document.querySelectorAll('.lo-window .lo-run-line')[2].title")
     assert title.startswith("a \u00b7 ok \u00b7 started 2026-01-05 09:30:00.000 \u00b7 12,345 events")
