@@ -276,7 +276,7 @@ def test_header_says_how_a_run_stands(chromium_page: Tab) -> None:
 
 def test_header_of_all_runs_sums_them(table: LiveView) -> None:
     """The header of all runs says how many there are, how many run, and what they did together."""
-    counts = {"tool_calls": 2, "input_tokens": 10, "output_tokens": 1}
+    counts: dict[str, Any] = {"tool_calls": 2, "input_tokens": 10, "output_tokens": 1}
     table.deliver([row(1)], [tally("run-A", **counts), tally("run-B", "ok", **counts)])
     assert table.texts("fact") == ["2 runs", "1 running", "4 tool calls", "20 + 2 tokens"]
 
