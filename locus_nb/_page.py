@@ -52,11 +52,10 @@ def page_state(content: object) -> PageState | None:
     texts = (said.get("filter"), said.get("run"))
     if not all(isinstance(text, str) and len(text) <= MAX_TEXT for text in texts):
         return None
-    wish = said.get("wish", 0)
-    if not isinstance(paused, bool) or not isinstance(selected, list) or type(wish) is not int or wish < 0:
+    if not isinstance(paused, bool) or not isinstance(selected, list):
         return None
-    seqs = cast("list[object]", selected)
-    if len(seqs) > MAX_SELECTED or not all(type(seq) is int and seq >= 0 for seq in seqs):
+    seqs, wish = cast("list[object]", selected), said.get("wish", 0)
+    if len(seqs) > MAX_SELECTED or not all(type(number) is int and number >= 0 for number in (*seqs, wish)):
         return None
     filtered, run = cast("tuple[str, str]", texts)
     return PageState(tuple(cast("list[int]", seqs)), filtered, paused, run, wish)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import deque
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from locus_nb._page import PAGE_MAKES, PAGE_PAINTS
 from locus_nb._row_store import RowStore
-from locus_nb._rows import encode, row_of
+from locus_nb._rows import encode, row_of, row_without_payload
 from locus_nb._tally import Tallies
 
 if TYPE_CHECKING:
@@ -36,6 +37,10 @@ _ACK_DUE = 10.0
 # seconds between two reports of a rest.
 _LONG = 0.025
 _REPORTS_EVERY = 2.0
+
+_log = logging.getLogger(__name__)
+# Without a handler of its own a logger's errors are printed, into whichever cell runs now.
+_log.addHandler(logging.NullHandler())
 
 
 class RowSink:
@@ -93,6 +98,8 @@ class RowSink:
         self._sent = 0
         self._told: tuple[object, ...] = ()
         self._greeted = False
+        # Whether an event that has no proper row was reported.
+        self._reported = False
         # Until when a page is left in peace to show the view first.
         self._undisturbed_until = -_REPORTS_EVERY
         # When the first rows went out that no message of the page's has followed.
@@ -201,11 +208,22 @@ class RowSink:
                 event = self._events.popleft()
             except IndexError:
                 return
-            row = row_of(event)
+            row = self._row_of(event)
             self.store.add(row, event)
             self.tallies.add(row)
             if self._clock() > until:
                 return
+
+    def _row_of(self, event: StreamEvent) -> Row:
+        try:
+            return row_of(event)
+        except BaseException as error:  # noqa: BLE001 - an edge: user code in a payload; the row says so
+            if not self._reported:
+                self._reported = True
+                _log.exception(
+                    "locus_nb cannot show the payload of an event; its row says so, as later ones do"
+                )
+            return row_without_payload(event, error)
 
     def _listen(self) -> None:
         back_to: int | None = None

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import math
-from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from locus_nb._head import Room, is_small
 from locus_nb._kinds import kind_of
 from locus_nb._numbers import amount, count, input_tokens
 from locus_nb._outcomes import error_of, status_of
@@ -29,13 +29,10 @@ _LONGEST_DETAIL = 4000
 _LONGEST_NAME = 200
 _LONGEST_ERROR = 500
 _CUT = "\n... cut here: the event's data holds more"
-# As much of a payload as is looked at: enough that a secret which begins in sight is there as a whole.
-_LOOKED_AT = 3 * _LONGEST_DETAIL
-_DEEP = 64
-# What one value that is no text takes of it, and the keys and brackets around.
-_EACH = 16
 _TOKENS = ("prompt_tokens", "completion_tokens", "total_tokens", "cache_read_tokens", "cache_write_tokens")
 _NO_TOKENS = (None, None)
+# So many fields of a row need no payload.
+_WITHOUT_PAYLOAD = 9
 # Whatever a row, or what decides of its status and error, reads of a payload.
 _FACTS = (
     *("span_id", "parent_span_id", "agent_name", "iteration", "tool_name", "model", "duration_ms"),
@@ -82,8 +79,8 @@ def row_of(event: StreamEvent) -> Row:
     """Make the row of a published event."""
     raw = event._data
     event_type = event._event_type
-    room = _Room()
-    data: dict[str, Any] = redact(raw if _is_small(raw) else room.head(raw))
+    room = Room()
+    data: dict[str, Any] = redact(raw if is_small(raw) else room.head(raw))
     detail = _indented(data)
     if room.left <= 0 or len(detail) > _LONGEST_DETAIL:
         detail = detail[:_LONGEST_DETAIL] + _CUT
@@ -113,6 +110,26 @@ def row_of(event: StreamEvent) -> Row:
     )
 
 
+def row_without_payload(event: StreamEvent, error: BaseException) -> Row:
+    """Make the row of an event whose payload cannot be read: it says so, and what it says besides holds."""
+    kind = kind_of(event._event_type)
+    told = f"<the payload cannot be shown: {type(error).__name__}>"
+    facts: tuple[Any, ...] = (None,) * (len(Row._fields) - _WITHOUT_PAYLOAD)
+    status = "error" if kind.failure else None
+    return Row(
+        event.seq or 0,
+        event._time / 1000,
+        kind.name,
+        text_of(event._run_id),
+        told,
+        told,
+        "point",
+        kind.family,
+        status,
+        *facts,
+    )
+
+
 def text_of(name: str) -> str:
     """Give a run's id as rows have it: as UTF-8 can hold it."""
     return name if name.isascii() else jsonable(name)
@@ -120,7 +137,7 @@ def text_of(name: str) -> str:
 
 def _facts_in(raw: Mapping[str, Any]) -> dict[str, Any]:
     """Give what a row reads besides the detail of a payload too large to be looked at as a whole."""
-    return redact({key: _Room().head(raw[key]) for key in _FACTS if key in raw})
+    return redact({key: Room().head(raw[key]) for key in _FACTS if key in raw})
 
 
 def _short(value: object) -> str | None:
@@ -151,53 +168,6 @@ def _error(event_type: str, told: Mapping[str, Any]) -> str | None:
 def _tokens(get: Callable[[str], Any]) -> tuple[int | None, int | None]:
     prompt, completion, total, read, written = map(count, map(get, _TOKENS))
     return _count(input_tokens(prompt, completion, total, read, written)), _count(completion)
-
-
-def _is_small(raw: dict[Any, Any]) -> bool:
-    """Say whether a payload is flat, and nothing of it would be left out: most are, and need no copy."""
-    size = 0
-    for key, value in raw.items():
-        kind = _type_of(value)
-        if kind is str:
-            size += len(value)
-        elif kind not in _SCALARS:
-            return False
-        if _type_of(key) is not str:
-            return False
-        size += len(key) + _EACH
-    return size < _LOOKED_AT
-
-
-class _Room:
-    """What is left of the characters that are looked at."""
-
-    def __init__(self) -> None:
-        self.left = _LOOKED_AT
-
-    def head(self, value: Any, depth: int = 0) -> Any:
-        """Copy the beginning of `value`, as far as there is room; of other types than JSON's all."""
-        kind = _type_of(value)
-        if kind is str:
-            text = value[: max(0, self.left)]
-            self.left -= len(value)
-            return text
-        self.left -= _EACH
-        if depth >= _DEEP or kind not in _CONTAINERS:
-            return value
-        # In one call, because another thread may change what it published.
-        items: tuple[Any, ...] = tuple(islice(value.items() if kind is dict else value, max(0, self.left)))
-        if kind is dict:
-            return {self._key(key): self.head(item, depth + 1) for key, item in items if self.left > 0}
-        return [self.head(item, depth + 1) for item in items if self.left > 0]
-
-    def _key(self, key: Any) -> Any:
-        return self.head(key) if type(key) is str else key
-
-
-_type_of: Callable[[Any], type[Any]] = type
-_SCALARS = {bool, float, int, type(None)}
-# A set is left to those who sort it.
-_CONTAINERS = {dict, list, tuple}
 
 
 def _indented(data: dict[str, Any]) -> str:

@@ -30,6 +30,7 @@ import os
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from enum import Enum
+from itertools import islice
 from typing import Any, cast
 
 MAX_DEPTH = 64
@@ -150,7 +151,7 @@ class _Copy:
     def _opened(self, value: Any, kind: type[Any]) -> Any:
         # The built-in types' own methods: a subclass may have overridden its own with anything.
         if issubclass(kind, dict):
-            return self._mapping(_pairs(value))
+            return self._mapping(first_of(_dict_items, value))
         if issubclass(kind, list | tuple):
             items = _list_copy(value) if issubclass(kind, list) else _tuple_items(value)
             return [self.value(item) for item in items]
@@ -193,14 +194,20 @@ class _Copy:
         return plain if isinstance(plain, str) else _encode(plain)
 
 
-def _pairs(mapping: dict[Any, Any]) -> list[tuple[Any, Any]]:
-    """Read a dict that another thread may be changing: the list is made almost at once, so few tries do."""
-    for _ in range(100):
+def first_of(items_of: Callable[[Any], Any], container: Any, count: int | None = None) -> list[Any]:
+    """Read the first `count` items, or all, of a container that another thread may be changing.
+
+    The list is made almost at once, so few tries do.
+
+    Raises:
+        RuntimeError: It was changed during each of 100 tries.
+    """
+    for _ in range(99):
         try:
-            return list(_dict_items(mapping))
+            return list(islice(items_of(container), count))
         except RuntimeError:
             continue
-    return list(_dict_items(mapping))
+    return list(islice(items_of(container), count))
 
 
 def _fields(value: Any, kind: type[Any]) -> list[tuple[Any, Any]] | None:

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from locus_nb import EventBus, StreamEvent
+from locus_nb import EventBus, StreamEvent, _row_sink
 from locus_nb._page import Wish
 from locus_nb._row_sink import RowSink
+from locus_nb._rows import Row, row_of
 from tests.bus_kit import Clock, event
 
 if TYPE_CHECKING:
@@ -518,3 +519,28 @@ def test_page_that_asks_at_each_gap_ends_with_every_row(data: st.DataObject) -> 
     total = desk.sink.store.total
     assert head == total
     assert have == set(range(1, total + 1))
+
+
+def test_event_whose_row_cannot_be_made_costs_no_other_its_row(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An event that cannot be shown has a row that says so; the view goes on, and logs the first one only."""
+    made = row_of
+
+    def fail_on_even(event: StreamEvent) -> Row:
+        if event.seq is not None and event.seq % 2 == 0:
+            raise RuntimeError("dictionary changed size during iteration")
+        return made(event)
+
+    monkeypatch.setattr(_row_sink, "row_of", fail_on_even)
+    desk = Desk()
+    desk.put(4)
+    desk.tick()
+    rows = desk.sink.store.newest(4)
+    assert [row.seq for row in rows] == [1, 2, 3, 4]
+    assert len({(row.event_type, row.run_id) for row in rows}) == 1
+    assert rows[1].preview == rows[1].detail == "<the payload cannot be shown: RuntimeError>"
+    assert desk.sink.tallies.newest()[0].events == 4
+    assert [record.message for record in caplog.records] == [
+        "locus_nb cannot show the payload of an event; its row says so, as later ones do"
+    ]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections import OrderedDict, defaultdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from locus_nb import EventBus, StreamEvent, _rows, events_df
+from locus_nb import EventBus, StreamEvent, _head, _rows, events_df
 from locus_nb._redact import redact
 from locus_nb._row_store import RowStore
 from locus_nb._rows import Row, encode, row_of
+from locus_nb._wire import dumps, jsonable
 
 
 def published(data: dict[str, Any], event_type: str = "test.event", run_id: str = "run") -> StreamEvent:
@@ -331,3 +333,49 @@ def test_store_is_the_newest_rows(seqs: list[int], size: int, count: int, after:
     assert [each.seq for each in store.after(after, count)] == later[:count]
     assert store.count_after(after) == len(later)
     assert [event.seq for event in store.events(range(after))] == [seq for seq in kept if seq < after]
+
+
+def test_payload_that_changes_while_it_is_read_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dict or set that another thread changes during a read is read once more, and shown."""
+    event = published({"inner": {"a": 1}, "text": "x" * 20_000})
+    tries = iter([True, True, False, False])
+
+    def items_of(container: dict[Any, Any]) -> Any:
+        if next(tries, False):
+            raise RuntimeError("dictionary changed size during iteration")
+        return dict.items(container)
+
+    (_, *others) = _head._CONTAINERS
+    monkeypatch.setattr(_head, "_CONTAINERS", ((dict, items_of), *others))
+    assert '"inner": {' in row_of(event).detail
+
+
+class Text(str):
+    """A text of a class of its own."""
+
+    __slots__ = ()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        defaultdict(int, {str(n): n for n in range(100_000)}),
+        OrderedDict({str(n): n for n in range(100_000)}),
+        set(range(100_000)),
+        frozenset(range(100_000)),
+        type("Items", (list,), {})(range(100_000)),
+        Text("x" * 100_000),
+        {("k" * 100_000,): 1},
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_containers_of_all_kinds_are_read_as_far_as_there_is_room(value: Any) -> None:
+    """Of sets and of subclasses of the built-in types no more is copied than is looked at."""
+    assert len(dumps(_head.Room().head({"value": value}))) < 3 * _head.LOOKED_AT
+    assert "cut here" in row_of(published({"value": value})).detail
+
+
+def test_small_set_in_a_payload_is_shown_sorted() -> None:
+    """A set is shown as `jsonable` shows it: a list, sorted by the JSON text of its members."""
+    payload = {"set": {"b", "a", ("c", 1)}, "more": [{1, 2}]}
+    assert json.loads(row_of(published(payload)).detail) == jsonable(payload)
