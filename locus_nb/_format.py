@@ -17,6 +17,12 @@ _STACKED = re.compile(
     "([\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]{4})"
     "[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+"
 )
+# In the style of every picture, for JupyterLab: they take away the place of a picture that has moved, and the
+# line by which it says, over the picture, that a closed kernel's widget is gone.
+LAB_RULES = """.jp-OutputArea-child:has(.locus-gone){display:none}
+.jp-OutputArea-child:not(:has(.locus-live)):has(>.jp-OutputArea-output:not([data-mime-type])):has(\
++.jp-OutputArea-child .locus-static){display:none}
+"""
 _SECOND, _MINUTE, _HOUR = 1_000, 60_000, 3_600_000
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from locus_nb._fold import fold
-from locus_nb._format import clean, counted, cut, day, duration, html
+from locus_nb._format import LAB_RULES, clean, counted, cut, day, duration, html
 from locus_nb._static_table import (
     MAX_RUNS,
     MAX_TEXT_ROWS,
@@ -37,9 +37,7 @@ _STATUSES = {
     "failed": "failed: the view followed no more, the log says why",
 }
 
-# JupyterLab's own rules for tables have two classes, so these that it would overrule have two as well. The
-# last rules take away the place of a picture that has moved, and the line by which JupyterLab says, over the
-# picture, that a closed kernel's widget is gone.
+# JupyterLab's own rules for tables have two classes, so these that it would overrule have two as well.
 _STYLE = """<style>
 .locus-static{max-width:100%;font-size:12px;line-height:1.4;margin:4px 0}
 .locus-static p{margin:2px 8px 6px;font-size:13px;overflow-wrap:anywhere}
@@ -87,10 +85,7 @@ margin-right:7px;border-radius:2px;background:#c9953b}
 .locus-static .a td:nth-child(3)::before{background:#d0689f}
 .locus-static .x td:nth-child(3)::before{background:#dc4c4c}
 .locus-static.locus-static tbody tr.x{background:rgba(220,76,76,.09)}
-.jp-OutputArea-child:has(.locus-gone){display:none}
-.jp-OutputArea-child:not(:has(.locus-live)):has(>.jp-OutputArea-output:not([data-mime-type])):has(\
-+.jp-OutputArea-child .locus-static){display:none}
-</style>"""
+LAB_RULES</style>""".replace("LAB_RULES", LAB_RULES)
 
 
 class About(NamedTuple):
@@ -134,7 +129,7 @@ def picture_html(rows: Sequence[Row], about: About, *, css_class: str = "") -> s
     ]
     room = MAX_BYTES - sum(len(part.encode()) for part in parts) - 1_000
     with_run = not about.one_run
-    table, shown = events_table(items, with_run=with_run, ended=about.status == "ended", room=room)
+    table, shown = events_table(items, with_run=with_run, ended=_ended(rows, about), room=room)
     if table:
         classes = "locus-static-scroll locus-static-events" + (" locus-static-of-all" if with_run else "")
         parts.append(f'<div class="{classes}">{table}</div>')
@@ -148,6 +143,13 @@ def picture_text(rows: Sequence[Row], about: About) -> str:
     lines += events_text(rows, with_run=not about.one_run)
     lines += _notes(max(0, len(rows) - MAX_TEXT_ROWS), rows, about)
     return "\n".join(cut(line, MAX_TEXT_WIDTH) for line in lines)
+
+
+def _ended(rows: Sequence[Row], about: About) -> set[str]:
+    """The runs in which nothing goes on: by their tallies, and all of a view that has ended."""
+    if about.status == "ended":
+        return {row.run_id for row in rows}
+    return {tally.run_id for tally in about.tallies if tally.ended_ms is not None}
 
 
 def _facts(rows: Sequence[Row], about: About) -> list[str]:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from locus_nb._format import clean, html
+from locus_nb._format import LAB_RULES, clean, html
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,8 +20,7 @@ MAX_CLASSES = 120
 
 _WIDTH, _HEIGHT, _SPAN_MS = 600, 48, 60_000.0
 
-# Two classes where JupyterLab's own rules for tables have as many. The last rules take away the place of a
-# picture that has moved, and the line by which it says, over the picture, that a closed kernel's widget is gone.
+# Two classes where JupyterLab's own rules for tables have as many.
 _STYLE = """<style>
 .locus-static-monitor{max-width:100%;overflow:auto;font-size:12px;font-variant-numeric:tabular-nums}
 .locus-static-monitor p{margin:3px 8px}
@@ -33,10 +32,7 @@ border-bottom:1px solid rgba(128,128,128,.5)}
 .locus-static-monitor.locus-static :is(th,td):nth-child(-n+2){text-align:left;unicode-bidi:isolate}
 .locus-static-monitor th{font-weight:normal;opacity:.7}
 .locus-static-monitor .x{color:#dc4c4c;font-weight:600}
-.jp-OutputArea-child:has(.locus-gone){display:none}
-.jp-OutputArea-child:not(:has(.locus-live)):has(>.jp-OutputArea-output:not([data-mime-type])):has(\
-+.jp-OutputArea-child .locus-static){display:none}
-</style>"""
+LAB_RULES</style>""".replace("LAB_RULES", LAB_RULES)
 
 
 def monitor_html(picture: BusPicture, *, css_class: str = "") -> str:

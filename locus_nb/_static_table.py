@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from locus_nb._format import clean, clock, counted, cut, duration, html
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Container, Iterable, Sequence
 
     from locus_nb._fold import Item
     from locus_nb._rows import Row
@@ -22,11 +22,16 @@ MAX_TYPE = 60
 MAX_RUN = 36
 
 _CLASSES = {"model": "m", "tool": "t", "think": "k", "end": "e", "agent": "a"}
-_MARKS = {"ok": "✓", "error": "✗", "interrupted": "■", "running": "…"}
+_MARKS = {"ok": "✓", "error": "✕", "interrupted": "■", "running": "…"}
 
 
-def events_table(items: Sequence[Item], *, with_run: bool, ended: bool, room: int) -> tuple[str, int]:
-    """Give the newest 500 items as html of at most about `room` bytes, oldest first, and how many those are."""
+def events_table(
+    items: Sequence[Item], *, with_run: bool, ended: Container[str], room: int
+) -> tuple[str, int]:
+    """Give the newest 500 items as html of at most about `room` bytes, oldest first, and how many those are.
+
+    What is open in one of the `ended` runs was never completed.
+    """
     lines: list[str] = []
     for item in reversed(items[-MAX_ITEMS:]):
         line = _line(item, with_run=with_run, ended=ended)
@@ -65,10 +70,10 @@ def elapsed(tally: Tally) -> float:
     return max(0.0, max(tally.ended_ms or 0.0, tally.last_ms) - tally.started_ms)
 
 
-def _line(item: Item, *, with_run: bool, ended: bool) -> str:
+def _line(item: Item, *, with_run: bool, ended: Container[str]) -> str:
     row, last = item.lead, item.last
     took = item.duration_ms
-    never = "never completed" if ended else "…"
+    never = "never completed" if row.run_id in ended else "…"
     family = "x" if last.status == "error" else _CLASSES.get(row.family, "o")
     cells = [
         str(row.seq),

@@ -70,7 +70,7 @@ def waterfall(items: Sequence[Item], rows: Sequence[Row]) -> str:
     went on at the same time. What failed has a colour and a mark, what never ended is open at its end.
     Everything is escaped; there is no script.
     """
-    spans = [item for item in items if item.lead.phase != "point" or item.lead.status == "error"]
+    spans = [item for item in items if item.lead.phase != "point"]
     shown = spans[-MAX_BARS:]
     if not shown:
         return ""
@@ -95,13 +95,18 @@ def waterfall(items: Sequence[Item], rows: Sequence[Row]) -> str:
 
 
 def lanes(items: Iterable[Item], end_ms: float) -> list[Lane]:
-    """Put items into lanes: by agent, then agents', models', tools' and other ones, in the order they came."""
+    """Put items into lanes: by agent, then agents', models', tools' and other ones, in the order they came.
+
+    As the page does: all models share a group, each tool and each other kind of span has its own, and what goes
+    on at one time stands in lanes of its own. Unlike there, a lane names its agent itself, there is no line of
+    points, and not the lanes of a group but all of them are bounded.
+    """
     agents: dict[str, int] = {}
     groups: dict[tuple[int, int, str], list[Item]] = {}
     for item in items:
         row = item.lead
         agent = agents.setdefault(row.agent or "", len(agents))
-        groups.setdefault((agent, _RANKS.get(row.family, 3), _name(row)), []).append(item)
+        groups.setdefault((agent, _RANKS.get(row.family, 3), _group(row)), []).append(item)
     several = len(agents) > 1
     found: list[Lane] = []
     # Sorted by agent and rank only: the order within is that of their first items.
@@ -110,6 +115,10 @@ def lanes(items: Iterable[Item], end_ms: float) -> list[Lane]:
         label = f"{row.agent} · {name}" if several and row.agent else name
         found += [Lane(label, row.family, line) for line in _side_by_side(members, end_ms)]
     return found
+
+
+def _group(row: Row) -> str:
+    return "model" if row.family == "model" else _name(row)
 
 
 def _name(row: Row) -> str:

@@ -122,6 +122,18 @@ class Reader(HTMLParser):
             self.texts.append(data)
 
 
+def test_open_call_of_an_ended_run_was_never_completed() -> None:
+    """In a view of all runs that goes on, a call is taken for lost once its own run has ended."""
+    rows = [*call(1, "a", run_id="over"), *call(2, "b", run_id="on")]
+    tallies = about(rows).tallies
+    next(tally for tally in tallies if tally.run_id == "over").ended_ms = START_MS + 3
+    reader = Reader(html(rows, status="live", tallies=tallies))
+    assert [line[3:5] for line in reader.cells if line[2:3] == ["agent.tool.started"]] == [
+        ["over", "never completed"],
+        ["on", "…"],
+    ]
+
+
 def test_call_is_one_line() -> None:
     """Start and completion are one line: how long it took, a check or a cross, and how it came out."""
     rows = [
@@ -133,7 +145,7 @@ def test_call_is_one_line() -> None:
     assert Reader(html(sorted(rows), run="run-A")).cells == [
         ["seq", "time (UTC)", "type", "took", "", "preview"],
         ["1", "09:30:00.001", "agent.tool.completed", "8 ms", "✓", "sunny"],
-        ["2", "09:30:00.002", "agent.tool.completed", "6 ms", "✗", "no answer"],
+        ["2", "09:30:00.002", "agent.tool.completed", "6 ms", "✕", "no answer"],
         ["3", "09:30:00.003", "agent.tool.started", "never completed", "", "weather(city)"],
         ["4", "09:30:00.004", "agent.think", "", "", "thought 4"],
     ]

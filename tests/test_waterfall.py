@@ -45,7 +45,7 @@ def model(seq: int, span: str, end: int, **changes: Any) -> list[Row]:
 def test_lanes_are_the_model_then_each_tool() -> None:
     """Calls of the model come first, then each tool in the order it was first called."""
     rows = sorted([*call(1, "a", end=2, name="search"), *model(3, "m", 4), *call(5, "b", end=6, name="add")])
-    assert labels(rows) == ["mock", "search", "add"]
+    assert labels(rows) == ["model", "search", "add"]
 
 
 def test_calls_at_one_time_have_lanes_of_their_own() -> None:
@@ -58,8 +58,8 @@ def test_calls_at_one_time_have_lanes_of_their_own() -> None:
 def test_agents_have_lanes_of_their_own() -> None:
     """Where several agents work, each lane says whose it is."""
     rows = sorted([*model(1, "a", 4, agent="planner"), *model(2, "b", 5, agent="writer")])
-    assert labels(rows) == ["planner · mock", "writer · mock"]
-    assert labels(model(1, "a", 4, agent="planner")) == ["mock"]
+    assert labels(rows) == ["planner · model", "writer · model"]
+    assert labels(model(1, "a", 4, agent="planner")) == ["model"]
 
 
 @given(st.lists(st.tuples(st.integers(1, 60), st.integers(1, 60), st.booleans()), min_size=1, max_size=20))
@@ -167,3 +167,13 @@ def test_no_label_overlaps_another(chromium: Chromium, width: int) -> None:
     )
     assert centres[0] == pytest.approx(centres[1], abs=1)
     tab.close()
+
+
+def test_models_share_their_lanes_as_on_the_page() -> None:
+    """Calls of several models, one after the other, are one lane named after none of them; points have none."""
+    rows = [*model(1, "a", 2), *model(3, "b", 4, name="other")]
+    assert labels(rows) == ["model"]
+    assert "other" in "".join(drawn(rows).itertext())
+    point = make(5, status="error")
+    assert len(bars(drawn([*rows, point]))) == 2
+    assert waterfall(fold([point]), [point]) == ""
