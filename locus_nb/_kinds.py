@@ -12,6 +12,9 @@ from locus_nb.event_types import AGENT_MODEL_CHUNK
 Family = Literal["model", "tool", "think", "end", "agent", "other"]
 Phase = Literal["start", "end", "chunk", "point"]
 
+# Characters of an event type, a run's id, and the names in a payload that rows have.
+LONGEST_NAME = 200
+
 _FAMILIES: tuple[tuple[str, Family], ...] = (
     ("agent.model.", "model"),
     ("agent.tokens.", "model"),
@@ -29,7 +32,7 @@ class Kind(NamedTuple):
     """What all events of one type have in common.
 
     Attributes:
-        name: The event type, as UTF-8 can hold it.
+        name: The event type, as UTF-8 can hold it, cut at 200 characters.
         family: What its colour stands for.
         phase: What one with a `span_id` is to its span; one without is a point.
         failure: Whether the type itself tells of an error.
@@ -41,7 +44,6 @@ class Kind(NamedTuple):
     failure: bool
 
 
-@lru_cache(maxsize=1024)
 def kind_of(event_type: str) -> Kind:
     """Give the kind of an event type.
 
@@ -49,7 +51,18 @@ def kind_of(event_type: str) -> Kind:
         >>> kind_of("agent.tool.started")
         Kind(name='agent.tool.started', family='tool', phase='start', failure=False)
     """
-    return Kind(jsonable(event_type), _family(event_type), _phase(event_type), names_failure(event_type))
+    # What is kept for the next time is short.
+    return _known(event_type) if len(event_type) <= LONGEST_NAME else _kind_of(event_type)
+
+
+def _kind_of(event_type: str) -> Kind:
+    name = jsonable(event_type)
+    if len(name) > LONGEST_NAME:
+        name = f"{name[: LONGEST_NAME - 1]}…"
+    return Kind(name, _family(event_type), _phase(event_type), names_failure(event_type))
+
+
+_known = lru_cache(maxsize=1024)(_kind_of)
 
 
 def _family(event_type: str) -> Family:

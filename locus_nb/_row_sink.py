@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from locus_nb._page import PAGE_MAKES, PAGE_PAINTS
 from locus_nb._row_store import RowStore
-from locus_nb._rows import encode, row_of, row_without_payload
+from locus_nb._rows import encode, row_of, row_without_payload, text_of
 from locus_nb._tally import Tallies
 
 if TYPE_CHECKING:
@@ -269,7 +269,7 @@ class RowSink:
             "missing": self.missing,
             "status": self.status,
             "total": self.store.total,
-            "run": self._run_id,
+            "run": None if self._run_id is None else text_of(self._run_id),
             "wish": None if self.wish is None else self.wish._asdict(),
         }
         self._told = self._state()

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import math
+from functools import lru_cache
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from locus_nb._head import Room, is_small
-from locus_nb._kinds import kind_of
+from locus_nb._kinds import LONGEST_NAME, kind_of
 from locus_nb._numbers import amount, count, input_tokens
 from locus_nb._outcomes import error_of, status_of
 from locus_nb._preview import preview_of
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     from locus_nb._kinds import Family, Phase
 
 _LONGEST_DETAIL = 4000
-_LONGEST_NAME = 200
 _LONGEST_ERROR = 500
 _CUT = "\n... cut here: the event's data holds more"
 _TOKENS = ("prompt_tokens", "completion_tokens", "total_tokens", "cache_read_tokens", "cache_write_tokens")
@@ -47,9 +48,9 @@ class Row(NamedTuple):
     """One event as a view shows it; text and numbers only, safe to leave the process.
 
     All text is redacted and fits UTF-8. `time_ms` is the Unix epoch in milliseconds (UTC), exact to the
-    microsecond. `detail` is the payload as indented JSON, cut at 4,000 characters, which its last line then
-    says; `error` is cut at 500, the ids and names of the payload at 200. Making a row takes no longer for a
-    payload of megabytes.
+    microsecond. `detail` is the payload as indented JSON, cut at 4,000 characters, which its last line
+    then says; `error` is cut at 500; the event type, the run's id, and the ids and names of the payload
+    at 200. Making a row takes no longer for a payload of megabytes.
 
     `status` is what `events_df` says, and `error` also where the event type itself tells of one. `name` is that
     of the tool, else of the model. The tokens are those of `agent.tokens.used`.
@@ -131,8 +132,22 @@ def row_without_payload(event: StreamEvent, error: BaseException) -> Row:
 
 
 def text_of(name: str) -> str:
-    """Give a run's id as rows have it: as UTF-8 can hold it."""
-    return name if name.isascii() else jsonable(name)
+    """Give a run's id as rows have it: as UTF-8 can hold it, at most 200 characters.
+
+    One that is cut ends in an ellipsis and a digest, so that two which differ do so here.
+    """
+    if len(name) > LONGEST_NAME:
+        return _shortened(name)
+    if name.isascii():
+        return name
+    text = jsonable(name)
+    return text if len(text) <= LONGEST_NAME else _shortened(name)
+
+
+@lru_cache(maxsize=16)
+def _shortened(name: str) -> str:
+    digest = sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    return f"{jsonable(name[:LONGEST_NAME])[: LONGEST_NAME - 13]}…{digest}"
 
 
 def _facts_in(raw: Mapping[str, Any]) -> dict[str, Any]:
@@ -141,7 +156,7 @@ def _facts_in(raw: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _short(value: object) -> str | None:
-    return value[:_LONGEST_NAME] if isinstance(value, str) and value else None
+    return value[:LONGEST_NAME] if isinstance(value, str) and value else None
 
 
 def _count(value: object) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 import threading
@@ -16,6 +17,7 @@ from locus_nb._page import MAX_TEXT, PageState, Wish, page_state
 from locus_nb._picture import About, picture_html, picture_text
 from locus_nb._pump import the_pump
 from locus_nb._row_sink import RowSink
+from locus_nb._rows import text_of
 from locus_nb._view import View, take_place
 from locus_nb._wire import jsonable
 
@@ -82,7 +84,11 @@ class RowsView(View):
         self.run_id = run_id
         place = take_place()
         subscription = (
-            bus.subscribe_global(replay=_ALL_KEPT) if run_id is None else bus.subscribe(run_id, follow=True)
+            bus.subscribe_global(replay=_ALL_KEPT, label="watch()")
+            if run_id is None
+            else bus.subscribe(
+                run_id, follow=True, label=f"watch({json.dumps(text_of(run_id), ensure_ascii=False)})"
+            )
         )
         if subscription.refused:
             raise ViewRefusedError(
@@ -97,7 +103,7 @@ class RowsView(View):
         self._listeners: dict[object, Callable[[Any], None]] = {}
         self._reported: set[object] = set()
         kind = "runs" if run_id is None else "run"
-        super().__init__(view=kind, run=jsonable(run_id or ""), sink=self._sink, place=place)
+        super().__init__(view=kind, run=text_of(run_id or ""), sink=self._sink, place=place)
         the_pump().attach(subscription, self._sink)
         self._last_rites = weakref.finalize(self, _let_go, subscription, self._sink)
         self._last_rites.atexit = False
@@ -214,7 +220,7 @@ class RowsView(View):
         return end
 
     def __repr__(self) -> str:
-        run = "all runs" if self.run_id is None else f"run {self.run_id!r}"
+        run = "all runs" if self.run_id is None else f"run {text_of(self.run_id)!r}"
         return f"<{type(self).__name__} of {run}: {self.status}, {self.total} events, {self.missing} missing>"
 
     def _ask(self, **changes: Any) -> None:
@@ -275,7 +281,7 @@ class RowsView(View):
     def _about(self) -> About:
         # A view of one run has one tally, if it has seen anything of it.
         return About(
-            title="all runs" if self.run_id is None else jsonable(self.run_id),
+            title="all runs" if self.run_id is None else text_of(self.run_id),
             status=self.status,
             missing=self.missing,
             total=self.total,

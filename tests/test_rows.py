@@ -379,3 +379,15 @@ def test_small_set_in_a_payload_is_shown_sorted() -> None:
     """A set is shown as `jsonable` shows it: a list, sorted by the JSON text of its members."""
     payload = {"set": {"b", "a", ("c", 1)}, "more": [{1, 2}]}
     assert json.loads(row_of(published(payload)).detail) == jsonable(payload)
+
+
+def test_names_of_any_length_are_short_in_rows() -> None:
+    """A run's id and an event type are cut at 200 characters; two ids that differ stay two."""
+    first, second = (row_of(published({}, "t" * 1_000 + ".started", "r" * 1_000 + end)) for end in "ab")
+    assert first.event_type == "t" * 199 + "…"
+    assert (len(first.run_id), len(second.run_id)) == (200, 200)
+    assert first.run_id != second.run_id
+    assert first.run_id[:188] == "r" * 187 + "…"
+    assert len(row_of(published({}, run_id="\ud800" * 100)).run_id) <= 200
+    assert row_of(published({}, run_id="r" * 200)).run_id == "r" * 200
+    assert row_of(published({"span_id": "s"}, "t" * 1_000 + ".started")).phase == "start"

@@ -622,6 +622,27 @@ def test_selected_rows_are_a_frame() -> None:
     assert view.selected_df["seq"].tolist() == [seqs[1], seqs[3]]
 
 
+def test_huge_run_id_is_short_wherever_a_view_says_it() -> None:
+    """A run's id of a megabyte is cut on the wire, in titles and in the repr; the run is the same."""
+    run_id = "r" * 1_000_000
+    with watch(run_id) as view:
+        with run_context(run_id):
+            emit_sync("agent.think")
+        assert the_pump().flush(GRACE_S)
+        assert view.run_id == run_id
+        assert view.run == view._sink.store.newest(1)[0].run_id == view._sink.tallies.newest()[0].run_id
+        assert len(view.run) == 200
+        assert len(repr(view)) < 300
+        (reader,) = get_event_bus().readers()
+        assert reader.label == f'watch("{view.run}")'
+
+
+def test_views_are_named_among_the_readers() -> None:
+    """Who looks at a bus's readers sees which of them are views, and of what."""
+    with watch(), watch("run-\u00e9"):
+        assert [reader.label for reader in get_event_bus().readers()] == ["watch()", 'watch("run-\u00e9")']
+
+
 def test_python_knows_and_asks_for_filter_and_pause() -> None:
     """The filter and the pause are what the page said, or Python asked for, last; asking reaches the page."""
     with watch("run") as view:
