@@ -47,6 +47,7 @@ def take(page: Tab, name: str, cell: int, tab: str) -> None:
     )
     if tab:
         page.click(f'{output} >> role=tab[name="{tab}"]')
+    page.call(lambda playwright: playwright.mouse.move(0, 0))
     page.call(lambda playwright: playwright.wait_for_timeout(1000))
     page.screenshot(NOTEBOOKS / f"{name}.png", output)
 
@@ -60,6 +61,7 @@ def main() -> None:
         Chromium() as chromium,
         lab.open(chromium, "pictures.ipynb", cells, viewport=SIZE) as notebook,
     ):
+        notebook.page.evaluate("() => window.jupyterapp.commands.execute('application:toggle-left-area')")
         for index, source in enumerate(cells):
             notebook.run(index)
             for name, (start, tab) in PICTURES.items():

@@ -280,7 +280,8 @@ def test_play_runs_to_the_end(timeline: TimelineView) -> None:
     timeline.drawn()
     assert len(timeline.bars()) == 4
     assert timeline.text("clock") == "1 s of 1 s"
-    assert timeline.tab.evaluate("() => widget.model.sent.filter((one) => one.kind === 'view')") == []
+    said = "() => widget.model.sent.filter((one) => one.paused || one.filter || one.selected?.length > 0)"
+    assert timeline.tab.evaluate(said) == []
 
 
 def test_play_stops_at_a_second_press(timeline: TimelineView) -> None:
