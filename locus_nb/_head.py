@@ -17,17 +17,37 @@ _EACH = 16
 
 def is_small(raw: dict[Any, Any]) -> bool:
     """Say whether a payload is flat, and nothing of it would be left out: most are, and need no copy."""
+    size = _flat_size(raw)
+    return size is not None and size < LOOKED_AT
+
+
+def weight_of(raw: dict[Any, Any]) -> int | None:
+    """Estimate how many characters a payload holds; None if it is too large, or too odd, to be looked at.
+
+    Raises:
+        RuntimeError: It was changed at every try.
+    """
+    size = _flat_size(raw)
+    if size is None:
+        room = Room()
+        room.head(raw)
+        size = LOOKED_AT - room.left if room.is_plain else LOOKED_AT
+    return size if size < LOOKED_AT else None
+
+
+def _flat_size(raw: dict[Any, Any]) -> int | None:
+    """The characters of a payload, or of its beginning; None if it is not flat."""
     size = 0
     for key, value in first_of(_dict_items, raw, LOOKED_AT):
         kind = _type_of(value)
         if kind is str:
             size += len(value)
         elif kind not in _SCALARS:
-            return False
+            return None
         if _type_of(key) is not str:
-            return False
+            return None
         size += len(key) + _EACH
-    return size < LOOKED_AT
+    return size
 
 
 class Room:

@@ -7,6 +7,7 @@ import logging
 import sys
 import threading
 import weakref
+from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
 from locus_nb._bus import get_event_bus
@@ -95,6 +96,7 @@ class RowsView(View):
                 "watch() found as many readers of all runs as the bus may have: close() views that are "
                 "no longer needed, or watch one run"
             )
+        self._bus = bus
         self._subscription = subscription
         self._sink = self._make_sink(bus)
         self._said = PageState()
@@ -154,11 +156,18 @@ class RowsView(View):
     def selected_df(self) -> pd.DataFrame:
         """The events that are selected in the page, as `events_df` gives them.
 
-        Only those of the newest 10,000 events: of others the view keeps nothing.
+        The view keeps the newest 10,000 events, of large payloads fewer: of those that are too large to be looked
+        at as a whole, about 250. Older ones are taken from the bus's history, as far as that holds them.
         """
         from locus_nb._frames import events_df  # noqa: PLC0415 - only who wants a frame needs pandas
 
-        return events_df(self._sink.store.events(self._said.selected))
+        seqs = self._said.selected
+        events = {event.seq: event for event in self._sink.store.events(seqs)}
+        if missing := set(seqs).difference(events):
+            runs = self._bus.run_ids() if self.run_id is None else (self.run_id,)
+            kept = chain.from_iterable(map(self._bus.history, runs))
+            events |= {event.seq: event for event in kept if event.seq in missing}
+        return events_df([events[seq] for seq in sorted(set(seqs).intersection(events))])
 
     @property
     def filter(self) -> str:

@@ -391,3 +391,29 @@ def test_names_of_any_length_are_short_in_rows() -> None:
     assert len(row_of(published({}, run_id="\ud800" * 100)).run_id) <= 200
     assert row_of(published({}, run_id="r" * 200)).run_id == "r" * 200
     assert row_of(published({"span_id": "s"}, "t" * 1_000 + ".started")).phase == "start"
+
+
+@pytest.mark.parametrize(
+    "value", [list(range(50_000)), {"inner": object()}, "x" * 50_000], ids=["list", "object", "text"]
+)
+def test_store_keeps_few_events_of_large_payloads(value: Any) -> None:
+    """Of events whose payloads may hold anything about 250 are kept, of small ones as many as there are rows."""
+    store, small = RowStore(), RowStore()
+    large, row = published({"value": value}), row_of(published({}))
+    for _ in range(1_000):
+        store.add(row, large)
+        small.add(row, published({"inner": {"text": "short"}}))
+    assert len(store) == 1_000
+    assert 200 < len(store.events([large.seq or 0])) <= 250
+    assert len(small.events([1])) == 1_000
+
+
+def test_store_keeps_fewer_rows_of_long_texts() -> None:
+    """Rows leave a full store earlier where their texts are long in sum."""
+    store = RowStore(size=100_000)
+    event = published({})
+    row = row_of(event)._replace(detail="x" * 4_000)
+    for seq in range(1, 10_001):
+        store.add(row._replace(seq=seq), event)
+    assert (store.total, store.last_seq) == (10_000, 10_000)
+    assert sum(len(row.detail) for row in store.newest(10_000)) <= 32_000_000

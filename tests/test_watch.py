@@ -622,6 +622,18 @@ def test_selected_rows_are_a_frame() -> None:
     assert view.selected_df["seq"].tolist() == [seqs[1], seqs[3]]
 
 
+@pytest.mark.parametrize("run", ["run", None])
+def test_selected_event_that_the_view_let_go_comes_from_history(run: str | None) -> None:
+    """An event too large to be kept is in the frame all the same while the bus's history holds it."""
+    with watch(run) as view:
+        say(3)
+        assert the_pump().flush(GRACE_S)
+        seqs = [row.seq for row in view._sink.store.newest(3)]
+        view._sink.store._events.popleft()
+        view._hear(said(selected=[seqs[2], seqs[0]]))
+        assert view.selected_df["seq"].tolist() == [seqs[0], seqs[2]]
+
+
 def test_huge_run_id_is_short_wherever_a_view_says_it() -> None:
     """A run's id of a megabyte is cut on the wire, in titles and in the repr; the run is the same."""
     run_id = "r" * 1_000_000
