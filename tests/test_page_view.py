@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
