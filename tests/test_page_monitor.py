@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -29,8 +30,10 @@ HOSTILE = [
     "<img src=x onerror='window.struck = 1'>",
     "\u202egnp.exe\u202c",
     "\u200b",
-    "x" * 100_000,
+    "one\ntwo",
+    "x" * 1_000_000,
 ]
+UNSEEN = "[\u200b\u202e\u202c\\n]"
 UNREADABLE: list[dict[str, Any]] = [
     {"kind": "other"},
     {"samples": None},
@@ -329,7 +332,13 @@ def test_bus_without_readers_says_so(monitor: Monitor) -> None:
 def test_hostile_labels_are_inert_text(monitor: Monitor, text: str) -> None:
     """A label or a run id makes no element, strikes nothing, and stays in its line and column."""
     monitor.deliver((0, 0, 0, 0), readers=[reader(1, label=text, run=text), reader(2)])
-    assert monitor.texts(".lo-reader-label") == [text, "reader 2"]
+    shown = " ".join(re.sub(UNSEEN, " ", text[:200]).split())
+    assert monitor.texts(".lo-reader-label") == [shown or "(no label)", "reader 2"]
+    assert monitor.texts(".lo-reader-run") == [shown or "(no name)", "all runs"]
+    titles = monitor.tab.evaluate(
+        "() => [...document.querySelectorAll('.lo-reader')].map((one) => one.title)"
+    )
+    assert titles[0].startswith(f"\u2068{shown or '(no label)'}\u2069 · 0 unread")
     assert monitor.tab.evaluate("window.struck") is None
     box = monitor.tab.evaluate(
         """() => {

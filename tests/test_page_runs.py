@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,9 +16,11 @@ HOSTILE = [
     "<img src=x onerror='window.struck = 1'>",
     "\u202egnp.exe\u202c \u05e9\u05dc\u05d5\u05dd",
     "\u200b",
+    "one\ntwo",
     "__proto__",
-    "x" * 100_000,
+    "x" * 1_000_000,
 ]
+UNSEEN = "[\u200b\u202e\u202c\\n]"
 
 
 def tally(run: str, **changes: Any) -> list[Any]:
@@ -151,7 +154,9 @@ def test_line_tells_how_a_run_stands(runs: Runs) -> None:
     running = runs.tab.evaluate("document.querySelector('.lo-window .lo-run-line b + *').textContent")
     assert running == "1 running"
     title = runs.tab.evaluate("document.querySelectorAll('.lo-window .lo-run-line')[2].title")
-    assert title.startswith("a \u00b7 ok \u00b7 started 2026-01-05 09:30:00.000 \u00b7 12,345 events")
+    assert title.startswith(
+        "\u2068a\u2069 \u00b7 ok \u00b7 started 2026-01-05 09:30:00.000 \u00b7 12,345 events"
+    )
 
 
 def test_age_is_how_long_ago_a_run_began(runs: Runs) -> None:
@@ -341,10 +346,11 @@ def test_view_of_one_run_has_no_list(chromium_page: Tab) -> None:
 def test_hostile_names_are_inert_text(runs: Runs, text: str) -> None:
     """A run's id or name makes no element, strikes nothing, stays in its line, and can be followed."""
     runs.deliver(tally(text), tally("b", name=text, started=START - 1))
-    assert runs.names()[1:] == [text[:200]] * 2
+    shown = " ".join(re.sub(UNSEEN, " ", text[:200]).split()) or None
+    assert runs.names()[1:] == [shown or "run", shown or "b"]
     runs.tab.call(lambda page: page.locator(".lo-window .lo-run-line").nth(1).click())
     runs.draw()
-    assert runs.selected() == [text[:200]]
+    assert runs.selected() == [shown or "run"]
     assert runs.tab.evaluate("window.struck") is None
     over = runs.tab.evaluate(
         """() => {
@@ -354,6 +360,17 @@ def test_hostile_names_are_inert_text(runs: Runs, text: str) -> None:
         }"""
     )
     assert over == [0, 24]
+
+
+def test_a_name_never_turns_what_stands_beside_it(runs: Runs) -> None:
+    """What a name from right to left stands beside is where it is beside any name, in the words of a hover too."""
+    places = """() => [...document.querySelectorAll(".lo-window .lo-run-line")].slice(1, 3)
+        .map((line) => [...line.children].map((cell) => cell.getBoundingClientRect().left))"""
+    runs.deliver(tally("\u202eevil"), tally("plain", started=START - 1))
+    turned, straight = runs.tab.evaluate(places)
+    assert turned == straight
+    title = runs.tab.evaluate("() => document.querySelectorAll('.lo-window .lo-run-line')[1].title")
+    assert title.startswith("\u2068evil\u2069 · running · started ")
 
 
 def test_nothing_is_left_after_the_end(runs: Runs) -> None:

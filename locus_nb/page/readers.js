@@ -4,6 +4,7 @@
 
 import { element, setText } from "./dom.js";
 import { count, hueOf } from "./format.js";
+import { firstSeen } from "./times.js";
 
 const FEW = 8;
 
@@ -21,7 +22,7 @@ export function byNeed(a, b) {
 class ReaderLine {
   #dot = document.createElement("span");
   #label = element("span", "reader-label", { dir: "auto" });
-  #run = document.createElement("span");
+  #run = element("span", "reader-run", { dir: "auto" });
   /** What is in the queue, what waits for room in it, and the peak. */
   #marks = ["i", "i", "i"].map((tag) => document.createElement(tag));
   #meter = element("span", "meter", { role: "img" }, ...this.#marks);
@@ -38,8 +39,9 @@ class ReaderLine {
   /** @param {Reader} reader */
   draw({ id, label, run, backlog, capacity, overflow, peak, delivered, dropped }) {
     this.node.dataset["reader"] = String(id);
-    setText(this.#label, label || "(no label)");
-    setText(this.#run, run ?? "all runs");
+    const name = firstSeen(label, "(no label)");
+    setText(this.#label, name);
+    setText(this.#run, run === null ? "all runs" : firstSeen(run, "(no name)"));
     this.#dot.hidden = run === null;
     this.#dot.style.setProperty("--l-run-hue", String(hueOf(run ?? "")));
     const percent = (/** @type {number} */ part) => `${Math.min(100, (100 * part) / capacity).toFixed(1)}%`;
@@ -52,7 +54,8 @@ class ReaderLine {
     const waiting = overflow > 0 ? `, ${count(overflow)} of them wait for room` : "";
     const words = `${count(backlog)} unread of ${count(capacity)}${waiting}; at most ${count(peak)} so far`;
     this.#meter.setAttribute("aria-label", words);
-    this.node.title = `${label} · ${words}`;
+    // A label that reads from right to left must not turn what follows it around.
+    this.node.title = `\u2068${name}\u2069 · ${words}`;
     const lost = dropped > 0 ? `${count(dropped)} dropped` : "–";
     const texts = [`${count(backlog)} / ${count(capacity)}`, count(delivered), lost];
     for (const [index, cell] of this.#cells.entries()) setText(cell, texts[index]);

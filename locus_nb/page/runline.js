@@ -5,11 +5,8 @@
 
 import { element, setText } from "./dom.js";
 import { compact, count, counted, formatAge, formatDate, formatTime, hueOf } from "./format.js";
-
-const MAX_NAME = 200;
-
-/** @type {Record<RunStatus, string>} */
-const SIGNS = { running: "●", ok: "✓", error: "✕", interrupted: "■" };
+import { SIGNS } from "./signs.js";
+import { firstSeen } from "./times.js";
 
 /** The cells after the name, by part of the view. */
 const CELLS = /** @type {const} */ (["age", "events", "tokens", "errors", "rate"]);
@@ -42,12 +39,17 @@ export class RunLine {
    */
   showRun(tally, rate, now) {
     const { run, name, status, started, events, errors } = tally;
-    this.#say(status, SIGNS[status], (name || run).slice(0, MAX_NAME), "");
+    this.#say(status, SIGNS[status], firstSeen(name, run, "run"), "");
     this.#dot.style.setProperty("--l-run-hue", String(hueOf(run)));
     const isFresh = status !== "running" && now - started < 60_000;
     const age = isFresh ? "< 1 m" : formatAge(now - started);
     this.#count(age, events, tokensOf(tally), errors, rate);
-    const words = [run.slice(0, MAX_NAME), status, `started ${formatDate(started)} ${formatTime(started)}`];
+    // An id that reads from right to left must not turn what follows it around.
+    const words = [
+      `\u2068${firstSeen(run, "run")}\u2069`,
+      status,
+      `started ${formatDate(started)} ${formatTime(started)}`,
+    ];
     const counts = [counted(events, "event"), counted(tokensOf(tally), "token"), counted(errors, "error")];
     this.#explain([...words, ...counts].join(" · "));
   }

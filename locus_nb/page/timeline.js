@@ -14,7 +14,7 @@ import { Lanes, LINE } from "./lanes.js";
 import { Pool } from "./pool.js";
 import { Replay } from "./replay.js";
 import { SIGNS, WORDS } from "./signs.js";
-import { beginOf, isSpan, plain, Times, titleOf } from "./times.js";
+import { beginOf, firstSeen, isSpan, plain, Times, titleOf } from "./times.js";
 
 const AXIS = 24;
 /** Pixels left free after the last bar, for what is written beside it. */
@@ -253,7 +253,7 @@ export class Timeline {
     let text = plain(label.slice(0, 200));
     if (kind === "run") text = "iterations";
     if (isHead) {
-      text = `${this.isOpen(run) ? "▾" : "▸"} ${SIGNS[state]} ${plain(this.view.nameOf(run).slice(0, 200))}`;
+      text = `${this.isOpen(run) ? "▾" : "▸"} ${SIGNS[state]} ${firstSeen(this.view.nameOf(run), run, "run")}`;
     }
     const looks = [kind, isHead ? "head" : isDeep && "deep", !label && "more", isHead && state];
     this.labels.put(`top:${index * LINE}px`, text, looks, kind === "lane" && label ? family : "");

@@ -25,14 +25,28 @@ export function plain(text) {
   return text.replace(/[\p{Cc}\p{Cf}\p{Z}\s]+/gu, " ").trim();
 }
 
+const MAX_NAME = 200;
+
+/**
+ * The first of these names in which there is something to see, in one line and not too long; "" without one.
+ *
+ * @param {(string | null)[]} names
+ */
+export function firstSeen(...names) {
+  for (const name of names) {
+    const shown = plain(name?.slice(0, MAX_NAME) ?? "");
+    if (shown) return shown;
+  }
+  return "";
+}
+
 /**
  * What a reader calls a span: the tool's or the model's name, else its type without "started".
  *
  * @param {Row} item
  */
 export function titleOf(item) {
-  const name = item.name ?? (item.family === "agent" ? item.agent : null);
-  const shown = plain(name?.slice(0, 200) ?? "");
+  const shown = firstSeen(item.name ?? (item.family === "agent" ? item.agent : null));
   if (shown) return shown;
   const parts = item.type.split(".");
   return (isSpan(item) && parts.length > 1 ? parts.slice(0, -1) : parts).slice(-2).join(".");

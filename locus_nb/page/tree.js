@@ -11,7 +11,7 @@ import { count, counted, formatDuration } from "./format.js";
 import { Fresh } from "./fresh.js";
 import { VirtualList } from "./list.js";
 import { SIGNS, WORDS } from "./signs.js";
-import { isSpan, plain, Times, titleOf } from "./times.js";
+import { firstSeen, isSpan, plain, Times, titleOf } from "./times.js";
 
 const OPEN_RUNS = 3;
 const OPEN_ITERATIONS = 20;
@@ -262,8 +262,7 @@ export class Tree {
   #labelOf({ kind, label, item }) {
     if (item) return titleOf(item);
     if (kind === "iteration") return `iteration ${label}`;
-    const name = kind === "run" ? this.view.nameOf(label) : label;
-    return plain(name.slice(0, 200)) || kind;
+    return firstSeen(kind === "run" ? this.view.nameOf(label) : "", label, kind);
   }
 
   /** @param {Branch} branch */
