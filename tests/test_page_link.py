@@ -120,6 +120,25 @@ def test_store_drops_the_oldest_and_counts_them(chromium_page: Tab) -> None:
     assert result == [[16, 10, 15], [31, 1, 30]]
 
 
+def test_store_counts_all_texts_of_a_row(chromium_page: Tab) -> None:
+    """Types, runs and names count as text, too: rows of nothing else do not fill the memory."""
+    rows = chromium_page.evaluate(
+        f"""async () => {{
+            {PURE}
+            const long = "x".repeat(1000);
+            const names = ["type", "run", "span", "parent", "agent", "name"];
+            return names.map((name) => {{
+                const store = new RowStore({{ maxChars: 3000 }});
+                const made = Array.from({{ length: 9 }}, (_, at) => new Row(wireRow(1 + at, "t")));
+                for (const row of made) row[name] = long;
+                store.merge(0, made);
+                return store.rows.length;
+            }});
+        }}"""
+    )
+    assert rows == [2] * 6
+
+
 def test_rows_that_python_no_longer_keeps_are_said(table: LiveView) -> None:
     """A page that comes late says how many rows were let go before; while it catches up it says nothing yet."""
     table.tab.evaluate("() => widget.deliver(pointRows(501, 50), { prev: 0, last: 600, total: 600 })")

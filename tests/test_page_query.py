@@ -44,6 +44,7 @@ FILTERS = {
     "type:agent.think,rag.*": [1, 10],
     "-type:agent.tool,rag": [1, 7],
     "type:tool": [],
+    "type:=agent.think,=agent.tool": [1],
     "tool:SEAR": [2, 8],
     "-tool:search tool:f": [4, 6],
     "model:gpt": [7],
@@ -158,8 +159,8 @@ def test_chips_count_and_choose_types(view: LiveView) -> None:
         text = view.tab.evaluate("() => document.querySelector('.lo-filter').value")
         said.append([text, pressed, view.seqs()])
     assert said == [
-        ["type:agent.tool.completed", "true", [2, 4, 8]],
-        ["-type:agent.tool.completed", "mixed", [1, 6, 7, 10]],
+        ["type:=agent.tool.completed", "true", [2, 4, 8]],
+        ["-type:=agent.tool.completed", "mixed", [1, 6, 7, 10]],
         ["", "false", [1, 2, 4, 6, 7, 8, 10]],
     ]
     view.filter("weather")
@@ -167,7 +168,7 @@ def test_chips_count_and_choose_types(view: LiveView) -> None:
     view.tab.click(".lo-chip:nth-child(1)")
     view.drawn()
     filter_text = view.tab.evaluate("() => document.querySelector('.lo-filter').value")
-    assert filter_text == "weather type:agent.tool.completed,agent.think"
+    assert filter_text == "weather type:=agent.tool.completed,=agent.think"
     assert view.seqs() == [1]
 
 
@@ -219,3 +220,42 @@ def test_hostile_names_take_no_time(chromium_page: Tab) -> None:
         }"""
     )
     assert found == [False, False, True, False, False, True, True]
+
+
+def test_chip_means_just_its_type(chromium_page: Tab) -> None:
+    """Whatever a type is made of, its chip chooses it alone, then all but it, then all, also through an input."""
+    wrong = chromium_page.evaluate(
+        """async () => {
+            const { Query } = await import("/page/query.js");
+            const { Row } = await import("/page/row.js");
+            const sight = { endOf: () => null, stateOf: () => null, nameOf: (run) => run };
+            const types = ["agent.model", "agent.model.chunk", "Agent.model", "a", 'a"b', "a,b", "a*b", " lead", "x y",
+                "status:ok", "-neg", "=a", '"q"', ",", ",,", '"', "a\\nb", "a%0ab", "*", "a\\\\b", "\u0130", "\ud800"];
+            const input = document.createElement("input");
+            const wrong = [];
+            for (const type of types) {
+                const passing = [];
+                let text = "";
+                for (let click = 0; click < 3; click++) {
+                    input.value = new Query(text, sight).withChip(type);
+                    text = input.value;
+                    const { test } = new Query(text, sight);
+                    passing.push(types.filter((one) => test === null || test(new Row(wireRow(1, one)))));
+                }
+                const [only, without, all] = passing;
+                if (only.join("|") !== type || without.length !== types.length - 1 || without.includes(type))
+                    wrong.push([type, only, without.length]);
+                if (all.length !== types.length || text !== "") wrong.push([type, text]);
+            }
+            return wrong;
+        }"""
+    )
+    assert wrong == []
+
+
+def test_filter_of_many_terms_is_bounded(view: LiveView) -> None:
+    """Of a filter with more than fifty terms the first fifty are looked at, and that is said."""
+    view.filter("agent " * 50 + "-agent")
+    assert "only the first 50 terms" in view.text("hint")
+    assert view.seqs() == [1, 2, 4, 6, 7, 8]
+    assert view.tab.evaluate("() => document.querySelector('.lo-filter').maxLength") == 10_000

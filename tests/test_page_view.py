@@ -369,6 +369,27 @@ def test_keys_search_pause_and_step_back(table: LiveView) -> None:
     assert table.selected() == []
 
 
+def test_escape_in_the_filter_clears_the_filter(table: LiveView) -> None:
+    """Escape while typing takes the filter back, and leaves the drawer open and the focus where it is."""
+    table.points(1, 12)
+    table.click_row(3)
+    table.press("/", "x", "Escape")
+    assert table.tab.evaluate("() => [document.activeElement.className, document.activeElement.value]") == [
+        "lo-filter",
+        "",
+    ]
+    assert table.texts("details") != []
+
+
+def test_space_in_a_payload_scrolls_it(table: LiveView) -> None:
+    """The space bar does not pause a view whose reader is in a payload."""
+    table.points(1, 3)
+    table.click_row(1)
+    table.tab.call(lambda page: page.focus(".lo-payload"))
+    table.press("Space")
+    assert table.text("pause").endswith("Pause")
+
+
 def test_drawer_shows_start_and_end(table: LiveView) -> None:
     """The drawer of a span has its facts and both payloads, and takes the end in when it comes."""
     table.deliver([started(1, detail='{"a": 1}', agent="planner", iteration=2)])

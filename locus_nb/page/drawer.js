@@ -3,7 +3,7 @@
 /** @import { Row } from "./row.js" */
 /** @import { View } from "./view.js" */
 
-import { element, setText } from "./dom.js";
+import { brief, element, setText } from "./dom.js";
 import { count, counted, formatDate, formatDuration, formatTime } from "./format.js";
 import { pandasFor } from "./pandas.js";
 import { SIGNS, WORDS } from "./signs.js";
@@ -26,7 +26,7 @@ class Part {
     this.row = row;
     setText(this.title, row ? `#${row.seq} · ${formatTime(row.time)} · ${row.type}` : "");
     setText(this.text, row?.detail ?? "");
-    this.text.setAttribute("aria-label", row ? `Payload of ${row.type}` : "");
+    this.text.setAttribute("aria-label", row ? `Payload of ${brief(row.type)}` : "");
     this.text.scrollTop = 0;
   }
 }

@@ -3,7 +3,7 @@
 /** @import { Tally } from "./wire.js" */
 /** @import { View } from "./view.js" */
 
-import { element, setText } from "./dom.js";
+import { brief, element, setText } from "./dom.js";
 import { count, counted, formatDuration } from "./format.js";
 import { SIGNS, WORDS } from "./signs.js";
 
@@ -50,8 +50,8 @@ export class Header {
   draw() {
     const { link, followed } = this.#view;
     const tally = link.tallies.get(followed);
-    setText(this.#title, followed ? tally?.name || followed : "all runs");
-    this.#title.title = followed;
+    setText(this.#title, followed ? brief(tally?.name || followed) : "all runs");
+    this.#title.title = brief(followed);
     this.#title.classList.toggle("lo-run-id", followed !== "" && !tally?.name);
     setText(this.#status, link.status);
     this.#status.dataset["state"] = link.status;

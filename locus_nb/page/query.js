@@ -3,7 +3,7 @@
  *
  *     tool:search status:error dur>500 -type:agent.think,rag.* "exact words" word
  *
- * All terms must hold, one with a leading "-" must not. Words are looked for in event type, run, preview and
+ * `type:=name` is just that event type, `type:name` every one that begins so. All terms must hold, one with a leading "-" must not. Words are looked for in event type, run, preview and
  * error. What cannot be read as a term is looked for as words.
  */
 
@@ -22,6 +22,9 @@
 
 import { lengthOf } from "./row.js";
 
+// As much as Python takes. What a filter costs, each row costs again.
+const MAX_LENGTH = 10_000;
+const MAX_TERMS = 50;
 const TERM = /(-?)(?:([a-z]+)(:|<=|>=|<|>|=)("[^"]*"?|[^\s"]*)|("[^"]*"?)|(\S+))/gi;
 const AMOUNT = /^(\d+(?:\.\d+)?|\.\d+)(us|µs|ms|s|m)?$/i;
 const UNITS = new Map([
@@ -70,7 +73,7 @@ const isKey = (/** @type {string} */ key) =>
  * @returns {Term[]} a key of "" stands for words
  */
 function termsOf(text) {
-  return [...text.matchAll(TERM)].map((match) => {
+  return [...text.slice(0, MAX_LENGTH).matchAll(TERM)].map((match) => {
     const [all, minus, name, operator, value, phrase, word] = match;
     const key = name && isKey(name.toLowerCase()) ? name.toLowerCase() : "";
     const words = name ? `${name}${operator}${value}` : (phrase ?? word);
@@ -153,13 +156,23 @@ function nameTest(name) {
 }
 
 /**
+ * @param {string} name as it stands in a filter: after "=" exactly one, else the beginning of names
+ * @returns {(type: string) => boolean}
+ */
+function typeTest(name) {
+  if (name.startsWith("=")) return (type) => exactly(type) === name;
+  const fits = nameTest(name.toLowerCase());
+  return (type) => fits(type.toLowerCase());
+}
+
+/**
  * @param {string} value names or beginnings of names with * for anything, apart by commas
  * @param {Sight} sight
  * @returns {Test}
  */
 function hasType(value, sight) {
-  const names = value.toLowerCase().split(",").filter(Boolean).map(nameTest);
-  const passes = remembered((type) => names.some((fits) => fits(type.toLowerCase())));
+  const names = value.split(",").filter(Boolean).map(typeTest);
+  const passes = remembered((type) => names.some((fits) => fits(type)));
   return (item) => passes(sight.endOf(item)?.type ?? item.type);
 }
 
@@ -218,7 +231,9 @@ export class Query {
     this.#terms = termsOf(text);
     /** Whether an item may pass, or no longer, because its run has ended. */
     this.asksState = this.#terms.some(({ key }) => key === "status");
-    const tests = this.#terms.filter(({ value, key }) => value || key).map((term) => this.#read(term, sight));
+    const terms = this.#terms.filter(({ value, key }) => value || key);
+    const tests = terms.slice(0, MAX_TERMS).map((term) => this.#read(term, sight));
+    if (terms.length > MAX_TERMS) this.hint = `only the first ${MAX_TERMS} terms are looked at`;
     if (tests.length > 0) this.test = (item) => tests.every((test) => test(item));
   }
 
@@ -247,7 +262,7 @@ export class Query {
    * @returns {"only" | "without" | ""}
    */
   chip(type) {
-    const name = nameIn(type);
+    const name = exactly(type);
     const term = this.#terms.find(({ key, value }) => key === "type" && value.split(",").includes(name));
     if (!term) return "";
     return term.minus ? "without" : "only";
@@ -271,7 +286,7 @@ export class Query {
    * @param {boolean} isIn
    */
   #withType(type, minus, isIn) {
-    const name = nameIn(type);
+    const name = exactly(type);
     const term = this.#terms.find((one) => one.key === "type" && one.minus === minus);
     const names = (term?.value.split(",") ?? []).filter((one) => one && one !== name);
     if (isIn) names.push(name);
@@ -290,8 +305,14 @@ export class Query {
 /** @type {Sight} knows nothing: for a query that is not asked */
 const BLIND = { endOf: () => null, stateOf: () => null, nameOf: () => "" };
 
-/** @param {string} type as it can stand in a filter: what has a meaning there may be anything */
-const nameIn = (type) => type.replace(/[",]/g, "*");
+/**
+ * The words of a filter that mean just one event type. What has a meaning there, or would not stay in an input,
+ * is escaped as in an address.
+ *
+ * @param {string} type
+ */
+const exactly = (type) =>
+  `=${type.replace(/["%,\n\r]/g, (one) => `%${one.charCodeAt(0).toString(16).padStart(2, "0")}`)}`;
 
 /** @param {string} key */
 function usage(key) {

@@ -62,7 +62,9 @@ export class Row {
 
   /** Characters that it holds: what bounds a store. */
   get weight() {
-    return this.preview.length + this.detail.length + (this.error?.length ?? 0);
+    const { preview, detail, error, type, run, span, parent, agent, name } = this;
+    const texts = [preview, detail, error, type, run, span, parent, agent, name];
+    return texts.reduce((sum, text) => sum + (text?.length ?? 0), 0);
   }
 
   /** Takes back what was folded in. */

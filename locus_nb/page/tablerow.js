@@ -3,7 +3,7 @@
 /** @import { Row } from "./row.js" */
 /** @import { View } from "./view.js" */
 
-import { element, setText } from "./dom.js";
+import { brief, element, setText } from "./dom.js";
 import { formatDate, formatDuration, formatTime, hueOf } from "./format.js";
 import { SIGNS, WORDS } from "./signs.js";
 
@@ -78,7 +78,7 @@ export class TableRow {
     setText(this.#time, formatTime(item.time));
     this.#time.title = formatDate(item.time);
     setText(this.#run, view.nameOf(item.run));
-    this.#run.title = item.run;
+    this.#run.title = brief(item.run);
     this.#run.style.setProperty("--l-run-hue", String(hueOf(item.run)));
   }
 

@@ -3,7 +3,7 @@
 /** @import { Family } from "./row.js" */
 /** @import { View } from "./view.js" */
 
-import { element, setText } from "./dom.js";
+import { brief, element, setText } from "./dom.js";
 import { count, counted } from "./format.js";
 
 const RECOUNT_MS = 250;
@@ -11,7 +11,7 @@ const FEW = 2_000;
 const MAX_CHIPS = 60;
 const FILTER_TITLE = [
   'words and "exact words", in type, run, preview and error',
-  "type:agent.tool  type:*.failed  tool:  model:  agent:  run:",
+  "type:agent.tool  type:*.failed  type:=just.this  tool:  model:  agent:  run:",
   "status:ok, error, interrupted or running",
   "dur>500  dur<=2s  tokens>1000  iteration:2  seq>100",
   "a leading - means: not",
@@ -89,7 +89,7 @@ class Chip {
     setText(this.count, count(kind.count));
     this.node.dataset["family"] = kind.family;
     this.node.dataset["chip"] = state;
-    const words = `${this.type}, ${counted(kind.count, "row")}, ${CHIP_WORDS[state]}`;
+    const words = `${brief(this.type)}, ${counted(kind.count, "row")}, ${CHIP_WORDS[state]}`;
     this.node.setAttribute("aria-label", words);
     this.node.setAttribute("aria-pressed", state === "without" ? "mixed" : String(state === "only"));
   }
@@ -106,6 +106,7 @@ export class Toolbar {
     title: FILTER_TITLE,
     spellcheck: "false",
     autocomplete: "off",
+    maxlength: "10000",
   });
   #count = element("span", "count");
   #pause = element("button", "pause", { type: "button", title: "Pause this view, not the run (Space)" });

@@ -26,6 +26,7 @@ import { Tabs } from "./tabs.js";
 import { Timeline } from "./timeline.js";
 import { Toolbar } from "./toolbar.js";
 import { Tree } from "./tree.js";
+import { twinRules } from "./twin.js";
 
 const GROW_MS = 250;
 const MAX_TOLD = 10_000;
@@ -167,7 +168,8 @@ export class View extends Scene {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
     const target = /** @type {Element} */ (event.target);
     const isTyping = target.matches("input, textarea, select");
-    if (!this.#used(event.key, isTyping, target.matches("button"))) return;
+    const hasSpace = target.matches("button, .lo-payload");
+    if (!this.#used(event.key, isTyping, hasSpace)) return;
     // The notebook has uses of its own for these keys.
     event.preventDefault();
     event.stopPropagation();
@@ -176,20 +178,22 @@ export class View extends Scene {
   /**
    * @param {string} key
    * @param {boolean} isTyping
-   * @param {boolean} isButton
+   * @param {boolean} hasSpace whether the space bar has a use of its own there
    */
-  #used(key, isTyping, isButton) {
-    if (key === "Escape") return this.#escape();
+  #used(key, isTyping, hasSpace) {
+    if (key === "Escape") return this.#escape(isTyping);
     if (isTyping) return false;
     if (key === "/") this.toolbar.filter.focus();
-    else if (key === " " && !isButton) this.pause(!this.state.paused);
+    else if (key === " " && !hasSpace) this.pause(!this.state.paused);
     else return false;
     return true;
   }
 
-  #escape() {
+  /** @param {boolean} isTyping */
+  #escape(isTyping) {
     const { state } = this;
-    if (state.open && state.selected) this.#drawer.close();
+    if (isTyping && state.filter) state.set({ filter: "" });
+    else if (state.open && state.selected) this.#drawer.close();
     else if (state.filter) state.set({ filter: "" });
     else if (state.selected) this.select(null);
     else return false;
@@ -306,15 +310,3 @@ export class View extends Scene {
 }
 
 const TRAITS = /** @type {const} */ (["run", "twin"]);
-
-/**
- * The rules that hide the static twin of the view while the view is on the page.
- *
- * @param {string} twin the twin's class
- */
-function twinRules(twin) {
-  if (!twin) return "";
-  const name = CSS.escape(twin);
-  // Two rules: a browser that does not know :has() must still follow the first.
-  return `.${name} { display: none !important } .jp-OutputArea-child:has(.${name}) { display: none !important }`;
-}
