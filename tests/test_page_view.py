@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from locus_nb import emit_sync, events_df, run_context
+from locus_nb._rows import text_of
 from tests.page_kit import HOSTILE, LiveView, ended, row, started, tally
 
 if TYPE_CHECKING:
@@ -402,6 +404,7 @@ def test_drawer_shows_start_and_end(table: LiveView) -> None:
     assert facts[2:] == ["1.5 s", "ok", "search", "planner", "iteration 2"]
 
 
+IMPORTED = "from locus_nb import events_df\n"
 COPIED = "() => navigator.clipboard.readText()"
 
 
@@ -421,7 +424,7 @@ def test_copies_json_and_pandas(table: LiveView, *, allowed: bool) -> None:
     table.click_row(1)
     wanted = [
         ("copy", '[\n{"a": 1},\n2\n]'),
-        ("pandas", r'events_df("a\"\\\u000a\u202e\U0001f680").query("seq in [1, 12]")'),
+        ("pandas", IMPORTED + r'events_df("a\"\\\u000a\u202e\U0001f680").query("seq in [1, 12]")'),
     ]
     for part, text in wanted:
         table.tab.click(f".lo-{part}")
@@ -432,10 +435,30 @@ def test_copies_json_and_pandas(table: LiveView, *, allowed: bool) -> None:
     table.tab.wait("() => navigator.clipboard.readText().then((text) => text === '{}')")
     table.click_row(3, shift=True)
     table.tab.click(".lo-pandas")
-    code = 'events_df("run-A").query("2 <= seq <= 3")'
+    code = IMPORTED + 'events_df("run-A").query("seq in [2, 3]")'
     table.tab.wait("(code) => navigator.clipboard.readText().then((text) => text === code)", code)
     assert table.tab.evaluate("() => document.querySelectorAll('textarea').length") == 0
     table.tab.wait("() => document.querySelector('.lo-copied').textContent === ''")
+
+
+def test_copied_code_gives_what_is_selected(chromium_page: Tab) -> None:
+    """Run in Python, the code gives just the rows it is made of, of however odd runs; of many, all up to the last."""
+    runs = ["long" * 100, "plain", 'a"\\\n\u202e', "half \ud800", "other"]
+    for run in runs:
+        with run_context(run):
+            for _ in range(110):
+                emit_sync("agent.think")
+    known = events_df(runs[1:4])
+    made = [(int(seq), str(run)) for seq, run in zip(known["seq"], known["run_id"], strict=True)]
+    cut = [(int(seq), text_of(runs[0])) for seq in events_df(runs[0])["seq"]]
+    of = "async (rows) => (await import('/page/pandas.js')).pandasFor(rows.map(([seq, run]) => ({ seq, run })))"
+    for rows in (made[:1], made[100:120], made[219:320:2], made[221:223], cut[1:4], made):
+        code = chromium_page.evaluate(of, rows)
+        first, last = code.splitlines()
+        scope: dict[str, Any] = {}
+        exec(first, scope)  # noqa: S102 - what a user pastes
+        frame = eval(last, scope)  # noqa: S307 - what a user pastes
+        assert [int(seq) for seq in frame["seq"]] == [seq for seq, _ in rows]
 
 
 def test_wish_of_python_is_granted_once(table: LiveView) -> None:
@@ -487,6 +510,26 @@ def test_one_event_of_the_future_spoils_no_clock(table: LiveView) -> None:
                 const buffers = [rows, "[]"].map((text) => new TextEncoder().encode(text));
                 link.receive({ ...known, prev: seq - 1, last: seq, total: seq }, buffers);
             }
+            const ahead = link.now() - Date.now();
+            link.stop();
+            return ahead;
+        }"""
+    )
+    assert abs(ahead) < 60_000
+
+
+def test_newest_event_of_the_future_spoils_no_clock(table: LiveView) -> None:
+    """While the newest row of a message is dated thirty days ahead, now is when the others were."""
+    ahead = table.tab.evaluate(
+        """async () => {
+            const { Link } = await import("/page/link.js");
+            const link = new Link(widget.model.proxy({}));
+            const month = 30 * 24 * 3600e3;
+            const rows = [1, 2, 3, 4].map((seq) =>
+                wireRow(seq, "t", { time: Date.now() + (seq === 4 ? month : 0) }));
+            const known = { kind: "rows", prev: 0, last: 4, count: 4, total: 4, missing: 0, status: "live" };
+            const buffers = [rows, []].map((value) => new TextEncoder().encode(JSON.stringify(value)));
+            link.receive(known, buffers);
             const ahead = link.now() - Date.now();
             link.stop();
             return ahead;

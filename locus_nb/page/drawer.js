@@ -118,7 +118,7 @@ export class Drawer {
   }
 
   #pandasCode() {
-    return pandasFor(this.#view.selectedRows(MAX_COPIED), this.#view.state.range);
+    return pandasFor(this.#view.selectedRows(MAX_COPIED));
   }
 
   /** @param {string} text */

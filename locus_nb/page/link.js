@@ -1,6 +1,7 @@
 /** The line between a widget that shows events and Python. */
 
 /** @typedef {import("./line.js").Model} Model */
+/** @import { Row } from "./row.js" */
 /** @import { RowsMessage, Status, Tally, Wish } from "./wire.js" */
 /** @typedef {{ selected: number[], filter: string, paused: boolean, run: string, wish: number }} Told */
 
@@ -17,6 +18,7 @@ const MAX_TALLIES = 2_000;
 // late by the same little, history by much.
 const CLOCK_MESSAGES = 20;
 const CLOCK_PART = 0.8;
+const CLOCK_ROWS = 5;
 
 /** What a widget has heard from Python, and what it says back. Ends with `stop`, which may be called twice. */
 export class Link extends Line {
@@ -91,8 +93,7 @@ export class Link extends Line {
     this.status = status;
     this.wish = wish ?? this.wish;
     for (const tally of tallies) this.#count(tally);
-    const newest = rows.at(-1);
-    if (newest) this.#setClock(newest.time - Date.now());
+    if (rows.length > 0) this.#setClock(usualTime(rows) - Date.now());
     this.store.merge(prev, rows);
     this.fold.update();
     if (rows.length > 0) this.ack();
@@ -122,8 +123,8 @@ export class Link extends Line {
 
   /** The kernel's time now, in Unix milliseconds; the newest row's until something live has come. */
   now() {
-    const newest = this.store.rows.at(-1)?.time ?? Date.now();
-    return Math.max(newest, Date.now() + this.ahead);
+    const { rows } = this.store;
+    return Math.max(rows.length > 0 ? usualTime(rows) : Date.now(), Date.now() + this.ahead);
   }
 
   #rest() {
@@ -168,4 +169,14 @@ export class Link extends Line {
       if (this.told) this.send({ kind: "view", ...this.told });
     }, TELL_MS);
   }
+}
+
+/**
+ * The middle one of the newest rows' times: one of them may be dated into the future.
+ *
+ * @param {Row[]} rows at least one
+ */
+function usualTime(rows) {
+  const times = rows.slice(-CLOCK_ROWS).map(({ time }) => time);
+  return times.sort((a, b) => a - b)[(times.length - 1) >> 1];
 }

@@ -13,6 +13,7 @@
  * @property {() => void} stop
  */
 
+import { Asked } from "./asked.js";
 import { element, setText } from "./dom.js";
 import { Drawer } from "./drawer.js";
 import { counted, formatDuration } from "./format.js";
@@ -29,7 +30,6 @@ import { Tree } from "./tree.js";
 import { twinRules } from "./twin.js";
 
 const GROW_MS = 250;
-const MAX_TOLD = 10_000;
 
 /** A view. Draws at most once a frame, and only after something changed or while something grows. */
 export class View extends Scene {
@@ -50,10 +50,7 @@ export class View extends Scene {
     this.#inSight = entries.at(-1)?.isIntersecting ?? true;
     if (this.#inSight) this.schedule();
   });
-  /** What was asked for by Python, up to which it has been done. */
-  #wished;
-  /** @type {string} the last that Python was told */
-  #told = "";
+  #asked;
 
   /**
    * @param {Link} link
@@ -63,7 +60,7 @@ export class View extends Scene {
   constructor(link, model, el) {
     super(link, () => this.schedule());
     this.model = model;
-    this.#wished = link.fulfilled;
+    this.#asked = new Asked(this);
     this.toolbar = new Toolbar(this);
     /** @type {Record<TabName, Tab | null>} */
     this.tabs = { table: new Table(this), timeline: new Timeline(this), tree: new Tree(this) };
@@ -203,7 +200,7 @@ export class View extends Scene {
   // Drawing.
 
   #draw() {
-    this.#grant();
+    this.#asked.grant();
     this.#choose();
     this.#header.draw();
     this.toolbar.draw();
@@ -215,18 +212,8 @@ export class View extends Scene {
     setText(this.#note, this.#noteText());
     this.#note.hidden = this.#note.textContent === "";
     setText(this.#twin, this.link.heard ? twinRules(this.model.get("twin")) : "");
-    this.#tell();
+    this.#asked.tell();
     if (this.#grows()) this.soon(GROW_MS);
-  }
-
-  /** Does what Python code asked for, once. */
-  #grant() {
-    const { wish } = this.link;
-    if (wish === null || wish.n <= this.#wished) return;
-    this.#wished = wish.n;
-    this.link.fulfilled = Math.max(this.link.fulfilled, wish.n);
-    this.state.set({ filter: wish.filter });
-    this.pause(wish.paused);
   }
 
   /** Brings the shown items up to date with the filter and with what has come. */
@@ -287,17 +274,6 @@ export class View extends Scene {
     const ms = Math.abs((selected?.time ?? 0) - (anchor?.time ?? 0));
     const rows = between > 0 ? ` · ${counted(between, "row")} in between` : "";
     return `2 rows selected · ${formatDuration(ms)} between${rows}`;
-  }
-
-  /** Tells Python how the view stands, at first and whenever something differs from the last time. */
-  #tell() {
-    const { filter, paused, run } = this.state;
-    const selected = this.selectedRows(MAX_TOLD).map(({ seq }) => seq);
-    const told = { selected, filter, paused, run, wish: this.link.fulfilled };
-    const text = JSON.stringify(told);
-    if (text === this.#told) return;
-    this.#told = text;
-    this.link.tell(told);
   }
 
   /** Whether something gets longer by time alone. */
