@@ -363,6 +363,19 @@ def test_errors_open_by_themselves_and_close(table: LiveView) -> None:
     assert table.selected() == [2]
 
 
+def test_error_in_the_preview_is_not_repeated(table: LiveView) -> None:
+    """An error of one line that a short preview says already has no line of its own; a longer one has."""
+    short, long = "search: too slow", "search: " + "very " * 20 + "slow"
+    table.deliver(
+        [
+            row(1, status="error", error="too slow", preview=short),
+            row(2, status="error", error="very " * 20 + "slow", preview=long),
+            row(3, status="error", error="too slow\nby far", preview=short),
+        ]
+    )
+    assert table.tab.evaluate("() => document.querySelector('.lo-grid').ariaRowCount") == "7"
+
+
 def test_lines_of_errors_agree_with_a_list(chromium_page: Tab) -> None:
     """Whatever items have errors, each line is that of the item and part that a plain list would say."""
     wrong = chromium_page.evaluate(

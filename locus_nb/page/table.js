@@ -14,6 +14,8 @@ import { nextOrder, sorted } from "./sort.js";
 import { TableRow } from "./tablerow.js";
 
 const MAX_ERROR_LINES = 3;
+// So many characters of a preview there is room for in any table.
+const SHORT = 40;
 const RESORT_MS = 1_000;
 /** @type {[column: Column, title: string][]} */
 const COLUMNS = [
@@ -152,10 +154,13 @@ export class Table {
   #errorOf(item) {
     const last = this.view.endOf(item) ?? item;
     if (last.status !== "error" || !last.error) return NO_LINES;
-    return last.error
+    const lines = last.error
       .split("\n", 2 * MAX_ERROR_LINES)
       .filter((line) => line.trim())
       .slice(0, MAX_ERROR_LINES);
+    const preview = this.view.previewOf(item);
+    const isSaid = lines.length === 1 && preview.length <= SHORT && preview.includes(lines[0].trim());
+    return isSaid ? NO_LINES : lines;
   }
 
   #drawHeads() {
