@@ -15,7 +15,7 @@ import { TableRow } from "./tablerow.js";
 
 const MAX_ERROR_LINES = 3;
 // So many characters of a preview there is room for in any table.
-const SHORT = 40;
+const SHORT = 24;
 const RESORT_MS = 1_000;
 /** @type {[column: Column, title: string][]} */
 const COLUMNS = [
