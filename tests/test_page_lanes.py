@@ -212,6 +212,58 @@ def test_what_is_too_close_melts_into_a_crowd(chromium_page: Tab) -> None:
     assert pieces == [[10, 11.5, 3, 2, True, True], [20, 60, 5, 1, False, False]]
 
 
+def test_clocks_that_go_back_cost_no_more(chromium_page: Tab) -> None:
+    """Each of ten thousand spans, told the latest first, finds its place by looking at a few dozen others."""
+    looks = chromium_page.evaluate(
+        f"""async () => {{
+            {FOLDED}
+            const {{ wireRow }} = await import("/page.js");
+            const {{ layOut }} = await import("/page/lanes.js");
+            const count = 10_000;
+            const items = fold(Array.from({{ length: count }}, (_, at) => wireRow(at + 1, "t.completed",
+                {{ time: count - at, phase: "end", span: `s${{at}}`, duration: 0.5 }})));
+            let looks = 0;
+            for (const item of items) {{
+                const {{ time }} = item;
+                Object.defineProperty(item, "time", {{ get: () => (looks++, time) }});
+            }}
+            const {{ head }} = layOut(items).runs.values().next().value;
+            const isSorted = head.items.every(({{ seq }}, at) => seq === count - at);
+            return isSorted ? looks / count : null;
+        }}"""
+    )
+    assert looks is not None
+    assert looks < 100
+
+
+def test_a_tree_is_two_hundred_deep_and_says_what_hangs_deeper(chromium_page: Tab) -> None:
+    """Six thousand calls, each called by the one before, all have a line and a sum, and no walk goes too deep."""
+    rows = [
+        started(seq, f"s{seq}", agent=f"a{seq}", iteration=1, parent=f"s{seq - 1}") for seq in range(1, 6001)
+    ]
+    deepest, calls, deeper, running, key = chromium_page.evaluate(
+        f"""async (rows) => {{
+            {FOLDED}
+            const {{ Tree, linesOf }} = await import("/page/branches.js");
+            const {{ Times }} = await import("/page/times.js");
+            const tree = new Tree();
+            for (const item of fold(rows)) tree.take(item);
+            const link = {{ status: "live", tallies: new Map(), store: {{ rows: [] }} }};
+            tree.root.sum(new Times({{ endOf: (item) => item.end, now: () => 9, link }}));
+            const lines = linesOf(tree.root, () => true);
+            const calls = lines.filter(({{ branch }}) => branch.item);
+            const deeper = calls.filter(({{ branch }}) => branch.isDeeper);
+            return [Math.max(...lines.map(({{ level }}) => level)), calls.length, deeper.length,
+                tree.root.running, lines.at(-1).branch.parent.key.length];
+        }}""",
+        rows,
+    )
+    assert deepest <= 205
+    assert calls == running == 6000
+    assert 5700 < deeper < 6000
+    assert key < 5000
+
+
 def test_never_more_pieces_than_asked_for(chromium_page: Tab) -> None:
     """Fifty thousand spans melt into as many bars as there is room for, and none is lost from the counts."""
     most, total = chromium_page.evaluate(

@@ -181,6 +181,52 @@ def test_open_spans_run_and_then_never_completed(chromium_page: Tab) -> None:
     assert tree.cells("search")[2] == "never completed"
 
 
+def test_a_call_took_what_its_end_says(chromium_page: Tab) -> None:
+    """A length that an event tells counts for more than the time between two events, as in table and timeline."""
+    tree = TreeView(chromium_page, run="run-A")
+    tree.show()
+    tree.deliver([started(1, time_ms=1000), ended(2, time_ms=1100, duration=900)], [tally("run-A", "ok")])
+    tree.becomes(["▾✓run-A", " ✓search"])
+    assert tree.cells("search")[0] == "900 ms"
+
+
+@pytest.mark.parametrize("width", [600, 1200])
+def test_deep_calls_keep_their_names(chromium_page: Tab, width: int) -> None:
+    """However deep a call hangs, and however little room there is, its sign and name have 120 pixels."""
+    chromium_page.call(lambda page: page.set_viewport_size({"width": width, "height": 700}))
+    tree = TreeView(chromium_page)
+    tree.show()
+    rows = [started(seq, f"s{seq}", parent=f"s{seq - 1}", name=f"tool-{seq}") for seq in range(1, 400)]
+    tree.deliver(rows, [tally("run-A")])
+    tree.tab.wait("() => document.querySelector('[role=treegrid]').scrollHeight > 9000")
+    tree.focus()
+    tree.press("End")
+    tree.tab.wait("() => document.querySelector('[role=treegrid]').scrollTop > 5000")
+    rooms, said = tree.tab.evaluate(
+        """() => {
+            const rows = [...document.querySelectorAll(".lo-branch")].filter((one) => !one.hidden);
+            return [rows.map(({ firstChild: cell }) =>
+                cell.getBoundingClientRect().right - cell.children[1].getBoundingClientRect().left),
+                rows.at(-1).lastChild.textContent];
+        }"""
+    )
+    assert min(rooms) >= 120
+    assert said == "nested deeper · search(query)"
+
+
+def test_the_grid_has_headed_columns(tree: TreeView) -> None:
+    """As many column headers as a row has cells, and the row is counted with the others."""
+    seen = tree.tab.evaluate(
+        """() => {
+            const grid = document.querySelector("[role=treegrid]");
+            const roles = (row, role) => [...row.children].filter((cell) => cell.role === role).length;
+            const rows = [...grid.querySelectorAll("[role=row]")].filter((row) => !row.hidden);
+            return [grid.ariaRowCount, roles(rows[0], "columnheader"), ...rows.slice(1).map((row) => roles(row, "gridcell"))];
+        }"""
+    )
+    assert seen == ["7", *[5] * 7]
+
+
 def test_keys_walk_open_and_close(tree: TreeView) -> None:
     """Arrows walk, right opens and goes in, left closes and goes out, and `*` closes and opens all."""
     tree.focus()

@@ -6,7 +6,7 @@
 
 import { beginOf, isSpan } from "./times.js";
 
-// A span that hangs deeper hangs beside the one above it, or whoever walks the tree could walk too deep.
+// A span that hangs deeper hangs beside the one that called it, or whoever walks the tree could walk too deep.
 const MAX_DEPTH = 200;
 
 /** @type {Branch[]} what has no children shares this, which stays empty */
@@ -25,8 +25,10 @@ export class Branch {
   running = 0;
   inputTokens = 0;
   outputTokens = 0;
-  /** How many stand above it. @type {number} */
+  /** How many stand above it. */
   depth = 0;
+  /** Whether it would hang deeper than the tree is. */
+  isDeeper = false;
   /** Whether the sums hold whatever the time. */
   settled = false;
 
@@ -41,7 +43,7 @@ export class Branch {
     this.label = label;
     this.parent = parent;
     this.item = item;
-    this.depth = (parent?.depth ?? -1) + 1;
+    this.depth = parent ? parent.depth + 1 : 0;
   }
 
   /** What tells it from all others, also after the tree was made anew. */
@@ -136,7 +138,8 @@ export class Tree {
   /** @param {Row} item */
   take(item) {
     const { run, span, agent, family, iteration } = item;
-    const owner = this.#spanOf(run, item.parent);
+    const above = this.#spanOf(run, item.parent);
+    const owner = shallow(above);
     let base = owner ?? this.root.at("run", run);
     if (agent !== null && agent !== owner?.item?.agent) base = base.at("agent", agent);
     if (iteration !== null && (family === "model" || family === "think")) {
@@ -149,6 +152,7 @@ export class Tree {
     const round = this.rounds.get(base);
     if (round !== undefined && family !== "end") base = base.at("iteration", round);
     const branch = base.add(new Branch("item", "", base, item));
+    branch.isDeeper = owner !== above;
     if (span === null || !isSpan(item)) return;
     this.spans.set(`${run}\n${span}`, branch);
     this.spans.set(span, branch);
@@ -160,10 +164,19 @@ export class Tree {
    */
   #spanOf(run, span) {
     if (span === null) return undefined;
-    let branch = this.spans.get(`${run}\n${span}`) ?? this.spans.get(span);
-    while (branch?.parent && branch.depth > MAX_DEPTH) branch = branch.parent;
-    return branch;
+    return this.spans.get(`${run}\n${span}`) ?? this.spans.get(span);
   }
+}
+
+/**
+ * The branch, or the one above it below which something may still hang.
+ *
+ * @param {Branch | undefined} branch
+ */
+function shallow(branch) {
+  let found = branch;
+  while (found?.parent && found.depth > MAX_DEPTH) found = found.parent;
+  return found;
 }
 
 /**

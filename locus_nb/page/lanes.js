@@ -46,9 +46,9 @@ function insert(items, item) {
 /**
  * The lanes of items, given one by one in the order of their seqs.
  *
- * The rule: by run, by agent where one is named, then agents' spans, model
- * calls, each tool and every other kind of span by its name, those of a kind in order of appearance. A span goes to the first lane of its
- * group whose last one has ended by then, else to a new one, up to twelve. Points go to the line of marks.
+ * The rule: by run, by agent where one is named, then agents' spans, model calls, each tool and every other kind
+ * of span by its name, those of a kind in order of appearance. A span goes to the first lane of its group whose
+ * last one has ended by then, else to a new one, up to twelve. Points go to the line of marks.
  */
 export class Lanes {
   /** @type {Map<string, RunLanes>} */

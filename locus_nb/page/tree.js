@@ -7,19 +7,14 @@
 
 import { Tree as Branches, linesOf } from "./branches.js";
 import { element, setText } from "./dom.js";
-import { count, counted, formatDuration } from "./format.js";
 import { Fresh } from "./fresh.js";
 import { VirtualList } from "./list.js";
-import { SIGNS, WORDS } from "./signs.js";
-import { firstSeen, isSpan, plain, Times, titleOf } from "./times.js";
+import { Times } from "./times.js";
+import { makeHead, TreeRow } from "./treerow.js";
 
 const OPEN_RUNS = 3;
 const OPEN_ITERATIONS = 20;
 const REBUILD_MS = 250;
-const INDENT = 16;
-const DEEP_INDENT = 4;
-const DEEP = 5;
-const MAX_LEVEL = 20;
 
 /** A tree whose lines are made as they come into sight. */
 export class Tree {
@@ -49,7 +44,13 @@ export class Tree {
         move: (index, event) => this.#move(index, { extend: event.shiftKey }),
         key: (event) => this.#key(event),
       },
-      { signal: view.signal, schedule: view.schedule, label: "Tree of calls", role: "treegrid" },
+      {
+        signal: view.signal,
+        schedule: view.schedule,
+        label: "Tree of calls",
+        role: "treegrid",
+        head: makeHead(),
+      },
     );
     this.empty = element("div", "empty");
     this.node = element("div", "tree", {}, this.list.node, this.empty);
@@ -199,110 +200,11 @@ export class Tree {
 
   /** @returns {Slot} */
   #makeSlot() {
-    const twisty = element("span", "twisty");
-    const sign = element("span", "sign");
-    const label = element("span", "name");
-    const bar = element("span", "reach");
-    const duration = element("span", "duration");
-    const tokens = element("span", "tokens");
-    const said = element("span", "preview");
-    const head = element("span", "cell", { role: "gridcell" }, twisty, sign, label);
-    const track = element("span", "track", { role: "presentation" }, bar);
-    const cells = [head, track, duration, tokens, said];
-    for (const cell of cells.slice(2)) cell.setAttribute("role", "gridcell");
-    const node = element("div", "branch", { role: "row" }, ...cells);
+    const row = new TreeRow(this.view, this.times);
     const show = (/** @type {number} */ index) => {
       const line = this.lines[index];
-      const { branch } = line;
-      this.#showState(node, line);
-      head.style.paddingLeft = `${indentOf(line.level)}px`;
-      setText(twisty, branch.children.length === 0 ? "" : line.isOpen ? "▾" : "▸");
-      setText(sign, this.#signOf(branch));
-      setText(label, this.#labelOf(branch));
-      const length = branch.item ? this.view.elapsed(branch.item) : branch.to - branch.from;
-      setText(duration, length !== null && length >= 0 ? formatDuration(length) : "");
-      setText(tokens, tokensOf(branch));
-      setText(said, this.#saidOf(branch));
-      this.#showShare(bar, branch);
+      row.show(line, line.branch.key === this.active);
     };
-    return { node, show };
+    return { node: row.node, show };
   }
-
-  /**
-   * @param {HTMLElement} node
-   * @param {TreeLine} line
-   */
-  #showState(node, { branch, level, isOpen }) {
-    const isActive = branch.key === this.active;
-    const isSelected = branch.item ? this.view.state.isSelected(branch.item) : isActive;
-    node.setAttribute("aria-level", String(level));
-    node.setAttribute("aria-selected", String(isSelected));
-    if (branch.children.length > 0) node.setAttribute("aria-expanded", String(isOpen));
-    else node.removeAttribute("aria-expanded");
-    node.dataset["kind"] = branch.kind;
-    if (branch.item) node.dataset["family"] = branch.item.family;
-    else delete node.dataset["family"];
-    node.dataset["state"] = this.#stateOf(branch) ?? "";
-  }
-
-  /** @param {Branch} branch */
-  #stateOf({ item, kind, label, errors, running }) {
-    if (item) return this.times.stateOf(item);
-    if (kind === "run") return this.view.link.tallies.get(label)?.status ?? (running ? "running" : "ok");
-    return running ? "running" : errors ? "error" : "ok";
-  }
-
-  /** @param {Branch} branch */
-  #signOf(branch) {
-    const state = this.#stateOf(branch);
-    return state ? SIGNS[state] : "";
-  }
-
-  /** @param {Branch} branch */
-  #labelOf({ kind, label, item }) {
-    if (item) return titleOf(item);
-    if (kind === "iteration") return `iteration ${label}`;
-    return firstSeen(kind === "run" ? this.view.nameOf(label) : "", label, kind);
-  }
-
-  /** @param {Branch} branch */
-  #saidOf({ item, errors, children }) {
-    if (!item) return errors > 0 ? counted(errors, "error") : "";
-    const end = this.times.endOf(item) ?? item;
-    if (this.times.stateOf(item) === "open") return WORDS.open;
-    const said = plain((end.error ?? end.preview).slice(0, 300));
-    return children.length > 0 && errors > 0 && !end.error ? counted(errors, "error") : said;
-  }
-
-  /**
-   * A bar that lies in its parent's time as the branch does.
-   *
-   * @param {HTMLElement} bar
-   * @param {Branch} branch
-   */
-  #showShare(bar, { from, to, parent, kind, item }) {
-    const owner = kind === "run" || !parent ? { from, to } : parent;
-    const length = owner.to - owner.from;
-    const isShown = length > 0 && (item === null || isSpan(item));
-    const left = Math.min(Math.max((from - owner.from) / length, 0), 0.98);
-    const width = Math.min(Math.max((to - from) / length, 0.02), 1 - left);
-    bar.hidden = !isShown;
-    if (isShown) bar.style.cssText = `left:${(left * 100).toFixed(1)}%;width:${(width * 100).toFixed(1)}%`;
-  }
-}
-
-/** @param {Branch} branch */
-function tokensOf({ inputTokens, outputTokens }) {
-  return inputTokens + outputTokens > 0 ? `${count(inputTokens)} → ${count(outputTokens)}` : "";
-}
-
-/**
- * Less from level to level further down, so that the name has room.
- *
- * @param {number} level from 1
- * @returns {number} pixels
- */
-function indentOf(level) {
-  const steps = Math.min(level, MAX_LEVEL) - 1;
-  return Math.min(steps, DEEP) * INDENT + Math.max(0, steps - DEEP) * DEEP_INDENT;
 }
