@@ -58,6 +58,7 @@ LAYERS = [
     "_outcomes",
     "_frames",
     "_kinds",
+    "_head",
     "_rows",
     "_row_store",
     "_tally",

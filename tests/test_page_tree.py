@@ -221,7 +221,8 @@ def test_the_grid_has_headed_columns(tree: TreeView) -> None:
             const grid = document.querySelector("[role=treegrid]");
             const roles = (row, role) => [...row.children].filter((cell) => cell.role === role).length;
             const rows = [...grid.querySelectorAll("[role=row]")].filter((row) => !row.hidden);
-            return [grid.ariaRowCount, roles(rows[0], "columnheader"), ...rows.slice(1).map((row) => roles(row, "gridcell"))];
+            const cells = rows.slice(1).map((row) => roles(row, "gridcell"));
+            return [grid.ariaRowCount, roles(rows[0], "columnheader"), ...cells];
         }"""
     )
     assert seen == ["7", *[5] * 7]
