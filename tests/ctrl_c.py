@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import threading
@@ -17,7 +18,8 @@ class CtrlC:
     """Presses until the main thread has raised KeyboardInterrupt, once; with its `with`.
 
     A signal that comes after Python's last look and before the system call that waits is heard only when
-    that wait ends, which may be never. A user then presses again, and so does this.
+    that wait ends, which may be never. A user then presses again, and so does this. Garbage collection rests
+    meanwhile: out of what the collector calls, in whichever thread, no exception comes.
     """
 
     def __init__(self) -> None:
@@ -35,13 +37,17 @@ class CtrlC:
 
     def _hear(self, _signal: int, _frame: FrameType | None) -> None:
         if self._heard < self._pressed:
-            self._heard += 1
+            self._heard = self._pressed
             self._news.set()
             raise KeyboardInterrupt
 
     def __enter__(self) -> Self:
+        self._collecting = gc.isenabled()
+        gc.disable()
         self._before = signal.signal(signal.SIGINT, self._hear)
         return self
 
     def __exit__(self, *_: object) -> None:
         signal.signal(signal.SIGINT, self._before)
+        if self._collecting:
+            gc.enable()

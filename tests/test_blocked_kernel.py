@@ -77,7 +77,7 @@ def test_chips_choose_event_types(view: Blocked) -> None:
     """A click on a chip shows its event type alone, a second one all others, a third one everything."""
     chip = 'chip:has-text("agent.think")'
     seen = []
-    for text in ("type:agent.think", "-type:agent.think", ""):
+    for text in ("type:=agent.think", "-type:=agent.think", ""):
         view.click(chip)
         view.wait("all('filter')[0].value === argument", text)
         view.wait(f"texts('count')[0].includes(' of ') === {'true' if text else 'false'}")

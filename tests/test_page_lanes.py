@@ -249,7 +249,7 @@ def test_a_tree_is_two_hundred_deep_and_says_what_hangs_deeper(chromium_page: Ta
             const tree = new Tree();
             for (const item of fold(rows)) tree.take(item);
             const link = {{ status: "live", tallies: new Map(), store: {{ rows: [] }} }};
-            tree.root.sum(new Times({{ endOf: (item) => item.end, now: () => 9, link }}));
+            tree.root.sum(new Times({{ endOf: (item) => item.end, now: () => 9, link, state: {{ paused: false }} }}));
             const lines = linesOf(tree.root, () => true);
             const calls = lines.filter(({{ branch }}) => branch.item);
             const deeper = calls.filter(({{ branch }}) => branch.isDeeper);

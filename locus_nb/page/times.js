@@ -57,7 +57,7 @@ export class Times {
   /** Unix milliseconds; Infinity: nothing is cut off. */
   until = Number.POSITIVE_INFINITY;
 
-  /** @param {Pick<View, "endOf" | "now" | "link">} view */
+  /** @param {Pick<View, "endOf" | "now" | "link" | "state">} view */
   constructor(view) {
     this.view = view;
   }
@@ -88,7 +88,9 @@ export class Times {
     if (tally && tally.status !== "running") ended = tally.ended ?? tally.last;
     else if (status === "ended" || status === "failed")
       ended = tally?.last ?? store.rows.at(-1)?.time ?? null;
-    return ended !== null && ended <= this.now() ? ended : null;
+    // What a run says of itself is so, whatever the clock of the page has made of the kernel's by now.
+    const limit = this.view.state.paused ? this.now() : this.until;
+    return ended !== null && ended <= limit ? ended : null;
   }
 
   /**
