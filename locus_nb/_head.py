@@ -13,10 +13,15 @@ if TYPE_CHECKING:
 LOOKED_AT = 12_000
 # What one value that is no text takes of it, and the keys and brackets around.
 _EACH = 16
+# A list with more members is no longer looked at as a whole without a copy.
+_MANY = 100
 
 
 def is_small(raw: dict[Any, Any]) -> bool:
-    """Say whether a payload is flat, and nothing of it would be left out: most are, and need no copy."""
+    """Say whether a payload is flat, but for lists of texts, and nothing of it would be left out.
+
+    Most are so, and need no copy.
+    """
     size = _flat_size(raw)
     return size is not None and size < LOOKED_AT
 
@@ -36,12 +41,16 @@ def weight_of(raw: dict[Any, Any]) -> int | None:
 
 
 def _flat_size(raw: dict[Any, Any]) -> int | None:
-    """The characters of a payload, or of its beginning; None if it is not flat."""
+    """The characters of a payload, or of its beginning; None if it is not flat, but for lists of texts."""
     size = 0
     for key, value in first_of(_dict_items, raw, LOOKED_AT):
         kind = _type_of(value)
         if kind is str:
             size += len(value)
+        elif kind is list:
+            if len(value) > _MANY or not set(map(_type_of, value)) <= {str}:
+                return None
+            size += sum(map(_length, value)) + _EACH * len(value)
         elif kind not in _SCALARS:
             return None
         if _type_of(key) is not str:

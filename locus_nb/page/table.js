@@ -72,9 +72,14 @@ export class Table {
     setText(this.#empty, this.#empty.hidden ? "" : this.view.emptyText());
     this.list.follows = this.view.state.order === null;
     this.list.draw();
-    const { below } = this.list;
-    this.#jump.hidden = this.list.follow || below === 0 || this.view.state.order !== null;
-    if (!this.#jump.hidden) setText(this.#jump, `↓ Jump to newest · ${count(below)} below`);
+    this.#drawJump();
+  }
+
+  #drawJump() {
+    // To ask how many lines stand below has the page laid out: not while nobody wants to know.
+    const below = this.list.follow || this.view.state.order !== null ? 0 : this.list.below;
+    this.#jump.hidden = below === 0;
+    if (below > 0) setText(this.#jump, `↓ Jump to newest · ${count(below)} below`);
   }
 
   /** Brings the lines up to date with the items, in the order that the user has chosen. */

@@ -70,7 +70,9 @@ export class View extends Scene {
     this.root = this.#build();
     el.replaceChildren(this.root);
     this.#listen();
-    this.schedule();
+    // In the document already, it need not wait for a frame to be seen in the next one.
+    if (el.isConnected) this.#draw();
+    else this.schedule();
   }
 
   #build() {

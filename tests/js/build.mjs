@@ -1,6 +1,7 @@
 /**
  * Bundles the page's modules into the one ESM and the one style sheet that anywidget can load. The script is
- * packed, because a notebook stores it with every widget: the bundle unpacks and imports itself.
+ * packed, because a notebook stores it with every widget: the bundle unpacks and imports itself, once for all
+ * widgets of a page.
  *
  *     npm run build             writes them
  *     npm run build -- --check  fails if they are not what the modules make
@@ -62,13 +63,20 @@ const firstLine = (ending) =>
 function pack(script) {
   // The name stands in the page's error messages.
   const packed = gzipSync(`${script}//# sourceURL=locus_nb/static/live.js\n`, { level: 9 }).toString("base64");
+  const known = `globalThis[Symbol.for("locus_nb/page ${digest(".js")}")]`;
   return `${firstLine(".js")}const packed = "${packed}";
-const bytes = Uint8Array.from(atob(packed), (char) => char.charCodeAt(0));
-const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-const script = new Blob([await new Response(stream).blob()], { type: "text/javascript" });
-const address = URL.createObjectURL(script);
-export default (await import(address)).default;
-URL.revokeObjectURL(address);
+async function unpack() {
+  const bytes = Uint8Array.fromBase64?.(packed) ?? Uint8Array.from(atob(packed), (char) => char.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  const script = new Blob([await new Response(stream).text()], { type: "text/javascript" });
+  const address = URL.createObjectURL(script);
+  try {
+    return await import(address);
+  } finally {
+    URL.revokeObjectURL(address);
+  }
+}
+export default (await (${known} ??= unpack())).default;
 `;
 }
 
