@@ -160,6 +160,29 @@ class StreamEvent:
         return StreamEvent, (self._run_id, self._event_type, self._data, self.timestamp, self.event_id)
 
 
+def restored(
+    run_id: str, *, event_type: str, data: dict[str, Any], time_us: int, event_id: str, seq: int
+) -> StreamEvent:
+    """Make an event of what was kept of one, with the place that it has among those it was kept with.
+
+    Nothing is checked or copied: all are exact built-in types, `run_id` and `event_type` not empty, and `data` is
+    handed over.
+
+    Args:
+        run_id: As it was.
+        event_type: As it was.
+        data: Its payload.
+        time_us: Microseconds since the Unix epoch (UTC).
+        event_id: As it was.
+        seq: Its place; such an event counts as published.
+    """
+    event = StreamEvent.__new__(StreamEvent)
+    event._run_id, event._event_type, event._data = run_id, event_type, data
+    event._time, event._event_id = time_us, event_id
+    event._arrived, event._place = 0.0, seq
+    return event
+
+
 def _uuid4() -> str:
     # What `str(uuid.uuid4())` gives (RFC 9562, section 5.4), in half of its time and without its import.
     digits = urandom(16).hex()

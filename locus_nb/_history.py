@@ -28,7 +28,8 @@ class RunRecord(NamedTuple):
 
     `status` is `running` until the stream is closed; then `error` or `interrupted` if the run's last
     `agent.terminate` says so, else `ok`. Times are nanoseconds since the Unix epoch (UTC).
-    `trimmed` counts the run's events that are no longer in history.
+    `total` counts the run's events, those that are live only left out, and `trimmed` those of them that are no
+    longer in history.
     """
 
     run_id: str
@@ -41,6 +42,7 @@ class RunRecord(NamedTuple):
     execution_count: int | None
     closed: bool
     trimmed: int
+    total: int
 
 
 class RunLog:
@@ -119,6 +121,7 @@ class RunLog:
             execution_count=self.execution_count,
             closed=self.closed,
             trimmed=self.trimmed,
+            total=self.total,
         )
 
 

@@ -12,6 +12,7 @@ from uuid import UUID
 import pytest
 
 from locus_nb import EventBus, StreamEvent
+from locus_nb._event import restored
 from tests.bus_kit import event, in_threads, python
 
 NOON = datetime(2026, 1, 2, 12, 0, 0, 123456, tzinfo=UTC)
@@ -245,3 +246,19 @@ def test_a_time_that_utc_cannot_hold_is_refused(hours: int, year: int) -> None:
     moment = datetime(year, 12 if year > 1 else 1, 31 if year > 1 else 1, 23 if year > 1 else 1, tzinfo=zone)
     with pytest.raises(ValueError, match="1 to 9999"):
         StreamEvent("run", "test.event", {}, moment)
+
+
+def test_a_restored_event_is_as_it_was() -> None:
+    """An event made of what was kept of one says the same, has the given place, and is not published again."""
+    kept = StreamEvent("r", "t", {"a": 1}, NOON, "id-1")
+    event = restored(
+        "r",
+        event_type="t",
+        data={"a": 1},
+        time_us=kept.timestamp_ns // 1000,
+        event_id="id-1",
+        seq=7,
+    )
+    assert (event.to_dict(), event.seq) == (kept.to_dict(), 7)
+    with pytest.raises(ValueError, match="published before"):
+        EventBus().publish_nowait(event)

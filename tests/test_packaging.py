@@ -32,6 +32,7 @@ LAYERS = [
     "_wire",
     "_event",
     "_history",
+    "_source",
     "_wakeup",
     "_inbox",
     "_readers",
