@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from locus_nb._emit import emit, emit_sync
     from locus_nb._errors import LocusError, SubscriptionBusyError, ViewRefusedError
     from locus_nb._event import StreamEvent
-    from locus_nb._frames import events_df
+    from locus_nb._frames import events_df, model_calls_df, runs_df, spans_df, tools_df
     from locus_nb._history import RunRecord
     from locus_nb._loops import allow_nested_loops
     from locus_nb._messages import Message, Model, ModelReply, ToolCall
@@ -75,12 +75,16 @@ __all__ = [
     "events_df",
     "get_event_bus",
     "get_model",
+    "model_calls_df",
     "monitor",
     "reset_event_bus",
     "reset_run_id",
     "run_context",
+    "runs_df",
     "set_run_id",
+    "spans_df",
     "tool",
+    "tools_df",
     "watch",
 ]
 
@@ -114,12 +118,16 @@ _HOMES = {
     "events_df": "_frames",
     "get_event_bus": "_bus",
     "get_model": "_model",
+    "model_calls_df": "_frames",
     "monitor": "_monitor",
     "reset_event_bus": "_bus",
     "reset_run_id": "_context",
     "run_context": "_context",
+    "runs_df": "_frames",
     "set_run_id": "_context",
+    "spans_df": "_frames",
     "tool": "_tool",
+    "tools_df": "_frames",
     "watch": "_watch",
 }
 

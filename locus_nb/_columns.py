@@ -6,7 +6,7 @@ in the order of the frame: `order[i]` is the place, in the order of adding, of w
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,26 @@ if TYPE_CHECKING:
 
     Order = NDArray[np.intp]
     Counts = NDArray[np.int64]
+
+
+class Column(Protocol):
+    """What all columns do."""
+
+    def add(self, values: Sequence[Any]) -> None:
+        """Take the values of a group."""
+        ...
+
+    def skip(self, length: int) -> None:
+        """Leave `length` rows empty."""
+        ...
+
+    def known(self) -> NDArray[np.bool_]:
+        """Say, in the order of adding, where there is a value."""
+        ...
+
+    def array(self, order: Order) -> Any:
+        """Give the finished column."""
+        ...
 
 
 class CountColumn:
@@ -41,12 +61,19 @@ class CountColumn:
         """Leave `length` rows empty."""
         self._parts.append(np.full(length, -1))
 
+    def known(self) -> NDArray[np.bool_]:
+        """Say, in the order of adding, where there is a value."""
+        return self._all() >= 0
+
     def array(self, order: Order) -> Any:
         """Give the finished column."""
-        values = np.concatenate([np.empty(0, np.int64), *self._parts])[order]
+        values = self._all()[order]
         missing = values < 0
         values[missing] = 0
         return pd.arrays.IntegerArray(values, missing)
+
+    def _all(self) -> Counts:
+        return np.concatenate([np.empty(0, np.int64), *self._parts])
 
 
 class AmountColumn:
@@ -63,12 +90,20 @@ class AmountColumn:
         """Leave `length` rows empty."""
         self._parts.append(np.full(length, np.nan))
 
+    def known(self) -> NDArray[np.bool_]:
+        """Say, in the order of adding, where there is a value."""
+        values = self._all()
+        return np.isfinite(values) & (values >= 0)
+
     def array(self, order: Order) -> Any:
         """Give the finished column."""
-        values = np.concatenate([np.empty(0), *self._parts])[order]
+        values = self._all()[order]
         missing = ~(np.isfinite(values) & (values >= 0))
         values[missing] = 0.0
         return pd.arrays.FloatingArray(values, missing)
+
+    def _all(self) -> NDArray[np.float64]:
+        return np.concatenate([np.empty(0), *self._parts])
 
 
 class TextColumn:
@@ -77,10 +112,16 @@ class TextColumn:
     def __init__(self) -> None:
         self._values: list[Any] = []
         self._places: list[Order] = []
+        self._odd = False
 
     def add(self, values: Sequence[Any]) -> None:
         """Take anything."""
-        plain = set(map(type, values)) == {str}
+        kinds = set(map(type, values))
+        if kinds == {type(None)}:
+            self.skip(len(values))
+            return
+        plain = kinds == {str}
+        self._odd |= not plain
         start = len(self._values)
         self._values += values if plain else [value if isinstance(value, str) else pd.NA for value in values]
         self._places.append(np.arange(start, len(self._values), dtype=np.intp))
@@ -89,10 +130,22 @@ class TextColumn:
         """Leave `length` rows empty."""
         self._places.append(np.full(length, -1, np.intp))
 
+    def known(self) -> NDArray[np.bool_]:
+        """Say, in the order of adding, where there is a value."""
+        places = self._all()
+        if self._odd:
+            # What is no text became NA as it was added.
+            texts = np.array([value is not pd.NA for value in self._values], np.bool_)
+            return np.append(texts, False)[places]
+        return places >= 0
+
     def array(self, order: Order) -> Any:
         """Give the finished column."""
-        places = np.concatenate([np.empty(0, np.intp), *self._places])[order]
+        places = self._all()[order]
         return pd.arrays.StringArray(objects(self._values)).take(cast("Any", places), allow_fill=True)
+
+    def _all(self) -> Order:
+        return np.concatenate([np.empty(0, np.intp), *self._places])
 
 
 class NameColumn:
@@ -119,9 +172,13 @@ class NameColumn:
         """Leave `length` rows empty."""
         self._parts.append(np.full(length, -1, np.int32))
 
+    def known(self) -> NDArray[np.bool_]:
+        """Say, in the order of adding, where there is a value."""
+        return self._all() >= 0
+
     def array(self, order: Order) -> Any:
         """Give the finished column."""
-        codes = np.concatenate([np.empty(0, np.int32), *self._parts])[order]
+        codes = self._all()[order]
         names = sorted(self._codes.names)
         # The last place is what the code -1 finds.
         place_of = np.full(len(names) + 1, -1)
@@ -129,6 +186,9 @@ class NameColumn:
         # Always of dtype object, which pandas would not choose for each set of names.
         categories = pd.Index(objects(names), dtype=object)
         return pd.Categorical.from_codes(place_of[codes], cast("Any", categories))
+
+    def _all(self) -> NDArray[np.int32]:
+        return np.concatenate([np.empty(0, np.int32), *self._parts])
 
 
 class _Codes(dict[Any, int]):
@@ -158,15 +218,15 @@ class DictColumn:
     """Dtype object."""
 
     def __init__(self) -> None:
-        self._values: list[dict[Any, Any]] = []
+        self.dicts: list[dict[Any, Any]] = []
 
     def add(self, values: Sequence[dict[Any, Any]]) -> None:
         """Take dicts."""
-        self._values += values
+        self.dicts += values
 
     def array(self, order: Order) -> NDArray[np.object_]:
         """Give the finished column."""
-        return objects(self._values)[order]
+        return objects(self.dicts)[order]
 
 
 def counts(values: Sequence[Any]) -> Counts:

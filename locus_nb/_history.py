@@ -29,7 +29,7 @@ class RunRecord(NamedTuple):
     `status` is `running` until the stream is closed; then `error` or `interrupted` if the run's last
     `agent.terminate` says so, else `ok`. Times are nanoseconds since the Unix epoch (UTC).
     `total` counts the run's events, those that are live only left out, and `trimmed` those of them that are no
-    longer in history.
+    longer in history. `dropped` counts the events that whoever kept the run had to drop: 0 in memory.
     """
 
     run_id: str
@@ -43,6 +43,7 @@ class RunRecord(NamedTuple):
     closed: bool
     trimmed: int
     total: int
+    dropped: int = 0
 
 
 class RunLog:

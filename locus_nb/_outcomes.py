@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from locus_nb._wire import dumps
 from locus_nb.event_types import AGENT_TERMINATE
 
 if TYPE_CHECKING:
@@ -88,6 +89,18 @@ def error_types(chunk: Chunk) -> Sequence[str | None] | None:
         (name if isinstance(name, str) and name else _class_in(error)) if name or error else None
         for name, error in zip(named, errors, strict=True)
     ]
+
+
+def error_texts(chunk: Chunk) -> Sequence[str | None] | None:
+    """Give what each event says of its error, as text; None if none of them says anything."""
+    columns = chunk.columns
+    if not any(any(columns.get(key, ())) for key in ("error", "error_type", "reason")):
+        return None
+    are_texts = set(map(type, columns.get("error", ()))) <= {str, type(None)}
+    if are_texts and "error_type" not in columns and chunk.event_type != AGENT_TERMINATE:
+        return columns.get("error")
+    errors = [error_of(chunk.event_type, payload) for payload in chunk.payloads]
+    return [error if isinstance(error, str) else dumps(error) if error else None for error in errors]
 
 
 def error_of(event_type: str, data: Mapping[str, Any]) -> object:

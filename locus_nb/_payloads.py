@@ -45,7 +45,12 @@ class Chunk(NamedTuple):
 
 
 def clean_chunks(
-    event_type: str, rows: Sequence[int], raws: Sequence[dict[Any, Any]], *, secrets: bool
+    event_type: str,
+    rows: Sequence[int],
+    raws: Sequence[dict[Any, Any]],
+    *,
+    secrets: bool,
+    copy: bool = True,
 ) -> Iterator[Chunk]:
     """Copy payloads of one event type as `redact` does, or as `jsonable` where `secrets` may stay.
 
@@ -56,18 +61,19 @@ def clean_chunks(
         rows: Their places in `raws`.
         raws: Exact dicts that nobody changes; what they hold may be anything, and may change meanwhile.
         secrets: Leave secrets in.
+        copy: False: payloads need not be copies; nobody is to change them.
     """
     clean = jsonable if secrets else redact
     odd: dict[tuple[str, ...], list[tuple[int, Payload]]] = {}
     for start in range(0, len(rows), TOGETHER):
         some = rows[start : start + TOGETHER]
         some_raws = [raws[row] for row in some]
-        whole = _plain_chunk(event_type, some, some_raws, secrets=secrets)
+        whole = _plain_chunk(event_type, some, some_raws, secrets=secrets, copy=copy)
         chunks = (
             [whole]
             if whole is not None
             else (
-                _plain_chunk(event_type, alike, [raws[row] for row in alike], secrets=secrets)
+                _plain_chunk(event_type, alike, [raws[row] for row in alike], secrets=secrets, copy=copy)
                 for alike in _alike(some, some_raws)
             )
         )
@@ -103,7 +109,7 @@ def _alike(rows: Sequence[int], raws: Sequence[dict[Any, Any]]) -> Iterable[Sequ
 
 
 def _plain_chunk(
-    event_type: str, rows: Sequence[int], raws: Sequence[dict[Any, Any]], *, secrets: bool
+    event_type: str, rows: Sequence[int], raws: Sequence[dict[Any, Any]], *, secrets: bool, copy: bool
 ) -> Chunk | None:
     """Copy payloads as far as they are ordinary; None if they do not have the same keys."""
     nothing = Chunk(event_type, (), (), {})
@@ -113,7 +119,8 @@ def _plain_chunk(
         columns = _columns_of(raws)
         if columns is None:
             return None
-        payloads = list(map(_dict_copy, raws))
+        has_lists = any(list in set(map(type, values)) for values in columns.values())
+        payloads = list(map(_dict_copy, raws)) if copy or has_lists else list(raws)
         odd = _odd_places(columns, payloads, _TESTS if secrets else _TESTS_FOR_SECRETS)
     except Exception:  # noqa: BLE001 - an edge: methods of a key or value; seen in its copy
         return nothing

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from locus_nb import EventBus, StreamEvent, _frames, _payloads, event_types, get_event_bus
+from locus_nb import EventBus, StreamEvent, _event_columns, _payloads, event_types, get_event_bus
 from locus_nb._frames import events_df
 
 DTYPES = {
@@ -171,14 +171,14 @@ def test_which_runs() -> None:
     bus = EventBus()
     publish(bus, "a", "b", "a", "c")
     seqs = {
-        "one": events_df("a", bus=bus),
-        "run_id": events_df(SimpleNamespace(run_id="a", id=7), bus=bus),
-        "id": events_df(SimpleNamespace(id="a"), bus=bus),
-        "event": events_df(bus.history("a")[0], bus=bus),
-        "again": events_df(["a", SimpleNamespace(run_id="a")], bus=bus),
-        "two": events_df(("c", "b"), bus=bus),
-        "some unknown": events_df(iter(["b", "unknown"]), bus=bus),
-        "all": events_df(bus=bus),
+        "one": events_df("a", source=bus),
+        "run_id": events_df(SimpleNamespace(run_id="a", id=7), source=bus),
+        "id": events_df(SimpleNamespace(id="a"), source=bus),
+        "event": events_df(bus.history("a")[0], source=bus),
+        "again": events_df(["a", SimpleNamespace(run_id="a")], source=bus),
+        "two": events_df(("c", "b"), source=bus),
+        "some unknown": events_df(iter(["b", "unknown"]), source=bus),
+        "all": events_df(source=bus),
     }
     assert {name: frame["seq"].tolist() for name, frame in seqs.items()} == {
         **{name: [1, 3] for name in ("one", "run_id", "id", "event", "again")},
@@ -215,8 +215,8 @@ def test_other_bad_arguments() -> None:
         events_df([event(), "run-1"])
     with pytest.raises(ValueError, match="not empty"):
         events_df("")
-    with pytest.raises(TypeError, match="EventBus, not on dict"):
-        events_df(bus={})  # type: ignore[arg-type] # that is the point
+    with pytest.raises(TypeError, match="EventBus or what load"):
+        events_df(source={})  # type: ignore[arg-type] # that is the point
 
 
 def test_times() -> None:
@@ -496,7 +496,7 @@ def test_names_that_become_the_same() -> None:
 
 def test_rows_of_many_types_keep_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever is looked at together, each row stands at its event's place."""
-    monkeypatch.setattr(_frames, "TOGETHER", 16)
+    monkeypatch.setattr(_event_columns, "TOGETHER", 16)
     monkeypatch.setattr(_payloads, "TOGETHER", 16)
     events = [
         event(f"type.{n * n % 7}", span_id=f"s{n}", iteration=n, keys=["k"] * (n % 3)) for n in range(500)
