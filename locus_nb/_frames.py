@@ -14,6 +14,7 @@ from locus_nb._event_columns import in_order, own_columns, payload_columns
 from locus_nb._run_columns import run_columns
 from locus_nb._selection import between, of_types, select
 from locus_nb._span_columns import model_columns, span_columns, tool_columns
+from locus_nb._spans import KINDS, of_spans
 from locus_nb._tables import EVENTS, MODEL_CALLS, RUNS, SPANS, TOOLS, chosen, documented
 
 if TYPE_CHECKING:
@@ -147,7 +148,8 @@ def spans_df(
 ) -> pd.DataFrame:
     """Give spans as a table, one row each, in the order in which they began.
 
-    A span is an event whose type ends in `started` and the next one of the same run and `span_id` that ends it.
+    A span is an event whose type ends in `started` and the next one of the same run, kind and `span_id` that ends
+    it.
     One without an end has none; an end without a start is a row of its own, which began as long before as it
     says it took. Model calls and tools that name no `span_id` are paired by their name.
 
@@ -178,7 +180,8 @@ def spans_df(
     names = chosen(SPANS, columns, "spans_df")
     time = between(since, until, "spans_df")
     with _gc_at_rest():
-        events, _ = in_order(of_types(select(run, source, "spans_df").events, event_type, "spans_df"))
+        events = of_types(select(run, source, "spans_df").events, event_type, "spans_df")
+        events, _ = in_order(of_spans(events, KINDS))
         made = span_columns(events, redact=redact)
         return _within(_frame(names, made), made["start_time"], time)
 
@@ -220,7 +223,7 @@ def tools_df(
     names = chosen(TOOLS, columns, "tools_df")
     time = between(since, until, "tools_df")
     with _gc_at_rest():
-        events, _ = in_order(select(run, source, "tools_df").events)
+        events, _ = in_order(of_spans(select(run, source, "tools_df").events, ("tool",)))
         made = tool_columns(events, redact=redact)
         return _within(_frame(names, made), made["start_time"], time)
 

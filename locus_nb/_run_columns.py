@@ -167,7 +167,7 @@ def _iteration(raw: dict[Any, Any]) -> object:
 
 
 def _calls(events: Sequence[StreamEvent], runs: NDArray[np.int64], count: int) -> dict[str, Any]:
-    spans = Spans(events, runs, families=("model", "tool"), payload={}, redact=False)
+    spans = Spans(events, runs, families=("model", "tool"), payload={"status": NameColumn}, redact=False)
     tools = spans.is_kind("tool")
     failed = tools & (spans.column("status", "end") == "error")
     counted = {"model_calls": spans.is_kind("model"), "tool_calls": tools, "tool_errors": failed}

@@ -25,6 +25,9 @@ _AGENT: dict[str, type[Column]] = {
     "parent_span_id": TextColumn,
     "agent_name": NameColumn,
     "iteration": CountColumn,
+    "status": NameColumn,
+    "error_type": NameColumn,
+    "error": TextColumn,
 }
 _OF_TOOL: dict[str, type[Column]] = {
     "tool_name": NameColumn,
@@ -45,7 +48,11 @@ _CODES = ["OK", "ERROR", "UNSET"]
 def span_columns(events: Sequence[StreamEvent], *, redact: bool) -> dict[str, Any]:
     """Make the columns of `SPANS`."""
     runs = run_column(events)
-    payload: dict[str, type[Column]] = {"parent_span_id": TextColumn}
+    payload: dict[str, type[Column]] = {
+        "parent_span_id": TextColumn,
+        "status": NameColumn,
+        "error": TextColumn,
+    }
     spans = Spans(events, runs.codes, payload=payload, redact=redact, attributes=True)
     status = spans.column("status", "end")
     code_of = {"ok": "OK", "error": "ERROR", "interrupted": "ERROR"}

@@ -18,7 +18,7 @@ from locus_nb._outcomes import error_texts, error_types, statuses
 from locus_nb._payloads import clean_chunks
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -39,11 +39,22 @@ _LONGEST = 1e14
 _NAMED_BY = ("tool_name", "model", "agent_name")
 
 
+def of_spans(events: list[StreamEvent], families: Collection[Family]) -> list[StreamEvent]:
+    """Leave the events that begin or end a span of these kinds, as far as their types tell."""
+    kinds = {event_type: kind_of(event_type) for event_type in {event._event_type for event in events}}
+    wanted = {
+        event_type
+        for event_type, kind in kinds.items()
+        if kind.family in families and kind.phase in ("start", "end")
+    }
+    return [event for event in events if event._event_type in wanted]
+
+
 class Spans:
     """The spans of some events, in the order in which they began, or were first heard of.
 
-    Within a run a start belongs to the next event that ends a span of the same id; a second start before that
-    begins another one. An end without a start is a span of its own. Model calls and tools without an id are
+    Within a run a start belongs to the next event that ends a span of the same kind and id; a second start before
+    that begins another one. An end without a start is a span of its own. Model calls and tools without an id are
     paired by name instead; whatever else has none is no span.
 
     Args:
@@ -71,8 +82,7 @@ class Spans:
         self._families: list[NDArray[np.int8]] = []
         self._names = NameColumn()
         self._columns: dict[str, Column] = {name: column() for name, column in payload.items()}
-        self._columns |= {"status": NameColumn(), "error_type": NameColumn(), "error": TextColumn()}
-        self._columns.setdefault("duration_ms", AmountColumn())
+        self._columns["duration_ms"] = AmountColumn()
         self._payloads = DictColumn() if attributes else None
         raws = [event._data for event in events]
         for event_type, alike in rows_by_type(events):
@@ -96,16 +106,14 @@ class Spans:
         self._families.append(np.full(length, KINDS.index(kind.family), np.int8))
         self.ids += chunk.columns.get("span_id", (None,) * length)
         self._names.add(_names_in(chunk))
-        ends = kind.phase == "end"
-        told = {
-            "status": statuses(chunk) if ends else None,
-            "error_type": error_types(chunk) if ends else None,
-            "error": error_texts(chunk) if ends else None,
-        }
-        if "arg_keys" in chunk.columns:
-            told["arg_keys"] = list(map(_joined, chunk.columns["arg_keys"]))
         for name, column in self._columns.items():
-            add_to(column, told[name] if name in told else chunk.columns.get(name), chunk)
+            read = _READ.get(name)
+            if read is None:
+                add_to(column, chunk.columns.get(name), chunk)
+            elif name == "arg_keys" or kind.phase == "end":
+                add_to(column, read(chunk), chunk)
+            else:
+                column.skip(length)
         if self._payloads is not None:
             self._payloads.add(chunk.payloads)
 
@@ -117,12 +125,11 @@ class Spans:
         codes = codes_of(self.ids)
         names = self._names.array(everywhere).codes.astype(np.int64)
         without = codes < 0
-        by_name = -2 - (names * len(KINDS) + families)
-        keys = np.where(without, by_name, codes)
+        keys = np.where(without, -1 - names, codes) * len(KINDS) + families
         known = np.isin(families, [KINDS.index(each) for each in KINDS if each in _PAIRED_BY_NAME])
         keys = keys - keys.min(initial=0)
         keys = runs[rows].astype(np.int64) * (keys.max(initial=0) + 1) + keys
-        order = np.lexsort((rows, keys))
+        order = np.argsort(keys * (rows.max(initial=0) + 1) + rows)
         order = order[~without[order] | known[order]]
         same = keys[order][1:] == keys[order][:-1]
         is_start = starts[order]
@@ -132,7 +139,7 @@ class Spans:
         begins = np.concatenate([order[is_start], np.full((~is_start & ~has_start).sum(), -1)])
         ends = np.concatenate([np.where(has_end, after, -1)[is_start], order[~is_start & ~has_start]])
         first = rows[np.where(begins >= 0, begins, ends)]
-        by_first = np.argsort(first, kind="stable")
+        by_first = np.argsort(first)
         self._begins, self._ends = begins[by_first], ends[by_first]
         self.rows = first[by_first]
         self.runs: NDArray[Any] = runs[self.rows]
@@ -208,8 +215,22 @@ class Spans:
         return column.array(np.where(column.known()[first], first, second))
 
 
+def _arg_keys(chunk: Chunk) -> Sequence[str | None] | None:
+    keys = chunk.columns.get("arg_keys")
+    return None if keys is None else list(map(_joined, keys))
+
+
 def _joined(names: object) -> str | None:
     return ", ".join(map(str, cast("list[Any]", names))) if isinstance(names, list) else None
+
+
+# What is not simply the value of a payload's key.
+_READ: dict[str, Callable[[Chunk], Sequence[Any] | None]] = {
+    "status": statuses,
+    "error_type": error_types,
+    "error": error_texts,
+    "arg_keys": _arg_keys,
+}
 
 
 def _both(payloads: list[dict[Any, Any]], begin: int, end: int) -> dict[Any, Any]:

@@ -1,10 +1,10 @@
-"""Time `events_df`, secrets taken out, against `pandas.json_normalize` on the same events.
+"""Time the frames against what pandas makes of the same events.
 
     python tests/benchmarks/bench_frames.py [--events 100000] [--rounds 13]
 
-All run in this process, alternating. The first line gives `json_normalize` the finished list of dicts, so
-what making those takes is not counted; the second counts it. The events are whole agent runs with the
-payloads of the agent, every event with values of its own.
+All run in this process, alternating. `json_normalize` and `DataFrame` are given what `to_dict` makes of each event,
+which is part of their time, as it has to be called; the first line leaves that out. The events are whole agent runs
+with the payloads of the agent, every event with values of its own; the last lines read 200 runs from a bus.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import gc
 import random
 import sys
 import time
+from itertools import islice
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 import pandas as pd
 
 from locus_nb import EventBus, StreamEvent
-from locus_nb._frames import events_df
+from locus_nb._frames import events_df, model_calls_df, runs_df, spans_df, tools_df
+from locus_nb._tables import EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -147,30 +149,73 @@ def timed(call: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
+def filled_bus(runs: int, per_run: int) -> EventBus:
+    """Give a bus with runs of so many events each."""
+    rng = random.Random(7)
+    bus = EventBus(history_per_run=per_run)
+    for run in range(runs):
+        told = (each for _ in range(per_run) for each in payloads(rng))
+        for kind, data in islice(told, per_run):
+            bus.publish_nowait(StreamEvent(f"run-{run}", kind, data))
+    return bus
+
+
+def medians(calls: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+    """Time the calls in turn, several times."""
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(rounds):
+        for name, call in calls.items():
+            times[name].append(timed(call))
+    return {name: median(taken) for name, taken in times.items()}
+
+
+def show(times: dict[str, float], base: str) -> None:
+    """Print times, and ratios to one of them."""
+    for name, taken in times.items():
+        print(f"  {name:24} {taken:7.3f} s   {taken / times[base]:6.3f} of {base}")
+
+
 def main() -> None:
-    """Print the medians and their ratio."""
+    """Print medians, ratios and bytes."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--events", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=13)
     options = parser.parse_args()
     events = published(options.events)
     dicts = [event.to_dict() for event in events]
-    calls: dict[str, Callable[[], object]] = {
-        "json_normalize": lambda: pd.json_normalize(dicts),
-        "to_dict, json_normalize": lambda: pd.json_normalize([event.to_dict() for event in events]),
-        "events_df": lambda: events_df(events),
-        "events_df, redact=False": lambda: events_df(events, redact=False),
-    }
-    times: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(options.rounds):
-        for name, call in calls.items():
-            times[name].append(timed(call))
-    base = median(times["json_normalize"])
     print(
         f"{options.events:,} events, medians of {options.rounds} alternating rounds, pandas {pd.__version__}"
     )
-    for name, taken in times.items():
-        print(f"  {name:24} {median(taken):7.3f} s   {median(taken) / base:6.3f} of json_normalize")
+    times = medians(
+        {
+            "json_normalize, no to_dict": lambda: pd.json_normalize(dicts),
+            "json_normalize": lambda: pd.json_normalize([event.to_dict() for event in events]),
+            "DataFrame": lambda: pd.DataFrame([event.to_dict() for event in events]),
+            "events_df": lambda: events_df(events),
+            "events_df, redact=False": lambda: events_df(events, redact=False),
+        },
+        options.rounds,
+    )
+    show(times, "json_normalize")
+    raw = times["events_df, redact=False"]
+    print(f"  redact=False: {raw / times['json_normalize']:.3f} of json_normalize (target: at most 0.2)")
+    print(f"  redact=False: {raw / times['DataFrame']:.3f} of DataFrame (target: at most 0.4)")
+    frame = events_df(events)
+    used = frame.memory_usage(deep=True, index=False) / len(frame)
+    own = used[[column.name for column in EVENTS if column.group in {"id", "time", "kind"}]].sum()
+    ids = used["event_id"]
+    print(
+        f"  {own:.0f} bytes a row of the events' own columns, of them {ids:.0f} for texts that the events hold too"
+    )
+    print(
+        f"  {used.drop(['preview', 'data']).sum():.0f} bytes a row without preview and data (target: at most 100)"
+    )
+    bus = filled_bus(200, options.events // 200)
+    frames = [events_df, spans_df, runs_df, tools_df, model_calls_df]
+    print("200 runs of a bus")
+    times = medians({each.__name__: lambda each=each: each(source=bus) for each in frames}, options.rounds)
+    show(times, "events_df")
+    print(f"  spans_df: {times['spans_df'] / times['events_df']:.3f} of events_df (target: under 0.5)")
 
 
 if __name__ == "__main__":
