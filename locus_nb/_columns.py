@@ -107,7 +107,7 @@ class AmountColumn:
 
 
 class TextColumn:
-    """Dtype string, in the one storage that is always there: a frame's dtypes are the same everywhere."""
+    """Dtype string, in the storage that pandas itself chooses: Arrow's where `pyarrow` is, else Python's."""
 
     def __init__(self) -> None:
         self._values: list[Any] = []
@@ -123,7 +123,7 @@ class TextColumn:
         plain = kinds == {str}
         self._odd |= not plain
         start = len(self._values)
-        self._values += values if plain else [value if isinstance(value, str) else pd.NA for value in values]
+        self._values += values if plain else [value if isinstance(value, str) else None for value in values]
         self._places.append(np.arange(start, len(self._values), dtype=np.intp))
 
     def skip(self, length: int) -> None:
@@ -134,15 +134,13 @@ class TextColumn:
         """Say, in the order of adding, where there is a value."""
         places = self._all()
         if self._odd:
-            # What is no text became NA as it was added.
-            texts = np.array([value is not pd.NA for value in self._values], np.bool_)
+            texts = np.array([value is not None for value in self._values], np.bool_)
             return np.append(texts, False)[places]
         return places >= 0
 
     def array(self, order: Order) -> Any:
         """Give the finished column."""
-        places = self._all()[order]
-        return pd.arrays.StringArray(objects(self._values)).take(cast("Any", places), allow_fill=True)
+        return texts_array(self._values).take(self._all()[order], allow_fill=True)
 
     def _all(self) -> Order:
         return np.concatenate([np.empty(0, np.intp), *self._places])
@@ -243,6 +241,11 @@ def _amounts(values: Sequence[Any]) -> NDArray[np.float64]:
     if set(map(type, values)) == {float}:
         return np.array(values, np.float64)
     return np.array(list(map(amount, values)), np.float64)
+
+
+def texts_array(texts: Sequence[Any]) -> Any:
+    """Give texts as dtype string, None as NA."""
+    return cast("Any", pd).array(objects(texts), dtype=pd.StringDtype())
 
 
 def objects(values: Sequence[Any]) -> NDArray[np.object_]:

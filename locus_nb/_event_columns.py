@@ -12,7 +12,16 @@ import numpy as np
 import pandas as pd
 
 from locus_nb import event_types
-from locus_nb._columns import AmountColumn, CountColumn, DictColumn, NameColumn, TextColumn, counts, objects
+from locus_nb._columns import (
+    AmountColumn,
+    CountColumn,
+    DictColumn,
+    NameColumn,
+    TextColumn,
+    counts,
+    objects,
+    texts_array,
+)
 from locus_nb._event import event_ids
 from locus_nb._numbers import input_tokens
 from locus_nb._outcomes import error_types, statuses
@@ -72,7 +81,7 @@ def own_columns(events: Sequence[StreamEvent], seqs: NDArray[np.int64]) -> dict[
     return {
         "run_id": runs,
         "seq": pd.arrays.IntegerArray(seqs, seqs == _UNPUBLISHED),
-        "event_id": pd.arrays.StringArray(objects(ids)),
+        "event_id": texts_array(ids),
         "timestamp": time_column(times),
         "elapsed_ms": _elapsed(times, runs.codes),
     }
