@@ -13,8 +13,7 @@ if TYPE_CHECKING:
 
     Pair = tuple[int | None, int | None]
 
-# A pair of one key is worth more than half of a pair that is the same in all: three that are alike in name are
-# preferred to one that is the same.
+# Two pairs that have only their keys in common are preferred to one that is the same in all.
 _ALIKE, _SAME = 2, 3
 # Cells of the table at one time: two bits each stay until the way through is found, 50 MB in all.
 _CELLS = 200_000_000
@@ -96,7 +95,10 @@ def _ways(
     a: Sequence[tuple[Hashable, Hashable]], b: Sequence[tuple[Hashable, Hashable]]
 ) -> tuple[list[NDArray[np.uint8]], list[NDArray[np.uint8]]]:
     """Say for each pair of beginnings whether it is worth no more than without a's, or b's, last member."""
-    (a_keys, b_keys), (a_all, b_all) = _numbered([key for key, _ in a], [key for key, _ in b]), _numbered(a, b)
+    (a_keys, b_keys), (a_all, b_all) = (
+        _numbered([key for key, _ in a], [key for key, _ in b]),
+        _numbered(a, b),
+    )
     ups: list[NDArray[np.uint8]] = []
     lefts: list[NDArray[np.uint8]] = []
     before = np.zeros(len(b) + 1, np.int32)
@@ -111,9 +113,7 @@ def _ways(
     return ups, lefts
 
 
-def _numbered(
-    a: Sequence[Hashable], b: Sequence[Hashable]
-) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+def _numbered(a: Sequence[Hashable], b: Sequence[Hashable]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Give the same numbers for the same members."""
     numbers: dict[Hashable, int] = {}
     found = [

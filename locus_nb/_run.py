@@ -13,9 +13,9 @@ from locus_nb._bus import get_event_bus
 from locus_nb._event import exact, run_id_error
 from locus_nb._format import clean
 from locus_nb._redact import redact
+from locus_nb._rows import text_of
 from locus_nb._run_facts import facts_of, started_ns_of
 from locus_nb._run_picture import run_bundle, said_of, timeline_still, tree_still
-from locus_nb._rows import text_of
 from locus_nb._sums import sums_of
 
 if TYPE_CHECKING:
@@ -238,7 +238,9 @@ class Run:
 
     def __repr__(self) -> str:
         facts = facts_of(self._source, self._run_id)
-        name = f" {clean(redact(facts.record.name), _MAX_NAME)!r}" if facts.record and facts.record.name else ""
+        name = (
+            f" {clean(redact(facts.record.name), _MAX_NAME)!r}" if facts.record and facts.record.name else ""
+        )
         return f"<Run {text_of(self._run_id)!r}{name}: {', '.join(said_of(facts))}>"
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:

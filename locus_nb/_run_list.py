@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from datetime import datetime
 from fnmatch import fnmatchcase
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, overload
@@ -15,6 +14,7 @@ from locus_nb._runs_picture import MAX_RUNS, runs_html, runs_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     import pandas as pd
 
@@ -119,7 +119,9 @@ class RunList(Sequence[Run]):
         """
         for which, moment in (("since", since), ("until", until)):
             if moment is not None and moment.utcoffset() is None:
-                raise ValueError(f"filter takes no naive {which}, whose zone is a guess: use datetime.now(UTC)")
+                raise ValueError(
+                    f"filter takes no naive {which}, whose zone is a guess: use datetime.now(UTC)"
+                )
         statuses = {status} if isinstance(status, str) else None if status is None else set(status)
         wanted = _tags(tag)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from locus_nb._fold import fold
 from locus_nb._format import clean, counted, cut, day, duration, html
+from locus_nb._numbers import summed
 from locus_nb._picture import STYLE, banner
 from locus_nb._redact import redact
 from locus_nb._rows import rows_of, text_of
@@ -120,7 +121,7 @@ def cost_text(cost_usd: float) -> str:
         >>> [cost_text(cost) for cost in (12.5, 0.00123, 0.0, float("nan"))]
         ['$12.50', '$0.00123', '$0.00', 'cost unknown']
     """
-    if math.isnan(cost_usd):
+    if not math.isfinite(cost_usd):
         return "cost unknown"
     return f"${cost_usd:,.2f}" if cost_usd >= 1 or cost_usd == 0 else f"${cost_usd:.3g}"
 
@@ -141,14 +142,16 @@ def _wrapped(said: Sequence[str]) -> list[str]:
             lines[-1] += f" · {fact}"
         else:
             lines.append(f"  {fact}")
-    return lines
+    return [cut(line, MAX_TEXT_WIDTH) for line in lines]
 
 
 def _framed(facts: RunFacts, body: str) -> str:
     said = " · ".join(html(fact, MAX_TITLE) for fact in [*_labels(facts), *said_of(facts)])
     notes = "".join(f'<p class="locus-static-note">{note}</p>' for note in _notes(facts))
     head = f"<p><b>{html(facts.title, MAX_TITLE)}</b> · {said}</p>"
-    return f'<div class="locus-static locus-static-run">{STYLE}{head}{banner(facts.missing)}{body}{notes}</div>'
+    return (
+        f'<div class="locus-static locus-static-run">{STYLE}{head}{banner(facts.missing)}{body}{notes}</div>'
+    )
 
 
 def _labels(facts: RunFacts) -> list[str]:
@@ -193,12 +196,12 @@ def _bars(items: Sequence[Item]) -> list[str]:
             right = max(left + 1, min(_BAR_WIDTH, round((stop - begin) * scale)))
             letter = "░" if item.is_open else "▒" if item.last.status == "error" else "█"
             cells[left:right] = letter * (right - left)
-        took = sum(item.duration_ms or 0.0 for item in lane.items)
-        lines.append((clean(lane.label, _LABEL_WIDTH), "".join(cells), duration(took)))
+        took = summed(item.duration_ms or 0.0 for item in lane.items)
+        lines.append(
+            (clean(lane.label, _LABEL_WIDTH), "".join(cells), duration(took) if took < math.inf else "")
+        )
     said = [cut(line.rstrip(), MAX_TEXT_WIDTH) for line in aligned(lines)]
     if any("░" in line or "▒" in line for line in said):
         said.append("▒ failed  ░ not completed")
     more = len(found) - MAX_LANES
     return said + ([f"{counted(more, 'more lane')} not drawn"] if more > 0 else [])
-
-

@@ -131,7 +131,9 @@ def _line(line: Line, *, ended: bool) -> str:
     parts = _parts(line.branch, ended=ended)
     label, *facts = (html(part, MAX_PREVIEW) for part in parts)
     item = line.branch.item
-    family = "g" if item is None else "x" if item.last.status == "error" else _CLASSES.get(item.lead.family, "o")
+    family = (
+        "g" if item is None else "x" if item.last.status == "error" else _CLASSES.get(item.lead.family, "o")
+    )
     told = f" <span>{' · '.join(facts)}</span>" if facts else ""
     return f'<span class="{family}"><i>{line.stem}</i><b>{label}</b>{told}</span>'
 

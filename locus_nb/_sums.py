@@ -10,7 +10,7 @@ import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from locus_nb._event import exact
-from locus_nb._numbers import amount, count, input_tokens
+from locus_nb._numbers import amount, count, input_tokens, summed
 from locus_nb._outcomes import names_failure, status_of
 from locus_nb._wire import jsonable
 from locus_nb.event_types import (
@@ -81,8 +81,9 @@ def sums_of(events: Iterable[StreamEvent]) -> Sums:
     """Sum up the events of one run. Never raises, whatever their payloads hold."""
     number = iterations = tool_errors = 0
     errors: list[StreamEvent] = []
-    models, tools = _Calls(AGENT_MODEL_STARTED, AGENT_MODEL_COMPLETED), _Calls(
-        AGENT_TOOL_STARTED, AGENT_TOOL_COMPLETED
+    models, tools = (
+        _Calls(AGENT_MODEL_STARTED, AGENT_MODEL_COMPLETED),
+        _Calls(AGENT_TOOL_STARTED, AGENT_TOOL_COMPLETED),
     )
     bill = _Bill()
     for event in events:
@@ -180,4 +181,4 @@ class _Bill:
     def cost_usd(self) -> float:
         """Give what all of it cost; NaN where that is not known."""
         known = self._costs and not self._unpriced - self._priced
-        return math.fsum(self._costs) if known else math.nan
+        return summed(self._costs) if known else math.nan
