@@ -46,6 +46,7 @@ _LABELS = {
     "cost_usd": "cost",
     SHARE_OK: "ended ok",
 }
+_GROUPS_HEAD = ("", "mean a", "mean b", _DELTA, "verdict", "95 % interval", "median a", "median b")
 # Of these a zero on both sides is not worth a line.
 _SELDOM = {"cache_read_input_tokens", "cache_write_input_tokens", "tool_errors", "errors"}
 # As many steps that stayed the same are shown around the others.
@@ -65,7 +66,10 @@ _STYLE = """<style>
 .locus-static.locus-static .locus-diff tbody tr.c{background:rgba(214,158,46,.13)}
 .locus-static.locus-static .locus-diff tbody tr.v td{font-weight:600}
 .locus-diff-steps td>div{unicode-bidi:isolate}
-@container (max-width:720px){.locus-static.locus-static .locus-diff :is(th,td){padding:2px 5px}}
+@container (max-width:720px){
+.locus-static.locus-static .locus-diff :is(th,td){padding:2px 5px}
+.locus-static.locus-static .locus-diff-groups :is(th,td):nth-child(n+6){display:none}
+}
 </style>"""
 _ROW_CLASSES = {"same": "q", "changed": "c", "added": "p", "removed": "n"}
 
@@ -166,7 +170,7 @@ def _notes(facts: DiffFacts) -> list[str]:
     if not facts.of_groups:
         return []
     said = (
-        "Means, with medians in brackets; the 95 % interval is that of the difference of means, by a bootstrap. "
+        "The verdict is that of the 95 % interval of the difference of means, by a bootstrap. "
         "Of twenty metrics that do not differ one is expected to look as if it did."
     )
     return [said]
@@ -183,7 +187,7 @@ def _tables(facts: DiffFacts) -> Iterator[_Table]:
     lines = [
         ("v" if each.verdict in ("higher", "lower") else "", _comparison_cells(each, sizes)) for each in shown
     ]
-    yield _Table("locus-diff-numbers", ("", "a", "b", _DELTA, "95 % interval", "verdict"), lines)
+    yield _Table("locus-diff-numbers locus-diff-groups", _GROUPS_HEAD, lines)
     counts = sorted(facts.counts, key=lambda count: -count.per_run_a - count.per_run_b)[:MAX_COUNTS]
     head = ("step", "per run: a", "b", "took: a", "b", "errors: a", "b")
     yield _Table("locus-diff-numbers", head, [("", _count_cells(count)) for count in counts])
@@ -210,27 +214,21 @@ def _total_cells(total: Total) -> Sequence[str]:
 
 def _comparison_cells(each: Comparison, sizes: tuple[int, int]) -> Sequence[str]:
     name = each.metric
-    interval = (
-        ""
-        if math.isnan(each.low)
-        else f"{_signed(name, each.low, zero=True)} … {_signed(name, each.high, zero=True)}"
-    )
+    ends = (each.low, each.high)
+    told = not math.isnan(each.low) and any(ends)
     percent = "" if math.isnan(each.percent) or not each.delta else f" ({_percent(each.percent)})"
     # Where it is not known of all.
     label = _label(name) + (f" (of {each.n_a}, {each.n_b})" if (each.n_a, each.n_b) != sizes else "")
     return (
         label,
-        _typical(name, each.mean_a, each.median_a),
-        _typical(name, each.mean_b, each.median_b),
+        _value(name, each.mean_a),
+        _value(name, each.mean_b),
         _signed(name, each.delta) + percent,
-        interval,
         _VERDICTS[each.verdict],
+        " … ".join(_signed(name, end, zero=True) for end in ends) if told else "",
+        _value(name, each.median_a),
+        _value(name, each.median_b),
     )
-
-
-def _typical(metric: str, mean: float, median: float) -> str:
-    told, middle = _value(metric, mean), _value(metric, median)
-    return told if told == middle else f"{told} ({middle})"
 
 
 def _count_cells(count: StepCount) -> Sequence[str]:

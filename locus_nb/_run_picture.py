@@ -30,6 +30,7 @@ _TEXT_LINES = 24
 _BAR_WIDTH = 60
 _LABEL_WIDTH = 32
 _NS_IN_MS = 1_000_000
+_CENTS_FROM = 0.1
 # The tree's colours are those of the events' table; its stems join only where lines stand close.
 _TREE_STYLE = """<style>
 .locus-static .locus-static-tree{margin:2px 8px 6px;font:12px/1.35 ui-monospace,Menlo,Consolas,monospace;\
@@ -115,7 +116,7 @@ def tokens_text(tokens: Tokens) -> str:
 
 
 def cost_text(cost_usd: float) -> str:
-    """Give US dollars, to four digits where they are small.
+    """Give US dollars, to three digits where they are small.
 
     Example:
         >>> [cost_text(cost) for cost in (12.5, 0.00123, 0.0, float("nan"))]
@@ -123,7 +124,7 @@ def cost_text(cost_usd: float) -> str:
     """
     if not math.isfinite(cost_usd):
         return "cost unknown"
-    return f"${cost_usd:,.2f}" if cost_usd >= 1 or cost_usd == 0 else f"${cost_usd:.3g}"
+    return f"${cost_usd:,.2f}" if cost_usd >= _CENTS_FROM or cost_usd == 0 else f"${cost_usd:.3g}"
 
 
 def _items(facts: RunFacts) -> list[Item]:

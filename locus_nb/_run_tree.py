@@ -57,8 +57,8 @@ class Branch:
 
     @property
     def shown(self) -> list[Branch]:
-        """What is shown below it: one agent alone needs no level of its own."""
-        alone = len(self.children) == 1 and self.children[0].kind == "agent"
+        """What is shown below it: a run's only agent needs no level of its own."""
+        alone = self.kind == "run" and len(self.children) == 1 and self.children[0].kind == "agent"
         return self.children[0].shown if alone else self.children
 
 
@@ -70,12 +70,12 @@ class Line(NamedTuple):
 
 
 def tree_of(items: Iterable[Item], title: str) -> Branch:
-    """Hang the items of one run where they belong, as the page does.
+    """Hang the items of one run where they belong, much as the page does.
 
     What took time, and what failed, is in the tree. A call whose `parent_span_id` is another call's hangs below
     that; else it is in the run. What names another agent than what it hangs below is below that agent there,
-    and in the iteration which a model call or a thought of that agent named last. A span that is named as the
-    parent of an earlier event is not looked for.
+    and in the iteration it names, or else a model call or a thought of that agent named last. A parent is looked
+    for among what began earlier.
     """
     root = Branch("run", title)
     spans: dict[str, Branch] = {}
@@ -91,8 +91,9 @@ def tree_of(items: Iterable[Item], title: str) -> Branch:
             rounds[id(base)] = str(row.iteration)
         if row.phase == "point" and row.status != "error":
             continue
-        if id(base) in rounds and row.family != "end":
-            base = base.at("iteration", rounds[id(base)])
+        iteration = rounds.get(id(base)) if row.iteration is None else str(row.iteration)
+        if iteration is not None and row.family != "end":
+            base = base.at("iteration", iteration)
         branch = base.put(item)
         if row.span_id is not None and row.phase != "point":
             spans[row.span_id] = branch if branch.depth < MAX_DEPTH else above or branch

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from locus_nb._format import clean, clock, counted, cut, day, duration, html
 from locus_nb._picture import STYLE
+from locus_nb._rows import text_of
 from locus_nb._run_picture import cost_text, tokens_text
 from locus_nb._static_table import MARKS, MAX_TEXT_WIDTH, aligned
 
@@ -16,14 +17,15 @@ if TYPE_CHECKING:
     from locus_nb._run_facts import RunFacts
 
 MAX_RUNS = 50
-MAX_NAME = 36
+MAX_NAME = 40
+MAX_ID = 12
 _NS_IN_MS = 1_000_000
 _HEAD = ("", "run", "status", "started (UTC)", "duration", "events", "tokens", "cost", "errors")
 # Numbers stand to the right; a page too narrow for all does without when, how many events, and the cost.
 _RUNS_STYLE = """<style>
 .locus-static.locus-static .locus-static-list :is(th,td){padding:2px 8px}
 .locus-static.locus-static .locus-static-list :is(th,td):nth-child(n+5){text-align:right}
-.locus-static.locus-static .locus-static-list :is(th,td):nth-child(2){width:99%;max-width:36ch;overflow:hidden;\
+.locus-static.locus-static .locus-static-list :is(th,td):nth-child(2){width:99%;max-width:40ch;overflow:hidden;\
 text-overflow:ellipsis}
 .locus-static.locus-static .locus-static-list td:first-child{text-align:right;opacity:.6}
 @container (max-width:720px){
@@ -65,7 +67,7 @@ def _cells(number: int, facts: RunFacts) -> tuple[str, ...]:
     missing = f" (+{facts.missing:,} missing)" if facts.missing > 0 else ""
     return (
         str(number),
-        clean(facts.title, MAX_NAME),
+        _name(facts),
         f"{MARKS.get(status, '?')} {status}",
         began,
         "" if math.isnan(facts.elapsed_ms) else duration(facts.elapsed_ms),
@@ -74,6 +76,13 @@ def _cells(number: int, facts: RunFacts) -> tuple[str, ...]:
         "" if math.isnan(sums.cost_usd) else cost_text(sums.cost_usd),
         f"✕ {len(sums.errors):,}" if sums.errors else "",
     )
+
+
+def _name(facts: RunFacts) -> str:
+    """Give its name, and as much of its id as tells it from others of that name."""
+    if not (facts.record and facts.record.name):
+        return clean(facts.title, MAX_NAME)
+    return f"{clean(facts.title, MAX_NAME - MAX_ID - 3)} · {clean(text_of(facts.run_id), MAX_ID)}"
 
 
 def _notes(shown: Sequence[RunFacts], total: int) -> list[str]:
