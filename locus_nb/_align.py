@@ -28,7 +28,7 @@ def align(
     key and content, 2 for one of the same key only. Of those that are worth the same, it pairs earlier members
     of `b`, then of `a`. What stands at the beginning and the end of both is taken off first.
 
-    The time grows with the product of the lengths: half a second for 10,000 by 10,000 members. Where that is
+    The time grows with the product of the lengths: about a second for 10,000 by 10,000 members. Where that is
     over `cells`, both are cut into as many stretches as it takes, and the first is paired with the first, the
     second with the second.
 

@@ -54,24 +54,26 @@ border-radius:2px;background:#c9953b}
 
 def run_bundle(facts: RunFacts) -> dict[str, str]:
     """Give a run as text and as html: facts, what is missing, the waterfall; in text the tree instead."""
-    items = _items(facts)
+    rows = rows_of(facts.events)
+    items = fold(rows)
     text = [*_wrapped([clean(facts.title, MAX_TITLE), *said_of(facts)]), *_notes(facts)]
     root = tree_of(items, facts.title)
     if root.children:
         text += tree_text(root, ended=_has_ended(facts), limit=_TEXT_LINES)[1:]
-    return {"text/plain": "\n".join(text), "text/html": _framed(facts, _drawn(facts, items))}
+    return {"text/plain": "\n".join(text), "text/html": _framed(facts, waterfall(items, rows))}
 
 
 def timeline_still(facts: RunFacts) -> Still:
     """Give a run's waterfall."""
-    items = _items(facts)
+    rows = rows_of(facts.events)
+    items = fold(rows)
     text = [clean(facts.title, MAX_TITLE), *_bars(items), *_notes(facts)]
-    return Still("\n".join(text), _framed(facts, _drawn(facts, items)))
+    return Still("\n".join(text), _framed(facts, waterfall(items, rows)))
 
 
 def tree_still(facts: RunFacts) -> Still:
     """Give a run's tree."""
-    root = tree_of(_items(facts), facts.title)
+    root = tree_of(fold(rows_of(facts.events)), facts.title)
     ended = _has_ended(facts)
     text = [*tree_text(root, ended=ended), *_notes(facts)]
     return Still("\n".join(text), _framed(facts, _TREE_STYLE + tree_html(root, ended=ended)))
@@ -127,10 +129,6 @@ def cost_text(cost_usd: float) -> str:
     return f"${cost_usd:,.2f}" if cost_usd >= _CENTS_FROM or cost_usd == 0 else f"${cost_usd:.3g}"
 
 
-def _items(facts: RunFacts) -> list[Item]:
-    return fold(rows_of(facts.events))
-
-
 def _has_ended(facts: RunFacts) -> bool:
     return facts.record is not None and facts.record.ended_at_ns is not None
 
@@ -165,10 +163,6 @@ def _labels(facts: RunFacts) -> list[str]:
     return labels + [
         f"{clean(key, MAX_TAG)}={clean(str(value), MAX_TAG)}" for key, value in list(tags.items())[:MAX_TAGS]
     ]
-
-
-def _drawn(facts: RunFacts, items: Sequence[Item]) -> str:
-    return waterfall(items, rows_of(facts.events))
 
 
 def _notes(facts: RunFacts) -> list[str]:
