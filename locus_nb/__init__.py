@@ -4,13 +4,14 @@ Data goes one way:
 
     emit -> EventBus -> Subscription -> pump -> sink (a live view)
                |
-               +-- history(run_id) -> events_df -> DataFrame
+               +-- history(run_id) -> Run, diff, events_df -> DataFrame
 
 `_event` is the record, `_bus` what users call and `_exchange` how it works, `_history` what is kept, `_inbox` what
 one reader has yet to read, `_subscription` the reader's end. `_context` and `_emit` are what an agent's code
 calls; `_agent`, `_tool` and `_model` are such an agent. `_frames` makes DataFrames. `_pump`
 carries events to a `_row_sink`, which makes `_rows` and tells the page; `_view` is what every live view is, `_watch`
 has those of runs, `_picture` is what stays of them; `_monitor` shows the bus itself by its `_samples`.
+`_run` is a run as an object and `_run_list` several, made of `_run_facts` and `_steps`; `_diff` compares them.
 
 Importing this loads next to nothing: each name comes, with what it needs, at its first use. The bus, contexts
 and `emit` need the standard library only.
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from locus_nb._bus import EventBus, get_event_bus, reset_event_bus
     from locus_nb._context import current_run_id, reset_run_id, run_context, set_run_id
     from locus_nb._dashboard import Dashboard, dashboard
+    from locus_nb._diff import Diff, diff
     from locus_nb._emit import emit, emit_sync
     from locus_nb._errors import LocusError, SubscriptionBusyError, ViewRefusedError
     from locus_nb._event import StreamEvent
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
     from locus_nb._model import get_model
     from locus_nb._monitor import BusMonitor, monitor
     from locus_nb._readers import ReaderStats
+    from locus_nb._run import Run
+    from locus_nb._run_list import RunList, last_run, runs
     from locus_nb._subscription import Batch, Subscription
     from locus_nb._tool import Tool, tool
     from locus_nb._wakeup import Wakeup
@@ -50,12 +54,15 @@ __all__ = [
     "Batch",
     "BusMonitor",
     "Dashboard",
+    "Diff",
     "EventBus",
     "LocusError",
     "Message",
     "Model",
     "ModelReply",
     "ReaderStats",
+    "Run",
+    "RunList",
     "RunRecord",
     "RunView",
     "RunsView",
@@ -70,16 +77,19 @@ __all__ = [
     "allow_nested_loops",
     "current_run_id",
     "dashboard",
+    "diff",
     "emit",
     "emit_sync",
     "events_df",
     "get_event_bus",
     "get_model",
+    "last_run",
     "model_calls_df",
     "monitor",
     "reset_event_bus",
     "reset_run_id",
     "run_context",
+    "runs",
     "runs_df",
     "set_run_id",
     "spans_df",
@@ -94,12 +104,15 @@ _HOMES = {
     "Batch": "_subscription",
     "BusMonitor": "_monitor",
     "Dashboard": "_dashboard",
+    "Diff": "_diff",
     "EventBus": "_bus",
     "LocusError": "_errors",
     "Message": "_messages",
     "Model": "_messages",
     "ModelReply": "_messages",
     "ReaderStats": "_readers",
+    "Run": "_run",
+    "RunList": "_run_list",
     "RunRecord": "_history",
     "RunView": "_watch",
     "RunsView": "_watch",
@@ -113,16 +126,19 @@ _HOMES = {
     "allow_nested_loops": "_loops",
     "current_run_id": "_context",
     "dashboard": "_dashboard",
+    "diff": "_diff",
     "emit": "_emit",
     "emit_sync": "_emit",
     "events_df": "_frames",
     "get_event_bus": "_bus",
     "get_model": "_model",
+    "last_run": "_run_list",
     "model_calls_df": "_frames",
     "monitor": "_monitor",
     "reset_event_bus": "_bus",
     "reset_run_id": "_context",
     "run_context": "_context",
+    "runs": "_run_list",
     "runs_df": "_frames",
     "set_run_id": "_context",
     "spans_df": "_frames",

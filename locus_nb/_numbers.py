@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 # The largest that 64 bits hold.
 _LARGEST = 2**63 - 1
@@ -28,6 +31,15 @@ def amount(value: object) -> float:
         return float(value)
     except OverflowError:
         return math.nan
+
+
+def summed(values: Iterable[float]) -> float:
+    """Give the sum of numbers, exact to the last digit; infinite if that is too large for a float."""
+    numbers = list(values)
+    try:
+        return math.fsum(numbers)
+    except OverflowError:
+        return math.inf
 
 
 def input_tokens(prompt: Any, completion: Any, total: Any, read: Any, written: Any) -> Any:

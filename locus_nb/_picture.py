@@ -38,7 +38,7 @@ _STATUSES = {
 }
 
 # JupyterLab's own rules for tables have two classes, so these that it would overrule have two as well.
-_STYLE = """<style>
+STYLE = """<style>
 .locus-static{max-width:100%;font-size:12px;line-height:1.4;margin:4px 0}
 .locus-static p{margin:2px 8px 6px;font-size:13px;overflow-wrap:anywhere}
 .locus-static p.locus-static-note{opacity:.7;font-size:12px}
@@ -122,9 +122,9 @@ def picture_html(rows: Sequence[Row], about: About, *, css_class: str = "") -> s
     items = fold(rows)
     facts = " · ".join(html(fact, MAX_TITLE) for fact in _facts(rows, about))
     parts = [
-        f'<div class="{html(f"locus-static {css_class}", MAX_TITLE)}">{_STYLE}',
+        f'<div class="{html(f"locus-static {css_class}", MAX_TITLE)}">{STYLE}',
         f"<p><b>{html(about.title, MAX_TITLE)}</b> · {facts}</p>",
-        _banner(about),
+        banner(about.missing),
         waterfall(items, rows) if about.one_run else _runs(about),
     ]
     room = MAX_BYTES - sum(len(part.encode()) for part in parts) - 1_000
@@ -183,10 +183,11 @@ def _facts_of_run(tally: Tally) -> list[str]:
     return facts
 
 
-def _banner(about: About) -> str:
-    if about.missing <= 0:
+def banner(missing: int) -> str:
+    """Give what says that events are missing; empty if none are."""
+    if missing <= 0:
         return ""
-    said = f"<b>{counted(about.missing, 'event')} missing</b>: dropped, or no longer in history"
+    said = f"<b>{counted(missing, 'event')} missing</b>: dropped, or no longer in history"
     return f'<p class="locus-static-missing">{said}</p>'
 
 

@@ -22,7 +22,7 @@ from locus_nb._wire import dumps, jsonable
 from locus_nb.event_types import AGENT_TOKENS_USED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from locus_nb._event import StreamEvent
     from locus_nb._kinds import Family, Phase
@@ -110,6 +110,18 @@ def row_of(event: StreamEvent) -> Row:
         _error(event_type, told),
         *used,
     )
+
+
+def rows_of(events: Iterable[StreamEvent]) -> list[Row]:
+    """Make the rows of published events; where a payload cannot be read its row says so. Never raises."""
+    return [_row_anyhow(event) for event in events]
+
+
+def _row_anyhow(event: StreamEvent) -> Row:
+    try:
+        return row_of(event)
+    except Exception as error:  # noqa: BLE001 - an edge: user code in a payload; the row says so
+        return row_without_payload(event, error)
 
 
 def row_without_payload(event: StreamEvent, error: BaseException) -> Row:

@@ -102,8 +102,7 @@ class _Lives:
         heard = np.array([record.started_at_ns if record else 0 for record in self._records], np.int64)
         closed = np.array([(record and record.ended_at_ns) or NO_TIME for record in self._records], np.int64)
         some = self._last != NO_TIME
-        # Of a run whose beginning was trimmed the bus still knows when it first heard of it.
-        first = np.where((self._trimmed > 0) & (heard > 0), np.minimum(self._first, heard), self._first)
+        first = np.where(heard > 0, np.minimum(self._first, heard), self._first)
         began = np.where(some, first, np.where(heard > 0, heard, NO_TIME))
         ended = np.where(running, NO_TIME, np.where(some, self._last, closed))
         both = (began != NO_TIME) & (ended != NO_TIME)

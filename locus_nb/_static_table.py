@@ -20,9 +20,9 @@ MAX_TEXT_WIDTH = 120
 MAX_PREVIEW = 160
 MAX_TYPE = 60
 MAX_RUN = 36
+MARKS = {"ok": "✓", "error": "✕", "interrupted": "■", "running": "…"}
 
 _CLASSES = {"model": "m", "tool": "t", "think": "k", "end": "e", "agent": "a"}
-_MARKS = {"ok": "✓", "error": "✕", "interrupted": "■", "running": "…"}
 
 
 def events_table(
@@ -62,7 +62,7 @@ def events_text(rows: Sequence[Row], *, with_run: bool) -> list[str]:
     cells = [("seq", "time (UTC)", "type", "run", "preview"), *map(_cells, rows[-MAX_TEXT_ROWS:])]
     if not with_run:
         cells = [(*line[:3], line[4]) for line in cells]
-    return [cut(line.rstrip(), MAX_TEXT_WIDTH) for line in _aligned(cells)] if rows else []
+    return [cut(line.rstrip(), MAX_TEXT_WIDTH) for line in aligned(cells)] if rows else []
 
 
 def elapsed(tally: Tally) -> float:
@@ -81,7 +81,7 @@ def _line(item: Item, *, with_run: bool, ended: Container[str]) -> str:
         html(last.event_type, MAX_TYPE),
         html(row.run_id, MAX_RUN) if with_run else None,
         never if item.is_open else duration(took) if took is not None else "",
-        _MARKS.get(last.status or "", ""),
+        MARKS.get(last.status or "", ""),
         html(_preview(item), MAX_PREVIEW),
     ]
     return f'<tr class="{family}">{"".join(f"<td>{cell}</td>" for cell in cells if cell is not None)}</tr>'
@@ -104,7 +104,7 @@ def _run_line(tally: Tally) -> str:
     )
     cells = (
         html(tally.name or tally.run_id, MAX_RUN),
-        _MARKS.get(tally.status, ""),
+        MARKS.get(tally.status, ""),
         tally.status,
         duration(elapsed(tally)),
         *(f"{number:,}" for number in (tally.events, tally.model_calls, tally.tool_calls, tally.errors)),
@@ -123,8 +123,8 @@ def _cells(row: Row) -> tuple[str, str, str, str, str]:
     )
 
 
-def _aligned(cells: Sequence[Sequence[str]]) -> Iterable[str]:
-    """The cells as lines whose columns stand under each other, the first one to the right."""
+def aligned(cells: Sequence[Sequence[str]]) -> Iterable[str]:
+    """Give cells as lines whose columns stand under each other, the first one to the right."""
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     for first, *others in cells:
         padded = (cell.ljust(width) for cell, width in zip(others, widths[1:], strict=True))

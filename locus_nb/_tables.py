@@ -162,9 +162,11 @@ RUNS = (
         "started_at",
         _TIME,
         "time",
-        "its earliest event; if that was trimmed, when the run was first heard of",
+        "when it was first heard of, or its earliest event if that is earlier",
     ),
-    Column("ended_at", _TIME, "time", "its latest event; NaT while it goes on"),
+    Column(
+        "ended_at", _TIME, "time", "its latest event, without one when it was closed; NaT while it goes on"
+    ),
     Column("duration_ms", _AMOUNT, "time", "from start to end, milliseconds; NA while it goes on"),
     Column("iterations", _COUNT, "calls", "the highest told; 0 if none was"),
     Column("model_calls", _COUNT, "calls", "rows it has in `model_calls_df`"),

@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from locus_nb import EventBus, Run, RunList, StreamEvent, _frames, last_run, runs
+from tests.run_kit import call_model, counting, html_of, put, text_of
+from tests.test_picture import TAGS, Reader
+
+AT = datetime(2026, 1, 5, 9, 30, tzinfo=UTC)
+
+
+def kept(**runs_and_ends: str) -> EventBus:
+    """A bus with runs that were opened an hour apart and ended as is said."""
+    bus = EventBus()
+    for hour, (run_id, reason) in enumerate(runs_and_ends.items()):
+        bus.open_stream_nowait(run_id, name=f"{run_id}-name", tags={"hour": str(hour)})
+        bus.publish_nowait(StreamEvent(run_id, "agent.think", {}, AT + timedelta(hours=hour)))
+        if reason:
+            put(bus, run_id, "agent.terminate", reason=reason)
+            bus.close_stream_nowait(run_id)
+    return bus
+
+
+def ids(found: RunList) -> list[str]:
+    """The ids of runs."""
+    return [run.id for run in found]
+
+
+def test_newest_run_comes_first() -> None:
+    """The run with the newest event is the first of the list, and the last run."""
+    bus = kept(a="complete", b="error", c="")
+    assert ids(runs(source=bus)) == ["c", "b", "a"]
+    put(bus, "a", "agent.think")
+    assert ids(runs(source=bus)) == ["a", "c", "b"]
+    assert last_run(source=bus) == Run("a", source=bus)
+
+
+def test_empty_bus_has_no_runs() -> None:
+    """Without any run the list is empty and says so, and there is no last run."""
+    found = runs(source=EventBus())
+    assert (len(found), list(found), last_run(source=EventBus())) == (0, [], None)
+    assert "No runs yet." in text_of(found)
+    assert "No runs yet." in html_of(found)
+
+
+def test_list_is_looked_up_and_cut() -> None:
+    """An index gives a run, a slice a list, an id its run; what is not there is an IndexError or a KeyError."""
+    bus = kept(a="complete", b="error", c="")
+    found = runs(source=bus)
+    assert found[0] == Run("c", source=bus)
+    assert found[-1] == found["a"]
+    assert ids(found[1:]) == ["b", "a"]
+    assert isinstance(found[:1], RunList)
+    assert "b" in found
+    assert Run("b", source=bus) in found
+    assert "z" not in found
+    assert found[:2] == RunList(list(found)[:2]) != found
+    assert len({found, runs(source=bus)}) == 1
+    with pytest.raises(KeyError, match="z"):
+        found["z"]
+    with pytest.raises(IndexError):
+        found[3]
+
+
+def test_list_holds_runs_only() -> None:
+    """What is no run is refused, and what to do is said."""
+    with pytest.raises(TypeError, match="holds Runs, not str: pass Run"):
+        RunList(["run"])  # pyright: ignore[reportArgumentType] - what is refused
+
+
+@pytest.mark.parametrize(
+    "wanted, found",
+    [
+        ({"status": "error"}, ["b"]),
+        ({"status": ["ok", "running"]}, ["c", "a"]),
+        ({"name": "b-name"}, ["b"]),
+        ({"name": "?-n*"}, ["c", "b", "a"]),
+        ({"name": "b"}, []),
+        ({"tag": "hour"}, ["c", "b", "a"]),
+        ({"tag": "hour=1"}, ["b"]),
+        ({"tag": {"hour": "2"}}, ["c"]),
+        ({"tag": {"hour": "2", "x": "y"}}, []),
+        ({"since": AT + timedelta(hours=1)}, ["c", "b"]),
+        ({"until": AT + timedelta(hours=1)}, ["a"]),
+        ({"where": lambda run: run.id > "a", "status": "ok"}, []),
+        ({}, ["c", "b", "a"]),
+    ],
+)
+def test_filter_keeps_what_fits(wanted: dict[str, Any], found: list[str]) -> None:
+    """A filter keeps the runs for which all that is asked for holds, in their order."""
+    assert ids(runs(source=kept(a="complete", b="error", c="")).filter(**wanted)) == found
+
+
+def test_run_without_a_name_is_found_by_its_id() -> None:
+    """A run that has no name is called by its id."""
+    bus = EventBus()
+    put(bus, "plan-[1]", "agent.think")
+    assert (
+        ids(runs(source=bus).filter(name="plan*"))
+        == ids(runs(source=bus).filter(name="plan-[1]"))
+        == ["plan-[1]"]
+    )
+
+
+@pytest.mark.parametrize("which", ["since", "until"])
+def test_naive_times_are_refused(which: str) -> None:
+    """A time without a zone is a guess, and refused."""
+    with pytest.raises(ValueError, match=f"no naive {which}"):
+        RunList().filter(**{which: AT.replace(tzinfo=None)})  # pyright: ignore[reportArgumentType] - one of both
+
+
+def test_unknown_start_is_in_no_span_of_time() -> None:
+    """A run of which nothing is known began neither before nor after anything."""
+    assert ids(RunList([Run("nope", source=EventBus())]).filter(since=AT)) == []
+
+
+def test_list_shows_itself_as_a_table() -> None:
+    """A table has a line for each run: its number, name and id, status, start, events, tokens, cost, errors."""
+    bus = kept(a="complete", b="error")
+    call_model(bus, "a", "m", used={"cost_usd": 0.5})
+    cells = Reader(html_of(runs(source=bus))).cells
+    assert cells[0] == [
+        "",
+        "run",
+        "status",
+        "started (UTC)",
+        "duration",
+        "events",
+        "tokens",
+        "cost",
+        "errors",
+    ]
+    assert [cells[1][i] for i in (0, 1, 2, 3, 5, 6, 7, 8)] == [
+        *("0", "a-name · a", "✓ ok", "2026-01-05 09:30:00", "5", "100 + 10", "$0.50", ""),
+    ]
+    assert [cells[2][i] for i in (1, 2, 8)] == ["b-name · b", "✕ error", "✕ 1"]
+    assert text_of(runs(source=bus)).splitlines()[0] == "2 runs"
+    assert Reader(html_of(runs(source=bus))).tags <= TAGS
+
+
+def test_table_is_bounded() -> None:
+    """At most 50 runs are shown, and how many more there are is said."""
+    bus = EventBus()
+    for n in range(60):
+        put(bus, f"run-{n}", "agent.think")
+    found = runs(source=bus)
+    assert len(Reader(html_of(found)).cells) == 51
+    assert "10 more" in html_of(found)
+    assert text_of(found).splitlines()[-1] == "10 more"
+    assert repr(found) == text_of(found)
+
+
+def test_frame_is_of_these_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The list's frame is that of its runs, in its order, from their source."""
+    calls: list[Any] = []
+    monkeypatch.setattr(_frames, "runs_df", counting(calls, "a frame"), raising=False)
+    bus = kept(a="complete", b="error")
+    frame: Any = runs(source=bus).df(redact=False)
+    assert frame == "a frame"
+    assert calls == [((["b", "a"],), {"source": bus, "redact": False})]
+
+
+def test_frame_of_several_sources_is_refused() -> None:
+    """Runs of two sources make no frame, because ids may be the same."""
+    both = RunList([Run("a", source=EventBus()), Run("a", source=EventBus())])
+    with pytest.raises(ValueError, match=r"several.*pandas\.concat"):
+        both.df()
