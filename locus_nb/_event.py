@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from os import urandom
 from types import MappingProxyType
@@ -181,6 +181,35 @@ def restored(
     event._time, event._event_id = time_us, event_id
     event._arrived, event._place = 0.0, seq
     return event
+
+
+def restored_all(
+    run_ids: Iterable[str],
+    *,
+    event_types: Iterable[str],
+    payloads: Iterable[dict[str, Any]],
+    times_us: Iterable[int],
+    ids: Iterable[str],
+    seqs: Iterable[int],
+) -> list[StreamEvent]:
+    """Make the events that `restored` makes, of columns of the same length."""
+    new = StreamEvent.__new__
+    events: list[StreamEvent] = []
+    add = events.append
+    for run_id, event_type, data, time_us, event_id, seq in zip(
+        run_ids, event_types, payloads, times_us, ids, seqs, strict=True
+    ):
+        # What `restored` does: its call would be half of the time that a million of them take.
+        event = new(StreamEvent)
+        event._run_id = run_id
+        event._event_type = event_type
+        event._data = data
+        event._time = time_us
+        event._event_id = event_id
+        event._arrived = 0.0
+        event._place = seq
+        add(event)
+    return events
 
 
 def _uuid4() -> str:

@@ -54,6 +54,17 @@ LAYERS = [
     "_redact",
     "_preview",
     "_payloads",
+    "_storage",
+    "_mounts",
+    "_sqlite",
+    "_jsonl",
+    "_past",
+    "_sqlite_reader",
+    "_jsonl_reader",
+    "_file_history",
+    "_writer",
+    "_store",
+    "_memory",
     "_numbers",
     "_columns",
     "_outcomes",
@@ -93,6 +104,7 @@ PUBLIC = {
         "BusMonitor",
         "Dashboard",
         "EventBus",
+        "History",
         "LocusError",
         "Message",
         "Model",
@@ -101,6 +113,9 @@ PUBLIC = {
         "RunRecord",
         "RunView",
         "RunsView",
+        "Store",
+        "StoreError",
+        "StoreStats",
         "StreamEvent",
         "Subscription",
         "SubscriptionBusyError",
@@ -110,6 +125,7 @@ PUBLIC = {
         "Wakeup",
         "__version__",
         "allow_nested_loops",
+        "configure",
         "current_run_id",
         "dashboard",
         "emit",
@@ -117,6 +133,7 @@ PUBLIC = {
         "events_df",
         "get_event_bus",
         "get_model",
+        "history",
         "monitor",
         "reset_event_bus",
         "reset_run_id",
@@ -128,7 +145,7 @@ PUBLIC = {
     "locus_nb.testing": {"ScriptedCall", "ScriptedModel"},
 }
 
-HEAVY = {"IPython", "anywidget", "ipywidgets", "numpy", "pandas", "traitlets"}
+HEAVY = {"IPython", "anywidget", "ipywidgets", "numpy", "pandas", "sqlite3", "traitlets"}
 
 MARKUP_SINKS = re.compile(
     r"innerHTML|outerHTML|insertAdjacentHTML|setHTML|createContextualFragment|DOMParser|srcdoc"
