@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from contextlib import contextmanager
 from importlib import import_module
@@ -17,6 +16,7 @@ from locus_nb._past import Wanted, microseconds
 from locus_nb._sqlite_reader import sqlite_snapshot
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Generator
     from datetime import datetime
 
@@ -154,7 +154,8 @@ class History:
 
         Args:
             path: The file, written anew.
-            run: As in `events`, whose keywords it takes too.
+            run: As in `events`.
+            **wanted: The keywords of `events`.
 
         Returns:
             The file.

@@ -151,7 +151,7 @@ class _RunFile:
             if file is None:
                 continue
             try:
-                file._repair()
+                file.repair()
                 if not file.size:
                     file.add(record_line(record))
                     file.told = record
@@ -196,7 +196,7 @@ class _RunFile:
         """Close it, and give up the lock."""
         os.close(self._number)
 
-    def _repair(self) -> None:
+    def repair(self) -> None:
         """Cut off a torn tail."""
         end = os.fstat(self._number).st_size
         whole = end

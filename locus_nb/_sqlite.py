@@ -63,7 +63,7 @@ _TELL = """
 INSERT INTO runs (run_id, name, tags, status, started_at_ns, ended_at_ns, cell_id, execution_count, closed,
                   total, stored, used_at_ns)
 VALUES (:run_id, :name, :tags, :status, :started_at_ns, :ended_at_ns, :cell_id, :execution_count, :closed,
-        :total, 0, :now)
+        :total, :count, :now)
 ON CONFLICT (run_id) DO UPDATE SET
     name = coalesce(excluded.name, name),
     tags = iif(excluded.tags = '{}', tags, excluded.tags),
@@ -74,12 +74,16 @@ ON CONFLICT (run_id) DO UPDATE SET
     execution_count = coalesce(excluded.execution_count, execution_count),
     closed = excluded.closed,
     total = iif(:goes_on, max(total, excluded.total), total + :added),
+    stored = stored + excluded.stored,
     used_at_ns = max(used_at_ns, excluded.used_at_ns)
+RETURNING run
 """
 _USE = "UPDATE runs SET stored = stored + ?, used_at_ns = max(used_at_ns, ?) WHERE run_id = ? RETURNING run"
 _INSERT = "INSERT INTO events (run, event_id, event_type, time_us, data) VALUES "
 _ROW = "(?,?,?,?,?)"
 _WIDTH = 5
+# Bytes. Larger pages are fewer calls of the system for the same batch.
+_PAGE = 16_384
 # Rows in one statement: each statement gives up the interpreter's lock and has to wait for it again, for up to
 # 5 ms where the agent computes. More than these gain nothing.
 _ROWS_AT_ONCE = 100
@@ -143,9 +147,11 @@ class SqliteStorage:
         for run_id in events.run_ids:
             counts[run_id] = counts.get(run_id, 0) + 1
         with _transaction(connection):
-            for record in plain.values():
-                connection.execute(_TELL, self._row_of(record, now))
-            runs = {run_id: self._use(run_id, count, events, now) for run_id, count in counts.items()}
+            runs = {
+                run_id: self._tell(record, counts.pop(run_id, 0), now) for run_id, record in plain.items()
+            }
+            for run_id, count in counts.items():
+                runs[run_id] = self._use(run_id, count, events, now)
             _insert(connection, [runs[run_id] for run_id in events.run_ids], events)
         self._totals.update((run_id, record.total) for run_id, record in plain.items())
         self._gone_on.difference_update(plain)
@@ -179,29 +185,31 @@ class SqliteStorage:
 
     def _now_open(self) -> sqlite3.Connection:
         self.open()
+        return self._own()
+
+    def _own(self) -> sqlite3.Connection:
         assert self._connection is not None  # noqa: S101 - told to the type checker
         return self._connection
 
-    def _row_of(self, record: RunRecord, now: int) -> dict[str, Any]:
-        """Give what `_TELL` takes."""
+    def _tell(self, record: RunRecord, count: int, now: int) -> int:
+        """Write what is known of a run, count events to it, and give its key."""
         row: dict[str, Any] = record._asdict()
         row["tags"] = json.dumps(record.tags, ensure_ascii=False)
         row["closed"] = int(record.closed)
+        row["count"] = count
         row["now"] = now
         row["added"] = max(0, record.total - self._totals.get(record.run_id, 0))
         row["goes_on"] = record.run_id in self._gone_on
-        return row
+        return self._own().execute(_TELL, row).fetchall()[0][0]
 
     def _use(self, run_id: str, count: int, events: StoredEvents, now: int) -> int:
         """Count events to a run, and give its key. Asked each time: another process may have deleted it."""
-        connection = self._now_open()
-        found = connection.execute(_USE, (count, now, run_id)).fetchall()
-        if not found:
-            first_us = events.times_us[events.run_ids.index(run_id)]
-            record = RunRecord(run_id, None, {}, "running", first_us * 1000, None, None, None, False, 0, 0)  # noqa: FBT003 - a record
-            connection.execute(_TELL, self._row_of(record, now))
-            found = connection.execute(_USE, (count, now, run_id)).fetchall()
-        return found[0][0]
+        found = self._own().execute(_USE, (count, now, run_id)).fetchall()
+        if found:
+            return found[0][0]
+        first_us = events.times_us[events.run_ids.index(run_id)]
+        record = RunRecord(run_id, None, {}, "running", first_us * 1000, None, None, None, False, 0, 0)  # noqa: FBT003 - a record
+        return self._tell(record, count, now)
 
 
 def check(connection: sqlite3.Connection, path: Path) -> bool:
@@ -251,6 +259,7 @@ def _opened(path: Path) -> sqlite3.Connection:
         if not check(connection, path):
             # Takes effect only before the first page is written.
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+            connection.execute(f"PRAGMA page_size = {_PAGE}")
         with told(path, "open"):
             connection.execute("PRAGMA journal_mode = WAL").fetchall()
             connection.execute("PRAGMA synchronous = NORMAL")

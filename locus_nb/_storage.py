@@ -1,5 +1,9 @@
 """What a store writes, and what it asks of the place it writes to: an SQLite file, or a folder of JSONL."""
 
+# The raw values of an event are what is quick to read.
+# ruff: noqa: SLF001
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 import json
@@ -76,21 +80,21 @@ class Storage(Protocol):
 
 def encoded(events: Sequence[StreamEvent]) -> StoredEvents:
     """Make events what is stored of them."""
-    types = [event.event_type for event in events]
-    raws: list[dict[Any, Any]] = [event._data for event in events]  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - as they are
+    types = [event._event_type for event in events]
+    raws: list[dict[Any, Any]] = [event._data for event in events]
     rows: dict[str, list[int]] = {}
     for row, event_type in enumerate(types):
         rows.setdefault(event_type, []).append(row)
     data = [""] * len(events)
     for event_type, alike in rows.items():
         for chunk in clean_chunks(event_type, alike, raws, secrets=False):
-            for row, payload in zip(chunk.rows, chunk.payloads, strict=True):
-                data[row] = _encode(payload)
+            for row, text in zip(chunk.rows, _texts(chunk.payloads), strict=True):
+                data[row] = text
     return StoredEvents(
-        run_ids=_valid([event.run_id for event in events]),
+        run_ids=_valid([event._run_id for event in events]),
         event_ids=_valid(event_ids(events)),
         event_types=_valid(types),
-        times_us=[event.timestamp_ns // 1000 for event in events],
+        times_us=[event._time for event in events],
         data=data,
         seqs=[event.seq or 0 for event in events],
     )
@@ -110,21 +114,21 @@ def _valid(texts: list[str]) -> list[str]:
     return texts if "".join(texts).isascii() else [jsonable(text) for text in texts]
 
 
-def _encoder() -> Callable[[object], str]:
-    """Give what `dumps` does for what `jsonable` gave, without making an encoder for each call."""
+def _texts(payloads: Sequence[dict[str, Any]]) -> list[str]:
+    """Give what `dumps` gives for copies that `jsonable` made."""
+    if _encode is None:
+        return [dumps(payload) for payload in payloads]
+    try:
+        return ["".join(_encode(payload, 0)) for payload in payloads]
+    except (RecursionError, MemoryError):
+        return [dumps(payload) for payload in payloads]
+
+
+def _encoder() -> Any:
+    """Give the encoder that `json.JSONEncoder` makes for each call anew, if the interpreter has it in C."""
     make: Any = getattr(json.encoder, "c_make_encoder", None)
     text: Any = getattr(json.encoder, "c_encode_basestring", None)
-    if make is None or text is None:
-        return dumps
-    encode = make(None, None, text, None, ":", ",", False, False, False)  # noqa: FBT003 - takes no keywords
-
-    def encode_one(value: object) -> str:
-        try:
-            return "".join(encode(value, 0))
-        except (RecursionError, MemoryError):
-            return dumps(value)
-
-    return encode_one
+    return make and text and make(None, None, text, None, ":", ",", False, False, False)  # noqa: FBT003 - takes no keywords
 
 
 _encode = _encoder()

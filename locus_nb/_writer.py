@@ -4,6 +4,10 @@ It looks at its subscription every `TICK` seconds and writes when half a second 
 has ended. After some idle seconds it sleeps until the next event. So a publish has to wake it next to never.
 """
 
+# An event's raw type is what is quick to read, and the length of the subscription's queue is set here.
+# ruff: noqa: SLF001
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 import atexit
@@ -99,7 +103,7 @@ class Writer:
         self._storage = storage
         self._limits = limits
         self._after = after
-        self._pending: deque[StreamEvent] = deque()
+        self._pending: list[StreamEvent] = []
         self._records: dict[str, RunRecord] = {}
         self._waiting_since = self._busy_at = time.monotonic()
         self._run_closed = False
@@ -124,7 +128,7 @@ class Writer:
                 "the bus with a larger max_global_subscribers"
             )
         # A longer queue than a view's: what is dropped here is gone for good.
-        self._subscription._inbox.size = _QUEUE  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - no other reader needs it
+        self._subscription._inbox.size = _QUEUE
         _writers.add(self)
         self._thread = threading.Thread(
             target=_run, args=(weakref.ref(self), self._wakeup), name=f"locus_nb {label}", daemon=True
@@ -232,7 +236,7 @@ class Writer:
             if not self._pending:
                 self._waiting_since = now
             self._busy_at = now
-            self._pending.extend(event for event in batch.events if event.event_type not in LIVE_ONLY)
+            self._pending += [event for event in batch.events if event._event_type not in LIVE_ONLY]
             for record in batch.runs:
                 self._records[record.run_id] = record
                 self._run_closed = self._run_closed or record.closed
@@ -255,7 +259,7 @@ class Writer:
             if self._is_first:
                 left -= self._leave_out()
             while left > 0 or self._records:
-                some = [self._pending[place] for place in range(min(left, BATCH_EVENTS))]
+                some = self._pending[: min(left, BATCH_EVENTS)]
                 self._write_some(some)
                 left -= len(some)
                 # While it works off a burst the next one is under way.
@@ -291,8 +295,7 @@ class Writer:
             self._lost += len(events)
             written = 0
         self._written += written
-        for _ in events:
-            self._pending.popleft()
+        del self._pending[: len(events)]
         for run_id, record in records.items():
             if self._records.get(run_id) is record:
                 del self._records[run_id]
@@ -309,7 +312,7 @@ class Writer:
             for event in self._pending
             if (event.seq or 0) > self._after and jsonable(event.event_id) not in held[event.run_id]
         ]
-        self._pending = deque(kept)
+        self._pending = kept
         self._is_first = False
         return before - len(kept)
 
