@@ -62,8 +62,7 @@ PRAGMA user_version = {VERSION};
 _TELL = """
 INSERT INTO runs (run_id, name, tags, status, started_at_ns, ended_at_ns, cell_id, execution_count, closed,
                   total, stored, used_at_ns)
-VALUES (:run_id, :name, :tags, :status, :started_at_ns, :ended_at_ns, :cell_id, :execution_count, :closed,
-        :total, :count, :now)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (run_id) DO UPDATE SET
     name = coalesce(excluded.name, name),
     tags = iif(excluded.tags = '{}', tags, excluded.tags),
@@ -73,7 +72,7 @@ ON CONFLICT (run_id) DO UPDATE SET
     cell_id = coalesce(excluded.cell_id, cell_id),
     execution_count = coalesce(excluded.execution_count, execution_count),
     closed = excluded.closed,
-    total = iif(:goes_on, max(total, excluded.total), total + :added),
+    total = iif(?, max(total, excluded.total), total + ?),
     stored = stored + excluded.stored,
     used_at_ns = max(used_at_ns, excluded.used_at_ns)
 RETURNING run
@@ -193,13 +192,12 @@ class SqliteStorage:
 
     def _tell(self, record: RunRecord, count: int, now: int) -> int:
         """Write what is known of a run, count events to it, and give its key."""
-        row: dict[str, Any] = record._asdict()
-        row["tags"] = json.dumps(record.tags, ensure_ascii=False)
-        row["closed"] = int(record.closed)
-        row["count"] = count
-        row["now"] = now
-        row["added"] = max(0, record.total - self._totals.get(record.run_id, 0))
-        row["goes_on"] = record.run_id in self._gone_on
+        run_id, name, tags, status, started, ended, cell, execution, closed, _, total = record
+        added = max(0, total - self._totals.get(run_id, 0))
+        row = (
+            run_id, name, json.dumps(tags, ensure_ascii=False) if tags else "{}", status, started, ended, cell,
+            execution, closed, total, count, now, run_id in self._gone_on, added,
+        )  # fmt: skip
         return self._own().execute(_TELL, row).fetchall()[0][0]
 
     def _use(self, run_id: str, count: int, events: StoredEvents, now: int) -> int:

@@ -102,6 +102,8 @@ def encoded(events: Sequence[StreamEvent]) -> StoredEvents:
 
 def plain_record(record: RunRecord) -> RunRecord:
     """Give the record as it is stored: secrets taken out, every text valid UTF-8."""
+    if not record.tags and record.name is None and record.cell_id is None and record.run_id.isascii():
+        return record
     return record._replace(
         run_id=jsonable(record.run_id),
         name=None if record.name is None else redact_text(jsonable(record.name)),
