@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from locus_nb._errors import StoreError
 from locus_nb._event import run_id_error
 from locus_nb._jsonl_reader import JsonlSnapshot
 from locus_nb._past import Wanted, microseconds
@@ -148,6 +149,32 @@ class History:
     def model_calls_df(self, run: object = None, **options: Any) -> pd.DataFrame:
         """Give stored model calls as a table, as `locus_nb.model_calls_df` does, whose keywords it takes."""
         return self._frame("model_calls_df", run, options)
+
+    def stored_df(
+        self,
+        run: object = None,
+        *,
+        event_type: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> pd.DataFrame:
+        """Give the events of an SQLite store as they stand there: several times as fast as `events_df`.
+
+        Columns: `run_id`, `seq`, `event_id`, `timestamp` (datetime64[us, UTC]), `event_type`, and `data` as JSON
+        text. It takes the extra `adbc`; the arguments are those of `events`.
+
+        Raises:
+            ModuleNotFoundError: The extra is not installed.
+            StoreError: The store is a folder of JSONL files.
+        """
+        if self._path.is_dir():
+            raise StoreError(
+                f"Cannot read {str(self._path)!r} by SQL: it is a folder of JSONL files; use events_df()"
+            )
+        wanted = Wanted(
+            _run_ids_of(run), event_type, microseconds("since", since), microseconds("until", until)
+        )
+        return import_module("locus_nb._adbc").stored_frame(self._path, wanted)
 
     def to_parquet(self, path: str | os.PathLike[str], run: object = None, **wanted: Any) -> Path:
         """Write stored events to a Parquet file: the columns of `events_df`, `data` as JSON text.

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 # Rows parsed together.
 _TOGETHER = 2048
 
+_EVENTS = "SELECT seq, run, event_id, event_type, time_us, data FROM events"
+_OF_RUNS = "run IN (SELECT run FROM runs WHERE run_id IN (SELECT value FROM json_each(?)))"
 _RUNS = """
 SELECT run_id, name, tags, status, started_at_ns, ended_at_ns, cell_id, execution_count, closed, total, stored
 FROM runs
@@ -76,18 +78,14 @@ class SqliteSnapshot:
     def events(self, wanted: Wanted) -> list[StreamEvent]:
         """Give events in the order of the file, with their places in it as `seq`."""
         names: dict[int, str] = dict(self._rows("SELECT run, run_id FROM runs"))
-        if wanted.run_ids is not None:
-            asked = set(map(jsonable, wanted.run_ids))
-            names = {run: run_id for run, run_id in names.items() if run_id in asked}
-            if not names:
-                return []
+        where, values = conditions(wanted)
         # Of the type ever the same text, and nothing that is made here is garbage.
         types: dict[str, str] = {}
         events: list[StreamEvent] = []
         collecting = gc.isenabled()
         gc.disable()
         try:
-            cursor = self._rows(*_select(wanted, names))
+            cursor = self._rows(f"{_EVENTS} {where} ORDER BY seq", values)
             while rows := cursor.fetchmany(_TOGETHER):
                 seqs, runs, ids, kinds, times, data = zip(*rows, strict=True)
                 events += restored_all(
@@ -109,27 +107,24 @@ class SqliteSnapshot:
         return self._connection.execute(statement, tuple(values))
 
 
-def _select(wanted: Wanted, names: dict[int, str]) -> tuple[str, list[Any]]:
-    """Give the statement for the wanted events, and its values."""
-    conditions: list[str] = []
+def conditions(wanted: Wanted) -> tuple[str, list[Any]]:
+    """Give the WHERE of a statement for the wanted events, and its values."""
+    found: list[str] = []
     values: list[Any] = []
     if wanted.run_ids is not None:
-        conditions.append(f"run IN ({','.join(map(str, names))})")
+        # As one value: there may be more runs than a statement may have.
+        found.append(_OF_RUNS)
+        values.append(json.dumps([jsonable(run_id) for run_id in wanted.run_ids]))
     if wanted.event_type is not None:
-        conditions.append("event_type GLOB ?")
+        found.append("event_type GLOB ?")
         values.append(wanted.glob)
     if wanted.since_us is not None:
-        conditions.append("time_us >= ?")
+        found.append("time_us >= ?")
         values.append(wanted.since_us)
     if wanted.until_us is not None:
-        conditions.append("time_us < ?")
+        found.append("time_us < ?")
         values.append(wanted.until_us)
-    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-    # The keys are numbers of this file's own, all else is bound.
-    return (
-        f"SELECT seq, run, event_id, event_type, time_us, data FROM events {where} ORDER BY seq",  # noqa: S608
-        values,
-    )
+    return (f"WHERE {' AND '.join(found)}" if found else ""), values
 
 
 def _record(  # noqa: PLR0917 - the columns of a row, in their order

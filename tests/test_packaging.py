@@ -61,6 +61,7 @@ LAYERS = [
     "_past",
     "_sqlite_reader",
     "_jsonl_reader",
+    "_adbc",
     "_file_history",
     "_writer",
     "_store",

@@ -579,9 +579,7 @@ def test_runs_that_left_memory_are_found(path: Path) -> None:
     bus.store.close()
 
 
-def test_what_could_not_be_stored_is_taken_from_memory(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_could_not_be_stored_is_taken_from_memory(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While the store fails, memory's events follow the stored ones."""
     bus = EventBus(history_per_run=5, store=path)
     assert bus.store is not None
