@@ -9,7 +9,7 @@ from urllib.parse import quote
 import numpy as np
 import pandas as pd
 
-from locus_nb._sqlite_reader import conditions
+from locus_nb._sqlite_reader import conditions, sqlite_snapshot
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +32,8 @@ def stored_frame(path: Path, wanted: Wanted) -> pd.DataFrame:
             "History.stored_df needs adbc-driver-sqlite and pyarrow: python -m pip install 'locus-nb[adbc]'",
             name="adbc_driver_sqlite",
         ) from error
-    where, values = conditions(wanted)
+    with sqlite_snapshot(path) as snapshot:
+        where, values = conditions(wanted, snapshot.keys_of(wanted))
     with adbc.connect(f"file:{quote(str(path))}?mode=ro") as connection, connection.cursor() as cursor:
         cursor.execute(f"{_SELECT} {where} ORDER BY seq", values)
         df: pd.DataFrame = cursor.fetch_arrow_table().to_pandas()

@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import time
 from collections import OrderedDict
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -75,7 +76,7 @@ class JsonlStorage:
     def write(self, events: StoredEvents, records: Mapping[str, RunRecord]) -> None:
         """Add all, each run's in one call of the system; what was added is taken back if one fails."""
         self.open()
-        plain = {record.run_id: plain_record(record) for record in records.values()}
+        plain = {record.run_id: record for record in map(plain_record, records.values())}
         rows: dict[str, list[int]] = {run_id: [] for run_id in plain}
         for row, run_id in enumerate(events.run_ids):
             rows.setdefault(run_id, []).append(row)
@@ -138,9 +139,10 @@ class JsonlStorage:
 class _RunFile:
     """A file that this process alone adds to."""
 
-    def __init__(self, number: int, size: int) -> None:
+    def __init__(self, number: int, path: Path) -> None:
         self._number = number
-        self.size = size
+        self._path = path
+        self.size = 0
         self.told: RunRecord | None = None
 
     @classmethod
@@ -175,7 +177,7 @@ class _RunFile:
             return None
         # Without a lock only one that nobody else has seen is safe.
         if _lock(number) or is_new:
-            return cls(number, 0)
+            return cls(number, path)
         os.close(number)
         return None
 
@@ -186,6 +188,9 @@ class _RunFile:
         while left:
             left = left[os.write(self._number, left) :]
         self.size += size
+        # The system's own stamp may be the same for several milliseconds, and tells which run was used last.
+        now = time.time_ns()
+        os.utime(self._path, ns=(now, now))
 
     def take_back(self, size: int) -> None:
         """Cut off what was added beyond `size`; if that fails too, the tail is repaired when it is next opened."""

@@ -141,7 +141,7 @@ class SqliteStorage:
     def write(self, events: StoredEvents, records: Mapping[str, RunRecord]) -> None:
         """Add all in one transaction."""
         connection, now = self._now_open(), time.time_ns()
-        plain = {record.run_id: plain_record(record) for record in records.values()}
+        plain = {record.run_id: record for record in map(plain_record, records.values())}
         counts: dict[str, int] = {}
         for run_id in events.run_ids:
             counts[run_id] = counts.get(run_id, 0) + 1
@@ -179,7 +179,8 @@ class SqliteStorage:
             left -= 1
             pruned = True
         if pruned:
-            connection.execute("PRAGMA incremental_vacuum").fetchall()
+            # A script, because only that takes as many steps as this pragma has.
+            connection.executescript("PRAGMA incremental_vacuum")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def _now_open(self) -> sqlite3.Connection:
@@ -256,8 +257,8 @@ def _opened(path: Path) -> sqlite3.Connection:
     try:
         if not check(connection, path):
             # Takes effect only before the first page is written.
-            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
             connection.execute(f"PRAGMA page_size = {_PAGE}")
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         with told(path, "open"):
             connection.execute("PRAGMA journal_mode = WAL").fetchall()
             connection.execute("PRAGMA synchronous = NORMAL")

@@ -17,7 +17,7 @@ from locus_nb._sqlite import BUSY_S, check, told
 from locus_nb._wire import jsonable
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
+    from collections.abc import Generator, Iterable, Sequence
     from pathlib import Path
 
     from locus_nb._event import StreamEvent
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 _TOGETHER = 2048
 
 _EVENTS = "SELECT seq, run, event_id, event_type, time_us, data FROM events"
-_OF_RUNS = "run IN (SELECT run FROM runs WHERE run_id IN (SELECT value FROM json_each(?)))"
 _RUNS = """
 SELECT run_id, name, tags, status, started_at_ns, ended_at_ns, cell_id, execution_count, closed, total, stored
 FROM runs
@@ -75,10 +74,17 @@ class SqliteSnapshot:
         """Events of the run, in the order of the file."""
         return tuple(self.events(Wanted([run_id])))
 
+    def keys_of(self, wanted: Wanted) -> list[int] | None:
+        """Give the file's keys of the wanted runs; None for all."""
+        if wanted.run_ids is None:
+            return None
+        asked = set(map(jsonable, wanted.run_ids))
+        return [run for run, run_id in self._rows("SELECT run, run_id FROM runs") if run_id in asked]
+
     def events(self, wanted: Wanted) -> list[StreamEvent]:
         """Give events in the order of the file, with their places in it as `seq`."""
         names: dict[int, str] = dict(self._rows("SELECT run, run_id FROM runs"))
-        where, values = conditions(wanted)
+        where, values = conditions(wanted, self.keys_of(wanted))
         # Of the type ever the same text, and nothing that is made here is garbage.
         types: dict[str, str] = {}
         events: list[StreamEvent] = []
@@ -107,14 +113,13 @@ class SqliteSnapshot:
         return self._connection.execute(statement, tuple(values))
 
 
-def conditions(wanted: Wanted) -> tuple[str, list[Any]]:
-    """Give the WHERE of a statement for the wanted events, and its values."""
+def conditions(wanted: Wanted, runs: Sequence[int] | None) -> tuple[str, list[Any]]:
+    """Give the WHERE of a statement for the wanted events, of runs with these keys, and its values."""
     found: list[str] = []
     values: list[Any] = []
-    if wanted.run_ids is not None:
-        # As one value: there may be more runs than a statement may have.
-        found.append(_OF_RUNS)
-        values.append(json.dumps([jsonable(run_id) for run_id in wanted.run_ids]))
+    if runs is not None:
+        # Not bound: a statement may have fewer values than a file runs. They are numbers of the file's own.
+        found.append(f"run IN ({','.join(map(str, runs))})")
     if wanted.event_type is not None:
         found.append("event_type GLOB ?")
         values.append(wanted.glob)

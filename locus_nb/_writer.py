@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from locus_nb._errors import StoreError
-from locus_nb._storage import encoded
+from locus_nb._storage import Limits, encoded
 from locus_nb._wakeup import Wakeup
 from locus_nb._wire import jsonable
 from locus_nb.event_types import LIVE_ONLY
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from locus_nb._bus import EventBus
     from locus_nb._event import StreamEvent
     from locus_nb._history import RunRecord
-    from locus_nb._storage import Limits, Storage
+    from locus_nb._storage import Storage
 
 TICK = 0.05
 BATCH_S = 0.5
@@ -192,6 +192,8 @@ class Writer:
                 # There may be more than it takes in at a time.
                 if not at_once or self._take():
                     break
+            if through:
+                self._prune(at_once=bool(closing or ended))
             if closing or ended:
                 self._end()
         for flush in flushes:
@@ -264,12 +266,8 @@ class Writer:
                 left -= len(some)
                 # While it works off a burst the next one is under way.
                 self._take()
-            self._prune()
         except MAY_PASS as error:
-            self.report(error)
-            with suppress(*MAY_PASS):
-                self._storage.close()
-            self._retry_at = time.monotonic() + RETRY_S
+            self._stand_back(error)
             return False
         self._run_closed = False
         self._waiting_since = time.monotonic()
@@ -316,14 +314,23 @@ class Writer:
         self._is_first = False
         return before - len(kept)
 
-    def _prune(self) -> None:
+    def _prune(self, *, at_once: bool) -> None:
         """Keep to the limits, now and then."""
-        if not any(limit is not None for limit in self._limits):
-            return
         now = time.monotonic()
-        if now >= self._prune_at or self._closing:
-            self._prune_at = now + _PRUNE_EVERY_S
+        if self._limits == Limits() or not (at_once or now >= self._prune_at):
+            return
+        self._prune_at = now + _PRUNE_EVERY_S
+        try:
             self._storage.prune(self._limits, self._is_running)
+        except MAY_PASS as error:
+            self._stand_back(error)
+
+    def _stand_back(self, error: BaseException) -> None:
+        """Try again later, with the files opened anew."""
+        self.report(error)
+        with suppress(*MAY_PASS):
+            self._storage.close()
+        self._retry_at = time.monotonic() + RETRY_S
 
     def _is_running(self, run_id: str) -> bool:
         record = self._bus.run_record(run_id)

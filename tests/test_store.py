@@ -179,10 +179,14 @@ def test_a_forgotten_store_warns(path: Path) -> None:
     writer = bus.store._own_writer()
     thread = writer._thread
     del bus, writer
-    with pytest.warns(ResourceWarning, match="was not closed"):
+
+    def forget() -> None:
         while thread.is_alive():
             gc.collect()
             thread.join(0.01)
+
+    with pytest.warns(ResourceWarning, match="was not closed"):
+        forget()
     assert ns_of(path, "run") == list(range(5))
 
 
