@@ -5,10 +5,13 @@ Data goes one way:
     emit -> EventBus -> Subscription -> pump -> sink (a live view)
                |
                +-- history(run_id) -> Run, diff, events_df -> DataFrame
+               +-- history(run_id) -> events_df -> DataFrame
+               +-- store -> history("runs.db") -> events_df
 
 `_event` is the record, `_bus` what users call and `_exchange` how it works, `_history` what is kept, `_inbox` what
 one reader has yet to read, `_subscription` the reader's end. `_context` and `_emit` are what an agent's code
-calls; `_agent`, `_tool` and `_model` are such an agent. `_frames` makes DataFrames. `_pump`
+calls; `_agent`, `_tool` and `_model` are such an agent. `_frames` makes DataFrames. `_store` keeps
+events by its `_writer` in `_sqlite` or `_jsonl`, and `_file_history` reads them. `_pump`
 carries events to a `_row_sink`, which makes `_rows` and tells the page; `_view` is what every live view is, `_watch`
 has those of runs, `_picture` is what stays of them; `_monitor` shows the bus itself by its `_samples`.
 `_run` is a run as an object and `_run_list` several, made of `_run_facts` and `_steps`; `_diff` compares them.
@@ -30,8 +33,9 @@ if TYPE_CHECKING:
     from locus_nb._dashboard import Dashboard, dashboard
     from locus_nb._diff import Diff, diff
     from locus_nb._emit import emit, emit_sync
-    from locus_nb._errors import LocusError, SubscriptionBusyError, ViewRefusedError
+    from locus_nb._errors import LocusError, StoreError, SubscriptionBusyError, ViewRefusedError
     from locus_nb._event import StreamEvent
+    from locus_nb._file_history import History, history
     from locus_nb._frames import events_df, model_calls_df, runs_df, spans_df, tools_df
     from locus_nb._history import RunRecord
     from locus_nb._loops import allow_nested_loops
@@ -41,10 +45,12 @@ if TYPE_CHECKING:
     from locus_nb._readers import ReaderStats
     from locus_nb._run import Run
     from locus_nb._run_list import RunList, last_run, runs
+    from locus_nb._store import Store, configure
     from locus_nb._subscription import Batch, Subscription
     from locus_nb._tool import Tool, tool
     from locus_nb._wakeup import Wakeup
     from locus_nb._watch import RunsView, RunView, watch
+    from locus_nb._writer import StoreStats
 
 __version__ = "0.1.0"
 
@@ -56,6 +62,7 @@ __all__ = [
     "Dashboard",
     "Diff",
     "EventBus",
+    "History",
     "LocusError",
     "Message",
     "Model",
@@ -66,6 +73,9 @@ __all__ = [
     "RunRecord",
     "RunView",
     "RunsView",
+    "Store",
+    "StoreError",
+    "StoreStats",
     "StreamEvent",
     "Subscription",
     "SubscriptionBusyError",
@@ -75,6 +85,7 @@ __all__ = [
     "Wakeup",
     "__version__",
     "allow_nested_loops",
+    "configure",
     "current_run_id",
     "dashboard",
     "diff",
@@ -83,6 +94,7 @@ __all__ = [
     "events_df",
     "get_event_bus",
     "get_model",
+    "history",
     "last_run",
     "model_calls_df",
     "monitor",
@@ -106,6 +118,7 @@ _HOMES = {
     "Dashboard": "_dashboard",
     "Diff": "_diff",
     "EventBus": "_bus",
+    "History": "_file_history",
     "LocusError": "_errors",
     "Message": "_messages",
     "Model": "_messages",
@@ -116,6 +129,9 @@ _HOMES = {
     "RunRecord": "_history",
     "RunView": "_watch",
     "RunsView": "_watch",
+    "Store": "_store",
+    "StoreError": "_errors",
+    "StoreStats": "_writer",
     "StreamEvent": "_event",
     "Subscription": "_subscription",
     "SubscriptionBusyError": "_errors",
@@ -124,6 +140,7 @@ _HOMES = {
     "ViewRefusedError": "_errors",
     "Wakeup": "_wakeup",
     "allow_nested_loops": "_loops",
+    "configure": "_store",
     "current_run_id": "_context",
     "dashboard": "_dashboard",
     "diff": "_diff",
@@ -132,6 +149,7 @@ _HOMES = {
     "events_df": "_frames",
     "get_event_bus": "_bus",
     "get_model": "_model",
+    "history": "_file_history",
     "last_run": "_run_list",
     "model_calls_df": "_frames",
     "monitor": "_monitor",

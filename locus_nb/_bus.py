@@ -10,6 +10,7 @@ import asyncio
 import os
 import time
 import weakref
+from importlib import import_module
 from typing import TYPE_CHECKING, Literal, NoReturn, TypedDict
 
 from locus_nb._event import StreamEvent, exact, run_id_error
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from locus_nb._history import RunRecord
+    from locus_nb._store import Store
 
 
 class BusStats(TypedDict):
@@ -52,9 +54,14 @@ class EventBus(Exchange):
         slow_timeout: How long an event waits for room at a full reader, in seconds, before it is dropped.
         overflow_queues: How many queues' worth of events may wait so, per reader.
         clock: Monotonic seconds; for tests.
+        store: Where events are kept beyond the process, see `Store`, which also takes limits; None: nowhere.
+
+    Attributes:
+        store: The `Store` that keeps its events; None without one.
 
     Raises:
         TypeError, ValueError: A bound is not an int, or too small; `slow_timeout` is not a number of seconds.
+        StoreError, FileNotFoundError: There can be no store at that path.
 
     Example:
         >>> import asyncio
@@ -78,6 +85,7 @@ class EventBus(Exchange):
         slow_timeout: float = 1.0,
         overflow_queues: int = 16,
         clock: Callable[[], float] = time.monotonic,
+        store: str | os.PathLike[str] | None = None,
     ) -> None:
         _check_bound("max_queue_size", max_queue_size, least=1)
         _check_bound("history_per_run", history_per_run, least=0)
@@ -98,6 +106,10 @@ class EventBus(Exchange):
             lambda run_id: self._settled(self._events_of, exact(run_id)), self.run_ids
         )
         _buses.add(self)
+        self.store: Store | None = None
+        if store is not None:
+            # By its name: it stands on this module, and most buses need none.
+            import_module("locus_nb._store").Store(store, bus=self)
 
     async def publish(self, event: StreamEvent) -> None:
         """Record `event` and hand it to the run's readers, then to the global ones.
@@ -367,6 +379,11 @@ _buses: weakref.WeakSet[EventBus] = weakref.WeakSet()
 # Empty, or the bus of this process. Changed in one call of a C function each, so that no lock is needed: a
 # `__del__` that emits may run in the midst of either.
 _the_bus: dict[Literal["bus"], EventBus] = {}
+
+
+def buses() -> tuple[EventBus, ...]:
+    """All buses of this process that are still there."""
+    return tuple(_buses)
 
 
 def get_event_bus() -> EventBus:

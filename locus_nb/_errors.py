@@ -2,6 +2,7 @@
 
 ```
 LocusError
+├── StoreError (also a RuntimeError)              a store cannot be used, or what is there is none
 ├── SubscriptionBusyError (also a RuntimeError)   two consumers read one subscription at once
 └── ViewRefusedError (also a RuntimeError)        a view of all runs found the bus's cap reached
 ```
@@ -14,6 +15,13 @@ from __future__ import annotations
 
 class LocusError(Exception):
     """Root of the package's own errors: `except LocusError` catches them all and nothing else."""
+
+
+class StoreError(LocusError, RuntimeError):
+    """A store cannot be used: what its path leads to is foreign, damaged or of another version.
+
+    What was found there was not changed.
+    """
 
 
 class SubscriptionBusyError(LocusError, RuntimeError):

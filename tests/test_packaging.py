@@ -54,6 +54,18 @@ LAYERS = [
     "_redact",
     "_preview",
     "_payloads",
+    "_storage",
+    "_mounts",
+    "_sqlite",
+    "_jsonl",
+    "_past",
+    "_sqlite_reader",
+    "_jsonl_reader",
+    "_adbc",
+    "_file_history",
+    "_writer",
+    "_store",
+    "_memory",
     "_numbers",
     "_columns",
     "_outcomes",
@@ -116,6 +128,7 @@ PUBLIC = {
         "Dashboard",
         "Diff",
         "EventBus",
+        "History",
         "LocusError",
         "Message",
         "Model",
@@ -126,6 +139,9 @@ PUBLIC = {
         "RunRecord",
         "RunView",
         "RunsView",
+        "Store",
+        "StoreError",
+        "StoreStats",
         "StreamEvent",
         "Subscription",
         "SubscriptionBusyError",
@@ -135,6 +151,7 @@ PUBLIC = {
         "Wakeup",
         "__version__",
         "allow_nested_loops",
+        "configure",
         "current_run_id",
         "dashboard",
         "diff",
@@ -143,6 +160,7 @@ PUBLIC = {
         "events_df",
         "get_event_bus",
         "get_model",
+        "history",
         "last_run",
         "model_calls_df",
         "monitor",
@@ -160,7 +178,7 @@ PUBLIC = {
     "locus_nb.testing": {"ScriptedCall", "ScriptedModel"},
 }
 
-HEAVY = {"IPython", "anywidget", "ipywidgets", "numpy", "pandas", "traitlets"}
+HEAVY = {"IPython", "anywidget", "ipywidgets", "numpy", "pandas", "sqlite3", "traitlets"}
 
 MARKUP_SINKS = re.compile(
     r"innerHTML|outerHTML|insertAdjacentHTML|setHTML|createContextualFragment|DOMParser|srcdoc"

@@ -1,0 +1,608 @@
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import random
+import sqlite3
+import subprocess
+import sys
+import threading
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import locus_nb
+from locus_nb import (
+    EventBus,
+    Store,
+    StoreError,
+    StreamEvent,
+    configure,
+    get_event_bus,
+    history,
+    reset_event_bus,
+)
+from locus_nb import _sqlite as sqlite_module
+from locus_nb import _writer as writer_module
+from locus_nb._memory import the_source
+from locus_nb._sqlite import SqliteStorage
+from tests.bus_kit import GRACE_S, event, in_threads, ns, put, python
+from tests.store_kit import ns_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(locus_nb.__file__).parents[1]
+KINDS = pytest.mark.parametrize("kind", ["sqlite", "jsonl"])
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "runs.db"
+
+
+@pytest.fixture(autouse=True)
+def no_store_stays() -> Iterator[None]:
+    yield
+    configure(store=None)
+
+
+# Writing
+
+
+@KINDS
+def test_what_is_flushed_is_in_the_file(path: Path, kind: Any) -> None:
+    """After `flush` returned True all that was published before is read back, in its order."""
+    bus = EventBus()
+    with Store(path, bus=bus, kind=kind) as store:
+        put(bus, range(1234))
+        assert store.flush()
+        assert ns_of(path, "run") == list(range(1234))
+        assert store.stats() == (1234, 0, 0, 0, 0, None)
+
+
+@KINDS
+def test_it_begins_with_history(path: Path, kind: Any) -> None:
+    """Attached in the midst of a run, while another thread publishes, a store has each event once."""
+    bus = EventBus(history_per_run=5000)
+    put(bus, range(300))
+    publishing = threading.Thread(target=put, args=(bus, range(300, 3000)))
+    publishing.start()
+    with Store(path, bus=bus, kind=kind) as store:
+        publishing.join()
+        assert store.flush()
+    assert ns_of(path, "run") == list(range(3000))
+
+
+@KINDS
+def test_attached_again_it_doubles_nothing(path: Path, kind: Any) -> None:
+    """A store that is closed and opened again on the same bus adds only what came meanwhile."""
+    bus = EventBus()
+    for start in (0, 10, 20):
+        put(bus, range(start, start + 10))
+        Store(path, bus=bus, kind=kind).close()
+    assert ns_of(path, "run") == list(range(30))
+    assert history(path).runs()[0].trimmed == 0
+
+
+@KINDS
+def test_records_travel(path: Path, kind: Any) -> None:
+    """What is known of a run is stored: name, tags, cell, how it ended, and how many events it had."""
+    bus = EventBus()
+    with Store(path, bus=bus, kind=kind) as store:
+        bus.open_stream_nowait("run", name="first", tags={"k": "v"}, cell_id="c1", execution_count=3)
+        put(bus, range(3))
+        assert store.flush()
+        bus.publish_nowait(StreamEvent("run", "agent.terminate", {"reason": "error"}))
+        bus.close_stream_nowait("run")
+        assert store.flush()
+    record = history(path).run_record("run")
+    assert record == bus.run_record("run")
+    assert record is not None
+    assert (record.status, record.total, record.trimmed, record.closed) == ("error", 4, 0, True)
+
+
+@KINDS
+def test_secrets_stay_behind(path: Path, kind: Any) -> None:
+    """No secret reaches the file, be it in a payload, a run's name or its tags."""
+    bus = EventBus()
+    with Store(path, bus=bus, kind=kind):
+        bus.open_stream_nowait("run", name="api_key=hunter2", tags={"password": "hunter2"})
+        bus.publish_nowait(StreamEvent("run", "x", {"api_key": "hunter2", "note": "pwd=hunter2"}))
+    files = [path] if path.is_file() else list(path.iterdir())
+    assert not any(b"hunter2" in file.read_bytes() for file in files)
+
+
+def test_live_only_events_are_not_stored(path: Path) -> None:
+    """Streaming chunks are delivered and not kept, and are no loss."""
+    bus = EventBus()
+    with Store(path, bus=bus) as store:
+        for kind in ("agent.model.chunk", "agent.think"):
+            bus.publish_nowait(event(event_type=kind))
+        assert store.flush()
+        assert store.stats().written == 1
+    assert [each.event_type for each in history(path).events()] == ["agent.think"]
+    assert history(path).runs()[0].trimmed == 0
+
+
+def test_the_end_of_a_run_is_written_at_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When a run is closed, its events are written without waiting for a batch to fill."""
+    monkeypatch.setattr(writer_module, "BATCH_S", 3600.0)
+    written = threading.Event()
+    write = SqliteStorage.write
+
+    def telling(self: SqliteStorage, events: Any, records: Any) -> None:
+        write(self, events, records)
+        if any(record.closed for record in records.values()):
+            written.set()
+
+    monkeypatch.setattr(SqliteStorage, "write", telling)
+    bus = EventBus()
+    with Store(path, bus=bus):
+        put(bus, range(3))
+        bus.close_stream_nowait("run")
+        assert written.wait(GRACE_S)
+        assert ns_of(path, "run") == [0, 1, 2]
+
+
+def test_it_is_seen_among_the_readers(path: Path) -> None:
+    """A store shows among the bus's readers under the name of its file, and leaves when it is closed."""
+    bus = EventBus()
+    store = Store(path, bus=bus)
+    assert [reader.label for reader in bus.readers()] == ["store runs.db"]
+    store.close()
+    store.close()
+    assert bus.readers() == ()
+    assert store.closed
+    assert repr(store) == f"<Store {str(path)!r}, closed>"
+
+
+def test_the_end_of_the_bus_ends_the_store(path: Path) -> None:
+    """When the readers of a bus are ended, its store writes what there is and closes."""
+    bus = EventBus(store=path)
+    put(bus, range(5))
+    bus.close_all_nowait()
+    assert bus.store is not None
+    bus.store.close()
+    assert ns_of(path, "run") == list(range(5))
+
+
+def test_a_forgotten_store_warns(path: Path) -> None:
+    """A store that is forgotten together with its bus gives a ResourceWarning, and its thread ends."""
+    bus = EventBus(store=path)
+    put(bus, range(5))
+    assert bus.store is not None
+    assert bus.store.flush()
+    writer = bus.store._own_writer()
+    thread = writer._thread
+    del bus, writer
+
+    def forget() -> None:
+        while thread.is_alive():
+            gc.collect()
+            thread.join(0.01)
+
+    with pytest.warns(ResourceWarning, match="was not closed"):
+        forget()
+    assert ns_of(path, "run") == list(range(5))
+
+
+def test_a_full_bus_refuses_a_store(path: Path) -> None:
+    """On a bus with as many global readers as it may have, a store is refused and says what to do."""
+    bus = EventBus(max_global_subscribers=0)
+    with pytest.raises(StoreError, match="max_global_subscribers"):
+        Store(path, bus=bus)
+
+
+def test_a_bus_has_one_store(path: Path) -> None:
+    """A second store of a bus is refused: each event would be kept twice."""
+    bus = EventBus(store=path)
+    with pytest.raises(StoreError, match="close that store first"):
+        Store(path, bus=bus)
+    assert bus.store is not None
+    bus.store.close()
+
+
+@pytest.mark.parametrize(
+    "options, error",
+    [
+        ({"keep_runs": "3"}, TypeError),
+        ({"keep_days": -1}, ValueError),
+        ({"keep_mb": True}, TypeError),
+        ({"kind": "csv"}, ValueError),
+    ],
+)
+def test_bad_options_are_refused(path: Path, options: Any, error: type[Exception]) -> None:
+    """A limit that is no number, or negative, or an unknown kind is refused before anything is made."""
+    with pytest.raises(error):
+        Store(path, bus=EventBus(), **options)
+    assert not path.exists()
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    """A store in a folder that does not exist is refused by the folder's name."""
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        Store(tmp_path / "nowhere" / "runs.db", bus=EventBus())
+
+
+# What one event cannot do
+
+
+def test_one_bad_event_costs_only_itself(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An event that cannot be stored at all is lost, counted and told, and all others are stored."""
+    write = SqliteStorage.write
+
+    def picky(self: SqliteStorage, events: Any, records: Any) -> None:
+        if any('"n":7}' in data for data in events.data):
+            raise ValueError("string or blob too big")
+        write(self, events, records)
+
+    monkeypatch.setattr(SqliteStorage, "write", picky)
+    bus = EventBus()
+    put(bus, range(20))
+    store = Store(path, bus=bus)
+    with pytest.warns(RuntimeWarning, match="too big"):
+        assert store.flush()
+    store.close()
+    assert ns_of(path, "run") == [n for n in range(20) if n != 7]
+    assert (store.stats().written, store.stats().lost) == (19, 1)
+
+
+# A place that fails
+
+
+def test_a_full_disk_is_told_once_and_outlived(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A full disk is logged and warned of once, counted, and does not reach who publishes; with room all goes on."""
+    monkeypatch.setattr(writer_module, "RETRY_S", 0.0)
+    real = sqlite_module._opened
+    pages = ["PRAGMA max_page_count = 1"]
+
+    def small(where: Path) -> sqlite3.Connection:
+        connection = real(where)
+        for statement in pages:
+            connection.execute(statement).fetchall()
+        return connection
+
+    monkeypatch.setattr(sqlite_module, "_opened", small)
+    bus = EventBus()
+    store = Store(path, bus=bus)
+    with caplog.at_level(logging.WARNING):
+        for n in range(3):
+            bus.publish_nowait(StreamEvent("run", "x", {"n": n, "text": "x" * 50_000}))
+            with warnings.catch_warnings(record=n > 0) as caught:
+                if n:
+                    assert not store.flush()
+                else:
+                    with pytest.warns(RuntimeWarning, match="disk is full"):
+                        assert not store.flush()
+            assert not caught
+    assert len(caplog.records) == 1
+    stats = store.stats()
+    assert (stats.written, stats.pending, stats.dropped, stats.lost) == (0, 3, 0, 0)
+    assert stats.failed >= 3
+    assert stats.last_error is not None
+    pages.clear()
+    assert store.flush()
+    store.close()
+    assert ns_of(path, "run") == [0, 1, 2]
+
+
+def test_what_cannot_be_written_until_the_end_is_lost_and_counted(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store that is closed while its place fails counts what it had as lost."""
+
+    def fail(self: SqliteStorage, events: Any, records: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    bus = EventBus()
+    store = Store(path, bus=bus)
+    monkeypatch.setattr(SqliteStorage, "write", fail)
+    put(bus, range(9))
+    with pytest.warns(RuntimeWarning, match="No space left"):
+        store.close()
+    assert store.stats()[:4] == (0, 0, 0, 9)
+
+
+def test_memory_is_bounded_while_it_fails(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While nothing can be written, no more than a bound is kept; the rest is dropped and counted."""
+
+    def fail(self: SqliteStorage, events: Any, records: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(SqliteStorage, "write", fail)
+    monkeypatch.setattr(writer_module, "MOST_PENDING", 100)
+    monkeypatch.setattr(writer_module, "_QUEUE", 50)
+    bus = EventBus(slow_timeout=0.0, overflow_queues=0)
+    store = Store(path, bus=bus)
+    put(bus, range(100))
+    with pytest.warns(RuntimeWarning, match="No space left"):
+        store.flush()
+    put(bus, range(1000))
+    stats = store.stats()
+    assert stats.pending + stats.dropped <= 1100
+    assert stats.pending <= 100 + 50
+    assert stats.dropped >= 900
+    store.close()
+    stats = store.stats()
+    reader = store._own_writer()._subscription.stats()
+    assert stats.lost + stats.dropped + reader.discarded == 1100
+
+
+def test_a_read_only_file_is_told_and_counted(path: Path) -> None:
+    """A file that may only be read leaves the agent alone: it is told at once, and counted."""
+    Store(path, bus=EventBus()).close()
+    bus = EventBus()
+    with unwritable(path):
+        with pytest.warns(RuntimeWarning, match="could not be stored"):
+            store = Store(path, bus=bus)
+        put(bus, range(3))
+        assert not store.flush()
+        assert store.stats().pending == 3
+    assert store.flush()
+    store.close()
+    assert ns_of(path, "run") == [0, 1, 2]
+
+
+class unwritable:  # noqa: N801 - reads as what it does
+    """A file that cannot be written, also by root, whom no permission stops: its WAL is a folder."""
+
+    def __init__(self, path: Path) -> None:
+        self._wal = path.with_name(f"{path.name}-wal")
+
+    def __enter__(self) -> None:
+        self._wal.mkdir()
+
+    def __exit__(self, *_: object) -> None:
+        self._wal.rmdir()
+
+
+def test_a_locked_file_is_waited_for(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While somebody else holds the file nothing is lost, and it is written when it is free."""
+    monkeypatch.setattr(sqlite_module, "BUSY_S", 0.01)
+    bus = EventBus()
+    store = Store(path, bus=bus)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    put(bus, range(3))
+    with pytest.warns(RuntimeWarning, match="locked"):
+        assert not store.flush()
+    other.execute("ROLLBACK")
+    other.close()
+    assert store.flush()
+    store.close()
+    assert ns_of(path, "run") == [0, 1, 2]
+
+
+def test_a_file_that_was_taken_away_is_begun_again(path: Path) -> None:
+    """When the file is deleted under a store, what comes next goes into a new one."""
+    bus = EventBus()
+    with Store(path, bus=bus) as store:
+        put(bus, range(3))
+        assert store.flush()
+        for name in ("runs.db", "runs.db-wal", "runs.db-shm"):
+            path.with_name(name).unlink(missing_ok=True)
+        put(bus, range(3, 6))
+        assert store.flush()
+        assert ns_of(path, "run") == [3, 4, 5]
+
+
+# Other processes
+
+
+WRITE_UNTIL_KILLED = """
+import sys
+from locus_nb import EventBus, StreamEvent, Store
+bus = EventBus()
+store = Store(sys.argv[1], bus=bus, kind=sys.argv[2])
+n = 0
+while True:
+    for _ in range(50):
+        bus.publish_nowait(StreamEvent("run", "x", {"n": n, "text": "y" * 200}))
+        n += 1
+    assert store.flush()
+    print(n, flush=True)
+"""
+
+
+@pytest.mark.parametrize("kind, tries", [("sqlite", 50), ("jsonl", 10)])
+def test_kill_loses_nothing_acknowledged(tmp_path: Path, kind: str, tries: int) -> None:
+    """A process that is killed in the midst of writing loses nothing that `flush` acknowledged, and no order."""
+    rng = random.Random(5)
+    for start in range(0, tries, 5):
+        several = [
+            (tmp_path / f"{number}.db", rng.randint(1, 12)) for number in range(start, min(tries, start + 5))
+        ]
+        in_threads(*[lambda one=one: _killed(kind, *one) for one in several])
+
+
+def _killed(kind: str, path: Path, lines: int) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", WRITE_UNTIL_KILLED, str(path), kind],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    ) as process:
+        assert process.stdout is not None
+        acknowledged = [int(process.stdout.readline()) for _ in range(lines)][-1]
+        process.kill()
+        acknowledged = max([acknowledged, *map(int, process.stdout.read().splitlines())])
+    found = ns_of(path, "run")
+    assert found == list(range(len(found)))
+    assert len(found) >= acknowledged
+
+
+WRITE_SOME = """
+import sys
+from locus_nb import EventBus, StreamEvent, Store
+bus = EventBus()
+with Store(sys.argv[1], bus=bus, kind=sys.argv[2]) as store:
+    for n in range(2000):
+        bus.publish_nowait(StreamEvent("shared", "x", {"n": n, "who": sys.argv[3]}))
+        bus.publish_nowait(StreamEvent(sys.argv[3], "x", {"n": n}))
+        if n % 100 == 0:
+            while not store.flush():
+                pass
+while store.stats().pending:
+    pass
+assert store.stats().written == 4000, store.stats()
+"""
+
+
+@KINDS
+def test_two_processes_write_one_file(path: Path, kind: str) -> None:
+    """Two processes that write one file, also into the same run, lose nothing and keep their orders."""
+
+    def write(who: str) -> None:
+        command = [sys.executable, "-W", "ignore", "-c", WRITE_SOME, str(path), kind, who]
+        done = subprocess.run(
+            command, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+
+    in_threads(lambda: write("a"), lambda: write("b"))
+    found = history(path)
+    assert set(found.run_ids()) == {"shared", "a", "b"}
+    shared = found.history("shared")
+    for who in "ab":
+        assert ns(found.history(who)) == list(range(2000))
+        assert [each.data["n"] for each in shared if each.data["who"] == who] == list(range(2000))
+    if kind == "sqlite":
+        record = found.run_record("shared")
+        assert record is not None
+        assert (record.total, record.trimmed) == (4000, 0)
+        with sqlite3.connect(path) as connection:
+            assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        connection.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+@KINDS
+def test_a_fork_leaves_the_file_alone(path: Path, kind: str) -> None:
+    """A forked child stores nothing until it asks for it; both then write the file, and no event twice."""
+    script = f"""
+import os, warnings
+warnings.simplefilter("ignore", DeprecationWarning)
+from locus_nb import configure, get_event_bus, StreamEvent
+def put(numbers, who):
+    for n in numbers:
+        get_event_bus().publish_nowait(StreamEvent(who, "x", {{"n": n}}))
+store = configure(store={str(path)!r}, kind={kind!r})
+put(range(100), "parent")
+pid = os.fork()
+if pid == 0:
+    assert store.closed and get_event_bus().store is None
+    put(range(5), "unheard")
+    with configure(store={str(path)!r}, kind={kind!r}) as own:
+        put(range(100), "child")
+        while not own.flush():
+            pass
+    os._exit(0)
+put(range(100, 200), "parent")
+while not store.flush():
+    pass
+assert os.waitpid(pid, 0)[1] == 0
+store.close()
+print("done")
+"""
+    assert python(script).strip() == "done"
+    assert ns_of(path, "parent") == list(range(200))
+    assert ns_of(path, "child") == list(range(100))
+    # What came after the fork is the child's own, and was in its history when it asked.
+    assert ns_of(path, "unheard") == list(range(5))
+
+
+@KINDS
+def test_the_end_of_the_process_writes_all(path: Path, kind: str) -> None:
+    """A process that ends without closing its store has written all, silently."""
+    python(
+        f"from locus_nb import *\nconfigure(store={str(path)!r}, kind={kind!r})\n"
+        "for n in range(700): get_event_bus().publish_nowait(StreamEvent('run', 'x', {'n': n}))",
+        "-X",
+        "dev",
+        "-W",
+        "error",
+    )
+    assert ns_of(path, "run") == list(range(700))
+
+
+# configure
+
+
+def test_configure_is_idempotent(path: Path, tmp_path: Path) -> None:
+    """Configured again with the same nothing changes; with another path the first is closed; with None it ends."""
+    first = configure(store=path)
+    assert first is not None
+    assert configure(store=str(path)) is first
+    second = configure(store=tmp_path / "other.db", keep_runs=5)
+    assert second is not None
+    assert (first.closed, second.closed) == (True, False)
+    assert get_event_bus().store is second
+    assert configure(store=False) is None
+    assert second.closed
+    assert get_event_bus().store is None
+
+
+def test_reset_ends_the_store(path: Path) -> None:
+    """After `reset_event_bus` the old bus's events are in the file, and the new bus has no store."""
+    store = configure(store=path)
+    assert store is not None
+    put(get_event_bus(), range(3))
+    reset_event_bus()
+    store.close()
+    assert ns_of(path, "run") == [0, 1, 2]
+    assert get_event_bus().store is None
+
+
+# Memory and store as one
+
+
+def test_runs_that_left_memory_are_found(path: Path) -> None:
+    """Evicted runs and trimmed events are found in the store; what memory has whole is not read from there."""
+    bus = EventBus(max_runs_retained=2, history_per_run=5, store=path)
+    for run in ("a", "b", "c"):
+        put(bus, range(3), run)
+    put(bus, range(10), "long")
+    source = the_source(bus)
+    assert list(source.run_ids()) == ["a", "b", "c", "long"]
+    assert ns(source.history("a")) == [0, 1, 2]
+    assert ns(source.history("long")) == list(range(10))
+    assert source.history("c") == bus.history("c")
+    record, evicted = source.run_record("long"), source.run_record("a")
+    assert record is not None
+    assert evicted is not None
+    assert (record.total, record.trimmed, evicted.trimmed) == (10, 0, 0)
+    assert source.run_record("nobody") is None
+    assert source.history("nobody") == ()
+    assert bus.store is not None
+    bus.store.close()
+
+
+def test_what_could_not_be_stored_is_taken_from_memory(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the store fails, memory's events follow the stored ones."""
+    bus = EventBus(history_per_run=5, store=path)
+    assert bus.store is not None
+    put(bus, range(7))
+    assert bus.store.flush()
+
+    def fail(self: SqliteStorage, events: Any, records: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(SqliteStorage, "write", fail)
+    put(bus, range(7, 9))
+    with pytest.warns(RuntimeWarning, match="No space left"):
+        events = the_source(bus).history("run")
+    assert ns(events) == list(range(9))
+    assert sorted(each.seq or 0 for each in events) == [each.seq for each in events]
+    bus.store.close()
+
+
+def test_without_a_store_memory_is_all() -> None:
+    """A bus without a store is its own source."""
+    bus = EventBus()
+    assert the_source(bus) is bus
