@@ -44,6 +44,8 @@ _IDLE_S = 5.0
 MOST_PENDING = 65_536
 _QUEUE = 65_536
 _PRUNE_EVERY_S = 60.0
+# As often as it takes to write all that can be pending and queued.
+_PASSES = 4
 # Different errors that are reported.
 _MOST_TOLD = 20
 # What is asked of the bus's history at first: all.
@@ -187,11 +189,12 @@ class Writer:
             ended = self._take()
             through = True
             at_once = bool(closing or flushes or ended)
-            while through and self._is_due(at_once=at_once):
-                through = self._write()
-                # There may be more than it takes in at a time.
-                if not at_once or self._take():
+            # There may be more than it takes in at a time, but not more than this if somebody goes on publishing.
+            for _ in range(_PASSES if at_once else 1):
+                if not through or not self._is_due(at_once=at_once):
                     break
+                through = self._write()
+                ended = self._take() or ended
             if through:
                 self._prune(at_once=bool(closing or ended))
             if closing or ended:
@@ -260,12 +263,14 @@ class Writer:
         try:
             if self._is_first:
                 left -= self._leave_out()
-            while left > 0 or self._records:
+            while True:
                 some = self._pending[: min(left, BATCH_EVENTS)]
-                self._write_some(some)
                 left -= len(some)
+                self._write_some(some, last=left <= 0)
                 # While it works off a burst the next one is under way.
                 self._take()
+                if left <= 0:
+                    break
         except MAY_PASS as error:
             self._stand_back(error)
             return False
@@ -273,9 +278,8 @@ class Writer:
         self._waiting_since = time.monotonic()
         return True
 
-    def _write_some(self, events: list[StreamEvent]) -> None:
-        """Write the first of the pending events, each of them or it is lost."""
-        last = len(events) == len(self._pending)
+    def _write_some(self, events: list[StreamEvent], *, last: bool) -> None:
+        """Write the first of the pending events, each of them or it is lost; `last`: and all that is known of runs."""
         runs = {event.run_id for event in events}
         records = {run_id: record for run_id, record in self._records.items() if last or run_id in runs}
         written = len(events)
@@ -286,8 +290,8 @@ class Writer:
         except Exception as error:  # noqa: BLE001 - an edge: what one event holds must not keep back all others
             if len(events) > 1:
                 half = len(events) // 2
-                self._write_some(events[:half])
-                self._write_some(events[half:])
+                self._write_some(events[:half], last=False)
+                self._write_some(events[half:], last=last)
                 return
             self.report(error)
             self._lost += len(events)

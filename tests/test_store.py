@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import logging
 import os
 import random
@@ -103,6 +104,26 @@ def test_records_travel(path: Path, kind: Any) -> None:
     assert record == bus.run_record("run")
     assert record is not None
     assert (record.status, record.total, record.trimmed, record.closed) == ("error", 4, 0, True)
+
+
+def test_flush_ends_while_others_publish(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`flush` waits for what was published before, not for those who go on publishing and opening runs."""
+    bus = EventBus()
+    write, numbers = SqliteStorage.write, itertools.count()
+
+    def begetting(self: SqliteStorage, events: Any, records: Any) -> None:
+        write(self, events, records)
+        if not store.closed:
+            bus.open_stream_nowait(run := f"busy-{next(numbers)}")
+            put(bus, range(5), run)
+
+    with Store(path, bus=bus) as store:
+        monkeypatch.setattr(SqliteStorage, "write", begetting)
+        for n in range(5):
+            put(bus, [n])
+            assert store.flush(GRACE_S)
+            assert ns_of(path, "run") == list(range(n + 1))
+        monkeypatch.undo()
 
 
 @KINDS
