@@ -18,7 +18,7 @@ from locus_nb._sqlite_reader import sqlite_snapshot
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
     from datetime import datetime
 
     import pandas as pd
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from locus_nb._event import StreamEvent
     from locus_nb._history import RunRecord
     from locus_nb._past import Snapshot
+    from locus_nb._run_list import RunList
 
 
 def history(path: str | os.PathLike[str]) -> History:
@@ -38,7 +39,7 @@ def history(path: str | os.PathLike[str]) -> History:
     Example:
         >>> from locus_nb import history
         >>> history("runs.db").runs()  # doctest: +SKIP
-        (RunRecord(run_id='run-1', ...),)
+        <RunList of 1 run>
     """
     return History(path)
 
@@ -76,10 +77,18 @@ class History:
         with self._now() as snapshot:
             return tuple(snapshot.run_ids())
 
-    def runs(self) -> tuple[RunRecord, ...]:
+    def runs(self) -> RunList:
+        """Give the runs as a list, as `locus_nb.runs` does: the newest used first."""
+        return import_module("locus_nb._run_list").runs(source=self)
+
+    def records(self) -> tuple[RunRecord, ...]:
         """What is known of all runs, least recently used first. `trimmed` counts events the store lacks."""
         with self._now() as snapshot:
             return tuple(snapshot.records())
+
+    def events_of(self, run_ids: Sequence[str]) -> list[StreamEvent]:
+        """Give all events of some runs, in the order of the store."""
+        return self.events(run_ids)
 
     def run_record(self, run_id: str) -> RunRecord | None:
         """What is known of the run; None for an unknown one."""

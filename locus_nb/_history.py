@@ -28,8 +28,8 @@ class RunRecord(NamedTuple):
 
     `status` is `running` until the stream is closed; then `error` or `interrupted` if the run's last
     `agent.terminate` says so, else `ok`. Times are nanoseconds since the Unix epoch (UTC).
-    `total` counts the run's events, those that are live only left out, and `trimmed` those of them that are no
-    longer in history. `dropped` counts the events that whoever kept the run had to drop: 0 in memory.
+    `total` counts the run's events, those that are live only left out, and `trimmed` those of them that are not
+    at hand: history no longer holds them, or a store had to drop them, which is what `dropped` counts.
     """
 
     run_id: str

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, cast
 from locus_nb._event import restored
 from locus_nb._history import RunRecord
 from locus_nb._jsonl import ENDING, header_of, lines_of
+from locus_nb._past import Wanted
 from locus_nb._wire import jsonable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from locus_nb._event import StreamEvent
-    from locus_nb._past import Wanted
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -53,6 +53,10 @@ class JsonlSnapshot:
         run_id = jsonable(run_id)
         return tuple(self._run(run_id)[1]) if run_id in self._paths else ()
 
+    def events_of(self, run_ids: Sequence[str]) -> list[StreamEvent]:
+        """Give all events of some runs, in the order of the store."""
+        return self.events(Wanted(run_ids))
+
     def events(self, wanted: Wanted) -> list[StreamEvent]:
         """Give events run by run, with the `seq` they had on their bus."""
         asked = None if wanted.run_ids is None else set(map(jsonable, wanted.run_ids))
@@ -74,7 +78,7 @@ class JsonlSnapshot:
                 elif line.get("run_id") == run_id and (event := _event(run_id, line)) is not None:
                     events.append(event)
             fields["total"] = max(fields.get("total", 0), len(events))
-            fields["trimmed"] = fields["total"] - len(events)
+            fields["trimmed"] = fields["dropped"] = fields["total"] - len(events)
             self._read[run_id] = (RunRecord(**fields), events)
         return self._read[run_id]
 

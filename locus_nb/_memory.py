@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from locus_nb._source import Source
 
 
-def the_source(bus: EventBus | None = None) -> Source:
+def default_source(bus: EventBus | None = None) -> Source:
     """Where to look for runs: the bus's memory, and its store for those that memory lacks in part or whole.
 
     Args:
@@ -32,6 +32,12 @@ class Memory:
     def __init__(self, bus: EventBus) -> None:
         self._bus = bus
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Memory) and self._bus is other._bus
+
+    def __hash__(self) -> int:
+        return hash(self._bus)
+
     def run_ids(self) -> Sequence[str]:
         """The store's runs that memory lacks, then those in memory, each least recently used first."""
         kept = self._bus.run_ids()
@@ -43,11 +49,15 @@ class Memory:
         if not self._is_lacking(run_id):
             return kept
         stored = self._stored().history(run_id)
-        ids = {event.event_id for event in stored}
-        last = max((event.seq or 0 for event in stored), default=0)
-        # Those that could not be stored yet.
-        fresh = [event for event in kept if event.event_id not in ids]
-        return (*stored, *(_replaced(event, last + count) for count, event in enumerate(fresh, 1)))
+        return (*stored, *_fresh(stored, kept))
+
+    def events_of(self, run_ids: Sequence[str]) -> list[StreamEvent]:
+        """Events of these runs in one order: the bus's, or, if memory lacks some of them, the store's."""
+        if not any(map(self._is_lacking, run_ids)):
+            return [event for run_id in run_ids for event in self._bus.history(run_id)]
+        stored = self._stored().events(run_ids)
+        kept = [event for run_id in run_ids for event in self._bus.history(run_id)]
+        return [*stored, *_fresh(stored, sorted(kept, key=lambda event: event.seq or 0))]
 
     def run_record(self, run_id: str) -> RunRecord | None:
         """What is known of the run; `trimmed` counts events that neither memory nor store has."""
@@ -57,7 +67,8 @@ class Memory:
         stored = self._stored().run_record(run_id)
         if record is None or stored is None:
             return record or stored
-        return record._replace(total=stored.total, trimmed=min(record.trimmed, stored.trimmed))
+        lacking = min(record.trimmed, stored.trimmed)
+        return record._replace(total=stored.total, trimmed=lacking, dropped=lacking)
 
     def _is_lacking(self, run_id: str) -> bool:
         record = self._bus.run_record(run_id)
@@ -65,9 +76,17 @@ class Memory:
 
     def _stored(self) -> History:
         store = self._bus.store
-        assert store is not None  # noqa: S101 - `the_source` has looked
+        assert store is not None  # noqa: S101 - `default_source` has looked
         store.flush()
         return History(store.path)
+
+
+def _fresh(stored: Sequence[StreamEvent], kept: Sequence[StreamEvent]) -> list[StreamEvent]:
+    """Give the events of memory that could not be stored yet, with places behind the stored ones."""
+    ids = {event.event_id for event in stored}
+    last = max((event.seq or 0 for event in stored), default=0)
+    fresh = [event for event in kept if event.event_id not in ids]
+    return [_replaced(event, last + count) for count, event in enumerate(fresh, 1)]
 
 
 def _replaced(event: StreamEvent, seq: int) -> StreamEvent:

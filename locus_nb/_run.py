@@ -9,9 +9,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from locus_nb._bus import get_event_bus
 from locus_nb._event import exact, run_id_error
 from locus_nb._format import clean
+from locus_nb._memory import default_source
 from locus_nb._redact import redact
 from locus_nb._rows import text_of
 from locus_nb._run_facts import ended_ns_of, facts_of, started_ns_of
@@ -47,7 +47,7 @@ class Run:
 
     Args:
         run_id: The run's id, or an object that has it as `run_id` or `id`.
-        source: What holds the run, such as an `EventBus`; the process's own bus if None.
+        source: What holds the run, such as an `EventBus`; the process's own bus if None, and its store.
 
     Raises:
         TypeError: `run_id` is neither a str nor has one.
@@ -70,7 +70,7 @@ class Run:
         if (error := run_id_error(found)) is not None:
             raise error
         self._run_id: str = exact(found)
-        self._source: Source = get_event_bus() if source is None else source
+        self._source: Source = default_source() if source is None else source
 
     @property
     def run_id(self) -> str:
@@ -229,10 +229,10 @@ class Run:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Run):
             return NotImplemented
-        return self._run_id == other._run_id and self._source is other._source
+        return self._run_id == other._run_id and self._source == other._source
 
     def __hash__(self) -> int:
-        return hash((self._run_id, id(self._source)))
+        return hash((self._run_id, self._source))
 
     def __repr__(self) -> str:
         facts = facts_of(self._source, self._run_id)

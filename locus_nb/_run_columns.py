@@ -118,8 +118,8 @@ class _Lives:
         return {
             "event_count": count_array(self._here),
             "dropped_events": count_array(self._dropped),
-            "trimmed_events": count_array(self._trimmed),
-            "complete": (self._dropped == 0) & (self._trimmed == 0),
+            "trimmed_events": count_array(self._trimmed - self._dropped),
+            "complete": self._trimmed == 0,
         }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, overload
 
-from locus_nb._bus import get_event_bus
+from locus_nb._memory import default_source
 from locus_nb._run import Run
 from locus_nb._run_facts import RunFacts, facts_of
 from locus_nb._runs_picture import MAX_RUNS, runs_html, runs_text
@@ -26,7 +26,7 @@ def runs(*, source: Source | None = None) -> RunList:
     The list is of those there are now; each `Run` in it is read anew whenever it is asked.
 
     Args:
-        source: What holds runs, such as an `EventBus`; the process's own bus if None.
+        source: What holds runs, such as an `EventBus`; the process's own bus if None, and its store.
 
     Example:
         >>> from locus_nb import EventBus, StreamEvent, runs
@@ -36,7 +36,7 @@ def runs(*, source: Source | None = None) -> RunList:
         >>> [run.id for run in runs(source=bus)]
         ['second', 'first']
     """
-    source = get_event_bus() if source is None else source
+    source = default_source() if source is None else source
     return RunList(Run(run_id, source=source) for run_id in reversed(source.run_ids()))
 
 
@@ -51,7 +51,7 @@ def last_run(*, source: Source | None = None) -> Run | None:
         >>> last_run(source=EventBus()) is None
         True
     """
-    source = get_event_bus() if source is None else source
+    source = default_source() if source is None else source
     run_ids = source.run_ids()
     return Run(run_ids[-1], source=source) if run_ids else None
 
@@ -142,12 +142,12 @@ class RunList(Sequence[Run]):
             TypeError: An option is unknown to `runs_df`.
             ValueError: The runs are of more than one source.
         """
-        sources = {id(run.source): run.source for run in self._runs}
+        sources = dict.fromkeys(run.source for run in self._runs)
         if len(sources) > 1:
             raise ValueError(
                 "df() reads one source, and these runs are of several: make a frame of each, and use pandas.concat"
             )
-        source = next(iter(sources.values()), None)
+        source = next(iter(sources), None)
         from locus_nb._frames import runs_df  # noqa: PLC0415 - only who wants a frame needs pandas
 
         return runs_df([run.run_id for run in self._runs], source=source, **options)

@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
-from locus_nb._bus import get_event_bus
 from locus_nb._event import StreamEvent, run_id_error
-
-if TYPE_CHECKING:
-    from locus_nb._source import Source
+from locus_nb._memory import default_source
+from locus_nb._source import BulkSource, Source
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -43,14 +41,14 @@ def select(run: object, source: object, caller: str) -> Selection:
     Args:
         run: A run id, any object with a `run_id` or `id` that is one, or an iterable of such: their events; a run
             without any, or an unknown one, has none. Or an iterable of `StreamEvent`. None: every run.
-        source: Where to look for runs; None: the process's bus.
+        source: Where to look for runs; None: the process's bus, and its store for what left memory.
         caller: The function that was called, for the messages.
 
     Raises:
         TypeError: `run` is none of these, or mixes events with runs; `source` is no source.
         ValueError: A run id is empty.
     """
-    found = get_event_bus() if source is None else _checked_source(source, caller)
+    found = default_source() if source is None else _checked_source(source, caller)
     if run is None:
         return _of_runs(found, found.run_ids())
     if _run_id(run) is None and isinstance(run, Iterable) and not isinstance(run, bytes | bytearray):
@@ -117,7 +115,10 @@ def between(since: object, until: object, caller: str) -> tuple[int, int] | None
 
 def _of_runs(source: Source, run_ids: Iterable[str]) -> Selection:
     unique = list(dict.fromkeys(run_ids))
-    events = [event for run_id in unique for event in source.history(run_id)]
+    if isinstance(source, BulkSource):
+        events = source.events_of(unique)
+    else:
+        events = [event for run_id in unique for event in source.history(run_id)]
     return Selection(events, unique, source, given=False)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,4 +24,13 @@ class Source(Protocol):
 
     def run_record(self, run_id: str) -> RunRecord | None:
         """What is known of the run; None for an unknown one."""
+        ...
+
+
+@runtime_checkable
+class BulkSource(Source, Protocol):
+    """A source that gives the events of many runs in less time than run by run."""
+
+    def events_of(self, run_ids: Sequence[str]) -> list[StreamEvent]:
+        """Events of these runs, in the order of the source."""
         ...

@@ -193,7 +193,7 @@ class SqliteStorage:
 
     def _tell(self, record: RunRecord, count: int, now: int) -> int:
         """Write what is known of a run, count events to it, and give its key."""
-        run_id, name, tags, status, started, ended, cell, execution, closed, _, total = record
+        run_id, name, tags, status, started, ended, cell, execution, closed, _, total, _ = record
         added = max(0, total - self._totals.get(run_id, 0))
         row = (
             run_id, name, json.dumps(tags, ensure_ascii=False) if tags else "{}", status, started, ended, cell,

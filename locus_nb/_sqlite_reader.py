@@ -81,6 +81,10 @@ class SqliteSnapshot:
         asked = set(map(jsonable, wanted.run_ids))
         return [run for run, run_id in self._rows("SELECT run, run_id FROM runs") if run_id in asked]
 
+    def events_of(self, run_ids: Sequence[str]) -> list[StreamEvent]:
+        """Give all events of some runs, in the order of the store."""
+        return self.events(Wanted(run_ids))
+
     def events(self, wanted: Wanted) -> list[StreamEvent]:
         """Give events in the order of the file, with their places in it as `seq`."""
         names: dict[int, str] = dict(self._rows("SELECT run, run_id FROM runs"))
@@ -158,6 +162,7 @@ def _record(  # noqa: PLR0917 - the columns of a row, in their order
         closed=bool(closed),
         trimmed=total - stored,
         total=total,
+        dropped=total - stored,
     )
 
 

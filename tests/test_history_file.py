@@ -97,8 +97,8 @@ def test_the_frame_of_a_store_is_that_of_memory(path: Path, kind: Any) -> None:
                 StreamEvent(run, "agent.tokens.used", {"prompt_tokens": 3, "completion_tokens": 4})
             )
         assert store.flush()
-    pd.testing.assert_frame_equal(history(path).events_df(), events_df(bus=bus))
-    pd.testing.assert_frame_equal(history(path).events_df("two"), events_df("two", bus=bus))
+    pd.testing.assert_frame_equal(history(path).events_df(), events_df(source=bus))
+    pd.testing.assert_frame_equal(history(path).events_df("two"), events_df("two", source=bus))
     assert history(path).events_df("nobody").empty
 
 
@@ -177,7 +177,7 @@ def test_runs_are_listed_least_recently_used_first(path: Path, kind: Any) -> Non
             assert store.flush()
     found = history(path)
     assert found.run_ids() == ("b", "a", "c")
-    assert [(record.run_id, record.total) for record in found.runs()] == [("b", 1), ("a", 2), ("c", 1)]
+    assert [(record.run_id, record.total) for record in found.records()] == [("b", 1), ("a", 2), ("c", 1)]
     assert found.run_record("nobody") is None
     assert found.history("nobody") == ()
 
@@ -279,7 +279,7 @@ def test_an_empty_place_is_an_empty_store(path: Path, kind: Any) -> None:
         path.touch()
     else:
         path.mkdir()
-    assert history(path).runs() == ()
+    assert history(path).records() == ()
     assert history(path).events() == []
     assert ns(stored(path, [event(1)])) == [1]
 

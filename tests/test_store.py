@@ -28,7 +28,7 @@ from locus_nb import (
 )
 from locus_nb import _sqlite as sqlite_module
 from locus_nb import _writer as writer_module
-from locus_nb._memory import the_source
+from locus_nb._memory import default_source
 from locus_nb._sqlite import SqliteStorage
 from tests.bus_kit import GRACE_S, event, in_threads, ns, put, python
 from tests.store_kit import ns_of
@@ -86,7 +86,7 @@ def test_attached_again_it_doubles_nothing(path: Path, kind: Any) -> None:
         put(bus, range(start, start + 10))
         Store(path, bus=bus, kind=kind).close()
     assert ns_of(path, "run") == list(range(30))
-    assert history(path).runs()[0].trimmed == 0
+    assert history(path).records()[0].trimmed == 0
 
 
 @KINDS
@@ -146,7 +146,7 @@ def test_live_only_events_are_not_stored(path: Path) -> None:
         assert store.flush()
         assert store.stats().written == 1
     assert [each.event_type for each in history(path).events()] == ["agent.think"]
-    assert history(path).runs()[0].trimmed == 0
+    assert history(path).records()[0].trimmed == 0
 
 
 def test_the_end_of_a_run_is_written_at_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -589,7 +589,7 @@ def test_runs_that_left_memory_are_found(path: Path) -> None:
     for run in ("a", "b", "c"):
         put(bus, range(3), run)
     put(bus, range(10), "long")
-    source = the_source(bus)
+    source = default_source(bus)
     assert list(source.run_ids()) == ["a", "b", "c", "long"]
     assert ns(source.history("a")) == [0, 1, 2]
     assert ns(source.history("long")) == list(range(10))
@@ -617,7 +617,7 @@ def test_what_could_not_be_stored_is_taken_from_memory(path: Path, monkeypatch: 
     monkeypatch.setattr(SqliteStorage, "write", fail)
     put(bus, range(7, 9))
     with pytest.warns(RuntimeWarning, match="No space left"):
-        events = the_source(bus).history("run")
+        events = default_source(bus).history("run")
     assert ns(events) == list(range(9))
     assert sorted(each.seq or 0 for each in events) == [each.seq for each in events]
     bus.store.close()
@@ -626,4 +626,23 @@ def test_what_could_not_be_stored_is_taken_from_memory(path: Path, monkeypatch: 
 def test_without_a_store_memory_is_all() -> None:
     """A bus without a store is its own source."""
     bus = EventBus()
-    assert the_source(bus) is bus
+    assert default_source(bus) is bus
+
+
+def test_runs_that_left_memory_are_found_in_the_store(tmp_path: Path) -> None:
+    """What a bus has evicted or trimmed is still there by its id, in lists and in frames, if the bus has a store."""
+    locus_nb.configure(store=tmp_path / "runs.db")
+    bus = locus_nb.get_event_bus()
+    for n in range(bus.max_runs_retained + 1):
+        bus.publish_nowait(StreamEvent(f"run-{n}", "agent.think", {"iteration": n + 1}))
+    for n in range(bus.history_per_run + 5):
+        bus.publish_nowait(StreamEvent("long", "agent.think", {"iteration": n + 1}))
+    assert not bus.history("run-0")
+    assert len(locus_nb.Run("run-0").events) == len(locus_nb.events_df("run-0")) == 1
+    assert locus_nb.runs()["run-0"] == locus_nb.Run("run-0")
+    assert locus_nb.runs_df("long")["complete"].tolist() == [True]
+    frame = locus_nb.events_df()
+    assert list(frame["iteration"]) == [*range(1, bus.max_runs_retained + 2), *range(1, 506)]
+    assert len(locus_nb.runs().df()) == bus.max_runs_retained + 2
+    assert len(locus_nb.runs()) == len(locus_nb.history(tmp_path / "runs.db").runs())
+    locus_nb.configure(store=None)
