@@ -8,7 +8,8 @@ Data goes one way:
 
 `_event` is the record, `_bus` what users call and `_exchange` how it works, `_history` what is kept, `_inbox` what
 one reader has yet to read, `_subscription` the reader's end. `_context` and `_emit` are what an agent's code
-calls; `_agent`, `_tool` and `_model` are such an agent. `_frames` makes DataFrames. `_pump`
+calls; `_agent`, `_tool` and `_model` are such an agent. `_frames` makes DataFrames, `_cost` says what the calls
+in them cost, `_files` keeps runs as `_run_lines`. `_pump`
 carries events to a `_row_sink`, which makes `_rows` and tells the page; `_view` is what every live view is, `_watch`
 has those of runs, `_picture` is what stays of them; `_monitor` shows the bus itself by its `_samples`.
 
@@ -28,8 +29,15 @@ if TYPE_CHECKING:
     from locus_nb._context import current_run_id, reset_run_id, run_context, set_run_id
     from locus_nb._dashboard import Dashboard, dashboard
     from locus_nb._emit import emit, emit_sync
-    from locus_nb._errors import LocusError, SubscriptionBusyError, ViewRefusedError
+    from locus_nb._errors import (
+        LocusError,
+        SubscriptionBusyError,
+        UnknownPriceWarning,
+        UnreadableRunError,
+        ViewRefusedError,
+    )
     from locus_nb._event import StreamEvent
+    from locus_nb._files import LoadedRuns, load
     from locus_nb._frames import events_df
     from locus_nb._history import RunRecord
     from locus_nb._loops import allow_nested_loops
@@ -51,6 +59,7 @@ __all__ = [
     "BusMonitor",
     "Dashboard",
     "EventBus",
+    "LoadedRuns",
     "LocusError",
     "Message",
     "Model",
@@ -64,6 +73,8 @@ __all__ = [
     "SubscriptionBusyError",
     "Tool",
     "ToolCall",
+    "UnknownPriceWarning",
+    "UnreadableRunError",
     "ViewRefusedError",
     "Wakeup",
     "__version__",
@@ -75,6 +86,7 @@ __all__ = [
     "events_df",
     "get_event_bus",
     "get_model",
+    "load",
     "monitor",
     "reset_event_bus",
     "reset_run_id",
@@ -91,6 +103,7 @@ _HOMES = {
     "BusMonitor": "_monitor",
     "Dashboard": "_dashboard",
     "EventBus": "_bus",
+    "LoadedRuns": "_files",
     "LocusError": "_errors",
     "Message": "_messages",
     "Model": "_messages",
@@ -104,6 +117,8 @@ _HOMES = {
     "SubscriptionBusyError": "_errors",
     "Tool": "_tool",
     "ToolCall": "_messages",
+    "UnknownPriceWarning": "_errors",
+    "UnreadableRunError": "_errors",
     "ViewRefusedError": "_errors",
     "Wakeup": "_wakeup",
     "allow_nested_loops": "_loops",
@@ -114,6 +129,7 @@ _HOMES = {
     "events_df": "_frames",
     "get_event_bus": "_bus",
     "get_model": "_model",
+    "load": "_files",
     "monitor": "_monitor",
     "reset_event_bus": "_bus",
     "reset_run_id": "_context",
