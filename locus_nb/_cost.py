@@ -158,6 +158,10 @@ def unpriced_models(prices: Prices, models: Iterable[str]) -> set[str]:
 def warn_unpriced(costs: Costs, *, stacklevel: int = 2) -> None:
     """Say of which models costs are NaN because a price is unknown; nothing if there are none.
 
+    Args:
+        costs: The costs.
+        stacklevel: Whose line is shown: 1 for that of who calls this, 2 for that of who called them, and so on.
+
     Warns:
         UnknownPriceWarning: Once, of all of them.
     """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import pickle
 import tempfile
 from datetime import UTC, datetime
@@ -242,7 +241,7 @@ def test_a_file_is_replaced_as_a_whole(tmp_path: Path, name: str) -> None:
     with pytest.raises(OSError, match="the disk is gone"):
         save_run(bus, "a", path)
     assert path.read_bytes() == before
-    assert os.listdir(tmp_path) == [name]
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_saving_through_a_link(tmp_path: Path) -> None:
@@ -321,7 +320,7 @@ def test_loading_many_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_paths_that_lead_nowhere(tmp_path: Path) -> None:
     """A missing file, a pattern without one, a directory, and what is no path are refused by name."""
     for missing in (tmp_path / "a.jsonl", tmp_path / "*.jsonl"):
-        with pytest.raises(FileNotFoundError, match="load found no file '.*jsonl'"):
+        with pytest.raises(FileNotFoundError, match=r"load found no file '.*jsonl'"):
             load(missing)
     with pytest.raises(IsADirectoryError, match=r"is a directory: pass '.*\*\.jsonl'"):
         load(tmp_path)
@@ -429,11 +428,11 @@ def test_a_file_cut_anywhere(tmp_path: Path) -> None:
     path = saved(tmp_path / "a.jsonl", events=4)
     whole = path.read_bytes()
     ends = [n for n, byte in enumerate(whole) if byte == ord("\n")]
-    for cut in range(0, len(whole) - 1, 7):
+    for cut in {*range(0, len(whole) - 1, 7), *ends[:-1]}:
         path.write_bytes(whole[:cut])
         error = refused(path)
         complete = sum(end <= cut for end in ends)
-        assert error.line == sum(end < cut for end in ends) + 1
+        assert error.line == complete + 1
         assert kept(error) == max(0, complete - 1)
         assert "cut off" in error.reason or "empty" in error.reason
     path.write_bytes(whole[:-1])
