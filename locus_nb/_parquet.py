@@ -29,8 +29,8 @@ def to_parquet(
     """Write a frame, or the events of a source, as a Parquet file.
 
     `pandas.read_parquet` gives the same columns, dtypes and values, but for payloads and whatever else is no
-    scalar: they are JSON text in the file. A column `string` may come in another storage of the same dtype, and the
-    categories of a column without any value have no dtype of their own. The file is there as a whole or not at all.
+    scalar: they are JSON text in the file. Texts may come in another storage, so may the names of categories. The
+    file is there as a whole or not at all.
 
     Args:
         source_or_frame: A frame, which is left as it is; or a source, of which this is `events_df`.
@@ -62,14 +62,19 @@ def _events_of(source: Source, *, redact: bool) -> pd.DataFrame:
 def _writable(frame: pd.DataFrame) -> pd.DataFrame:
     out = frame.copy(deep=False)
     for name, column in frame.items():
-        if column.dtype == object and pd.api.types.infer_dtype(column, skipna=True) not in {
-            "string",
-            "empty",
-        }:
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            if not len(column.cat.categories):
+                # Of none at all, Parquet would not know that they are texts.
+                out[name] = column.cat.set_categories(cast("Any", pd.Index([], dtype="string")))
+        elif column.dtype == object and not _are_texts(column):
             out[name] = pd.array(objects([_text(value) for value in column]), dtype="string")
     # pandas writes these as JSON too, and fails where that cannot be.
     out.attrs = jsonable(frame.attrs)
     return out
+
+
+def _are_texts(column: pd.Series[Any]) -> bool:
+    return pd.api.types.infer_dtype(column, skipna=True) in {"string", "empty"}
 
 
 def _text(value: object) -> object:

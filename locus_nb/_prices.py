@@ -185,8 +185,8 @@ def _rows_of(frame: pd.DataFrame) -> dict[Any, dict[Any, Any]]:
 class PackagePrices:
     """The prices that come with genai-prices, as it finds them by the name of a model.
 
-    A name of the form `provider/model` or `provider:model` that it does not find as a whole is looked up as that
-    provider's. What it has no token prices for (images, hours of audio), and what it does not know, has none here.
+    A name of the form `provider/model` or `provider:model` is looked up as that provider's, then as a whole. What
+    it has no token prices for (images, hours of audio), and what it does not know, has none here.
 
     Raises:
         ModuleNotFoundError: genai-prices is not installed.
@@ -226,10 +226,9 @@ class PackagePrices:
 
     def _found(self, model: str) -> ModelInfo | None:
         spellings: list[tuple[str, str | None]] = [(model, None)]
-        for separator in "/:":
-            provider, _, name = model.partition(separator)
-            if provider and name:
-                spellings.append((name, provider))
+        if len(parts := re.split("[/:]", model, maxsplit=1)) > 1 and all(parts):
+            # First: as a whole it may be taken for another provider's, who has another price.
+            spellings.insert(0, (parts[1], parts[0]))
         for name, provider in spellings:
             try:
                 return self._find(name, provider)

@@ -282,6 +282,22 @@ def test_names_the_package_finds() -> None:
     assert unpriced_models(PRICES, [*spellings, *unknown]) == set(unknown)
 
 
+def test_each_provider_has_its_own_prices() -> None:
+    """A model named with its provider has that provider's price, though others sell it for another one."""
+    for provider in providers:
+        for model in provider.models:
+            try:
+                theirs = calc_price(Usage(), model.id, provider_id=provider.id, genai_request_timestamp=NOW)
+                price = theirs.model_price.input_mtok
+            except LookupError:
+                price = None
+            rates = PRICES.rates(f"{provider.id}/{model.id}", NOW)
+            wanted = (
+                None if price is None else float(price.base if isinstance(price, TieredPrices) else price)
+            )
+            assert (rates and rates.input.prices[0]) == wanted, (provider.id, model.id)
+
+
 def test_models_without_token_prices_are_unknown() -> None:
     """What the package prices by other units than tokens, or not at all, costs NaN, where the package itself says 0."""
     without = [
