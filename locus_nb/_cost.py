@@ -15,6 +15,7 @@ import pandas as pd
 
 from locus_nb._columns import objects
 from locus_nb._errors import UnknownPriceWarning
+from locus_nb._format import cut
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -30,7 +31,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND_NS = 1_000_000_000
 _NO_TIME = np.iinfo(np.int64).min
 _MILLION = 1e6
+# Models named in a warning, and of each name so much.
 _NAMED = 10
+_LONGEST_NAME = 100
 
 
 class Costs(NamedTuple):
@@ -183,7 +186,7 @@ def warn_unpriced(costs: Costs, *, stacklevel: int = 2) -> None:
 
 def _listed(names: Sequence[str]) -> str:
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(map(repr, names[:_NAMED])) + more
+    return ", ".join(cut(repr(name), _LONGEST_NAME) for name in names[:_NAMED]) + more
 
 
 def _costs(rates: Rates, tokens: _Tokens) -> Amounts:

@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import gzip
 import os
-import zlib
 from collections.abc import Iterable
 from contextlib import contextmanager
 from glob import glob
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from locus_nb._errors import UnreadableRunError
 from locus_nb._event import restored, run_id_error
-from locus_nb._history import RunRecord
-from locus_nb._run_lines import BadLine, Head, KeptEvent, event_line, head_line, read_line
+from locus_nb._format import counted
+from locus_nb._run_file import RunFile, read_file, seq_of
+from locus_nb._run_lines import KeptEvent, event_line, head_line
 from locus_nb._whole_file import whole_file
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping, Sequence
+    from collections.abc import Generator, Mapping, Sequence
     from typing import BinaryIO
 
     from locus_nb._event import StreamEvent
+    from locus_nb._history import RunRecord
     from locus_nb._source import Source
 
-_GZIP = b"\x1f\x8b"
-_LARGEST = (1 << 63) - 1
 # So often a run that goes on meanwhile is looked at for one moment in which its events and its record agree.
 _TRIES = 10
 
@@ -98,10 +97,10 @@ class LoadedRuns:
 
     def __init__(
         self,
-        runs: Mapping[str, tuple[RunRecord, tuple[StreamEvent, ...]]],
+        runs: Mapping[str, tuple[RunRecord, Sequence[KeptEvent]]],
         problems: Sequence[str] = (),
     ) -> None:
-        self._runs = dict(runs)
+        self._runs = _numbered(runs)
         self.problems = tuple(problems)
 
     def run_ids(self) -> tuple[str, ...]:
@@ -120,10 +119,15 @@ class LoadedRuns:
         """How many runs."""
         return len(self._runs)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # An event that is pickled by itself would have no number any more.
+        kept = {run_id: (record, list(map(_kept, events))) for run_id, (record, events) in self._runs.items()}
+        return LoadedRuns, (kept, self.problems)
+
     def __repr__(self) -> str:
         events = sum(len(events) for _, events in self._runs.values())
-        problems = f", {len(self.problems)} with problems" if self.problems else ""
-        return f"<LoadedRuns: {len(self)} runs, {events:,} events{problems}>"
+        problems = f", {counted(len(self.problems), 'file')} with problems" if self.problems else ""
+        return f"<LoadedRuns: {counted(len(self), 'run')}, {counted(events, 'event')}{problems}>"
 
 
 def load(
@@ -154,16 +158,16 @@ def load(
         >>> load([])
         <LoadedRuns: 0 runs, 0 events>
     """
-    files = [_read(path) for path in _files(paths)]
+    files = [read_file(path) for path in _files(paths)]
     runs = _merged(files)
     bad = [file for file in files if file.problems]
-    loaded = LoadedRuns(_numbered(runs), [file.told() for file in bad])
+    loaded = LoadedRuns(runs, [file.told() for file in bad])
     if bad and not partial:
         raise _error(bad, loaded)
     return loaded
 
 
-def _error(bad: Sequence[_File], loaded: LoadedRuns) -> UnreadableRunError:
+def _error(bad: Sequence[RunFile], loaded: LoadedRuns) -> UnreadableRunError:
     line, reason = bad[0].problem or (None, "")
     more = f"; {len(bad) - 1} more of the files have problems" if len(bad) > 1 else ""
     return UnreadableRunError(
@@ -215,166 +219,25 @@ def _matches(path: str | os.PathLike[str]) -> list[str]:
     return found
 
 
-# One file
-
-
-class _File:
-    """What one file holds, as far as it can be read."""
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-        self.records: dict[str, RunRecord] = {}
-        # Events that a head said are in the file.
-        self.promised: dict[str, int] = {}
-        # By id and number: an event may be in a file twice, if whoever wrote it tried again.
-        self.events: dict[str, dict[tuple[str, int], KeptEvent]] = {}
-        # Line and reason of the first one, and how many there are.
-        self.problem: tuple[int | None, str] | None = None
-        self.problems = 0
-        self.lines = 0
-
-    def add(self, number: int, line: bytes) -> bool:
-        """Take a line; False if the rest of the file is not worth a look."""
-        self.lines = number
-        try:
-            found = read_line(line)
-        except BadLine as bad:
-            cut_off = not line.endswith(b"\n")
-            reason = f"it is cut off, or {bad.reason}" if cut_off and not bad.hopeless else bad.reason
-            self._note(number, reason)
-            return not bad.hopeless
-        if isinstance(found, Head):
-            self._add_head(found)
-        else:
-            self._add_event(number, found)
-        return True
-
-    def _add_head(self, head: Head) -> None:
-        run_id = head.record.run_id
-        self.records[run_id] = head.record
-        if head.events is not None:
-            self.promised[run_id] = head.events
-
-    def _add_event(self, number: int, event: KeptEvent) -> None:
-        if not self.records and not self.events:
-            self._note(number, "it is an event, where a file of runs begins with a run")
-        events = self.events.setdefault(event.run_id, {})
-        if events.setdefault((event.event_id, event.seq), event) != event:
-            self._note(number, "it has the number and the id of another event before it")
-
-    def _note(self, number: int | None, reason: str) -> None:
-        self.problem = self.problem or (number, reason)
-        self.problems += 1
-
-    def note_conflict(self, run_id: str, other: _File) -> None:
-        """Say that another file holds something else."""
-        self._note(None, f"its events of run {run_id!r} are not those that {other.path} holds")
-
-    def stop_short(self, reason: str) -> None:
-        """Say that what comes after the last line cannot be had."""
-        self._note(self.lines + 1, reason)
-
-    def finish(self) -> None:
-        """Look at what the file lacks as a whole."""
-        if not self.lines:
-            self.stop_short("the file is empty")
-        elif not self.problems:
-            for run_id in self.events.keys() - self.records.keys():
-                self._note(
-                    None, f"it holds events of run {run_id!r}, and nothing that says what is known of it"
-                )
-            for run_id, promised in self.promised.items():
-                if (found := len(self.events.get(run_id, ()))) < promised:
-                    self.stop_short(f"the file is cut off, after {found:,} of {promised:,} events")
-
-    def told(self) -> str:
-        """Say the file, the line and the reason, of the first problem."""
-        line, reason = self.problem or (None, "")
-        more = f" (and {self.problems - 1:,} more)" if self.problems > 1 else ""
-        return f"{self.path}: {reason}{more}" if line is None else f"{self.path}, line {line}: {reason}{more}"
-
-    def runs(self) -> Iterator[tuple[RunRecord, list[KeptEvent]]]:
-        """Give the runs, each with its events in their order."""
-        for run_id in self.records.keys() | self.events.keys():
-            events = sorted(self.events.get(run_id, {}).values(), key=_seq_of)
-            record = self.records.get(run_id) or _record_of(run_id, events)
-            yield (self._without_the_missing(record, len(events)) if self.problems else record), events
-
-    def _without_the_missing(self, record: RunRecord, found: int) -> RunRecord:
-        missing = self.promised.get(record.run_id, record.total - record.trimmed) - found
-        return record._replace(trimmed=min(record.trimmed + missing, record.total)) if missing > 0 else record
-
-
-def _seq_of(event: KeptEvent) -> int:
-    return event.seq
-
-
-def _read(path: str) -> _File:
-    read = _File(path)
-    with _unpacked(path) as lines:
-        try:
-            for number, line in enumerate(lines, 1):
-                if line.isspace():
-                    continue
-                if not read.add(number, line):
-                    break
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            read.stop_short(f"what is packed by gzip ends here: {error}")
-    read.finish()
-    return read
-
-
-@contextmanager
-def _unpacked(path: str) -> Generator[Iterable[bytes]]:
-    with Path(path).open("rb") as file:
-        is_packed = file.read(len(_GZIP)) == _GZIP
-        file.seek(0)
-        if not is_packed:
-            yield file
-            return
-        with gzip.GzipFile(fileobj=file) as lines:
-            yield lines
-
-
-def _record_of(run_id: str, events: Sequence[KeptEvent]) -> RunRecord:
-    """Give what can be said of a run of which only events are left."""
-    return RunRecord(
-        run_id=run_id,
-        name=None,
-        tags={},
-        status="running",
-        started_at_ns=max(-_LARGEST, min(_LARGEST, *(event.time_us * 1_000 for event in events))),
-        ended_at_ns=None,
-        cell_id=None,
-        execution_count=None,
-        closed=False,
-        trimmed=0,
-        total=len(events),
-    )
-
-
 # All files
 
 
-class _Run(NamedTuple):
-    record: RunRecord
-    events: list[KeptEvent]
-    file: _File
-
-
-def _merged(files: Iterable[_File]) -> dict[str, _Run]:
+def _merged(files: Iterable[RunFile]) -> dict[str, tuple[RunRecord, list[KeptEvent]]]:
     """Put the runs of all files together; a file that contradicts an earlier one is said to have a problem."""
-    runs: dict[str, _Run] = {}
+    runs: dict[str, tuple[RunRecord, list[KeptEvent]]] = {}
+    first_in: dict[str, RunFile] = {}
     for file in files:
         for record, events in file.runs():
-            first = runs.setdefault(record.run_id, _Run(record, events, file))
-            if first.file is file:
+            run_id = record.run_id
+            if run_id not in runs:
+                runs[run_id], first_in[run_id] = (record, events), file
                 continue
-            if list(map(_content, events)) != list(map(_content, first.events)):
-                file.note_conflict(record.run_id, first.file)
-            elif record.closed >= first.record.closed:
+            known, same = runs[run_id]
+            if list(map(_content, events)) != list(map(_content, same)):
+                file.note_conflict(run_id, first_in[run_id])
+            elif record.closed >= known.closed:
                 # Of a run that was saved before and after its end the later word holds.
-                runs[record.run_id] = first._replace(record=record)
+                runs[run_id] = record, same
     return runs
 
 
@@ -382,10 +245,12 @@ def _content(event: KeptEvent) -> tuple[object, ...]:
     return event[1:]
 
 
-def _numbered(runs: Mapping[str, _Run]) -> dict[str, tuple[RunRecord, tuple[StreamEvent, ...]]]:
+def _numbered(
+    runs: Mapping[str, tuple[RunRecord, Sequence[KeptEvent]]],
+) -> dict[str, tuple[RunRecord, tuple[StreamEvent, ...]]]:
     """Make the events, and give them their numbers over all runs; the run with the newest event comes last."""
     made: dict[str, list[StreamEvent]] = {run_id: [] for run_id in runs}
-    kept = sorted((event for run in runs.values() for event in run.events), key=_seq_of)
+    kept = sorted((event for _, events in runs.values() for event in events), key=seq_of)
     for seq, event in enumerate(kept, 1):
         made[event.run_id].append(
             restored(
@@ -400,6 +265,17 @@ def _numbered(runs: Mapping[str, _Run]) -> dict[str, tuple[RunRecord, tuple[Stre
 
     def last_used(run_id: str) -> tuple[int, int]:
         events = made[run_id]
-        return (events[-1].seq or 0 if events else 0), runs[run_id].record.started_at_ns
+        return (events[-1].seq or 0 if events else 0), runs[run_id][0].started_at_ns
 
-    return {run_id: (runs[run_id].record, tuple(made[run_id])) for run_id in sorted(runs, key=last_used)}
+    return {run_id: (runs[run_id][0], tuple(made[run_id])) for run_id in sorted(runs, key=last_used)}
+
+
+def _kept(event: StreamEvent) -> KeptEvent:
+    return KeptEvent(
+        event.seq or 0,
+        event.run_id,
+        event.event_type,
+        dict(event.data),
+        event.timestamp_ns // 1_000,
+        event.event_id,
+    )

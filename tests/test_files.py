@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 
 from locus_nb import (
     EventBus,
-    LoadedRuns,
     LocusError,
     RunRecord,
     StreamEvent,
@@ -92,7 +91,7 @@ def test_a_loaded_run_equals_the_saved_one(tmp_path: Path) -> None:
     assert [each.seq for each in bus.history("b")] == [2, 4, 6]
     assert [each.seq for each in loaded.history("b")] == [1, 2, 3]
     assert loaded.problems == ()
-    assert repr(loaded) == "<LoadedRuns: 1 runs, 3 events>"
+    assert repr(loaded) == "<LoadedRuns: 1 run, 3 events>"
 
 
 def test_the_form_of_a_file(tmp_path: Path) -> None:
@@ -413,7 +412,7 @@ def refused(path: Path) -> UnreadableRunError:
     assert partial.problems[0].startswith(where)
     for run_id in partial.run_ids():
         pd.testing.assert_frame_equal(frame_of(partial, run_id), frame_of(error.runs, run_id))
-    assert "1 with problems" in repr(partial)
+    assert "1 file with problems" in repr(partial)
     return error
 
 
@@ -493,10 +492,12 @@ def test_a_file_that_lost_its_head(tmp_path: Path) -> None:
         assert record is not None
         assert (record.name, record.status, record.closed, record.total) == (None, "running", False, 3)
         assert record.started_at_ns == error.runs.history("a")[0].timestamp_ns
-    other = lines[1].replace('"run_id":"a"', '"run_id":"b"')
+    other = lines[1].replace('"run_id":"a"', '"run_id":"%s"' % ("b" * 10_000))
+    assert other != lines[1]
     error = refused(write(path, [*lines, other]))
-    assert "nothing that says what is known of it" in error.reason
+    assert "no line for the run itself" in error.reason
     assert kept(error) == 4
+    assert len(str(error)) < 1_000
 
 
 @pytest.mark.parametrize(
@@ -733,9 +734,16 @@ def test_what_is_loaded_breaks_nothing(changes: list[tuple[str, Any]]) -> None:
             check_equal(load(Path(directory, "y.jsonl")), loaded, run_id)
 
 
-def test_the_error_can_travel() -> None:
-    """The error, and what it offers, survive pickling, as what a worker process raises must."""
-    error = UnreadableRunError("no", path="x", line=3, reason="because", runs=LoadedRuns({}, ["x"]))
-    again = pickle.loads(pickle.dumps(error))
-    assert (str(again), again.path, again.line, again.reason) == ("no", "x", 3, "because")
-    assert again.runs.problems == ("x",)
+def test_the_error_can_travel(tmp_path: Path) -> None:
+    """The error, and the runs that it offers, survive pickling, as what a worker process raises must."""
+    path = saved(tmp_path / "a.jsonl")
+    path.write_bytes(path.read_bytes()[:-9])
+    error = refused(path)
+    again: UnreadableRunError = pickle.loads(pickle.dumps(error))
+    assert str(again) == str(error)
+    assert (again.path, again.line, again.reason) == (error.path, error.line, error.reason)
+    assert error.runs is not None
+    assert again.runs is not None
+    assert again.runs.problems == error.runs.problems
+    check_equal(again.runs, error.runs, "a")
+    assert [each.seq for each in again.runs.history("a")] == [1, 2]
