@@ -12,6 +12,8 @@ Data goes one way:
 one reader has yet to read, `_subscription` the reader's end. `_context` and `_emit` are what an agent's code
 calls; `_agent`, `_tool` and `_model` are such an agent. `_frames` makes DataFrames. `_store` keeps
 events by its `_writer` in `_sqlite` or `_jsonl`, and `_file_history` reads them. `_pump`
+calls; `_agent`, `_tool` and `_model` are such an agent. `_frames` makes DataFrames, `_cost` says what the calls
+in them cost, `_files` keeps runs as `_run_lines`. `_pump`
 carries events to a `_row_sink`, which makes `_rows` and tells the page; `_view` is what every live view is, `_watch`
 has those of runs, `_picture` is what stays of them; `_monitor` shows the bus itself by its `_samples`.
 `_run` is a run as an object and `_run_list` several, made of `_run_facts` and `_steps`; `_diff` compares them.
@@ -33,9 +35,17 @@ if TYPE_CHECKING:
     from locus_nb._dashboard import Dashboard, dashboard
     from locus_nb._diff import Diff, diff
     from locus_nb._emit import emit, emit_sync
-    from locus_nb._errors import LocusError, StoreError, SubscriptionBusyError, ViewRefusedError
+    from locus_nb._errors import (
+        LocusError,
+        StoreError,
+        SubscriptionBusyError,
+        UnknownPriceWarning,
+        UnreadableRunError,
+        ViewRefusedError,
+    )
     from locus_nb._event import StreamEvent
     from locus_nb._file_history import History, history
+    from locus_nb._files import LoadedRuns, load
     from locus_nb._frames import events_df, model_calls_df, runs_df, spans_df, tools_df
     from locus_nb._history import RunRecord
     from locus_nb._loops import allow_nested_loops
@@ -63,6 +73,7 @@ __all__ = [
     "Diff",
     "EventBus",
     "History",
+    "LoadedRuns",
     "LocusError",
     "Message",
     "Model",
@@ -81,6 +92,8 @@ __all__ = [
     "SubscriptionBusyError",
     "Tool",
     "ToolCall",
+    "UnknownPriceWarning",
+    "UnreadableRunError",
     "ViewRefusedError",
     "Wakeup",
     "__version__",
@@ -96,6 +109,7 @@ __all__ = [
     "get_model",
     "history",
     "last_run",
+    "load",
     "model_calls_df",
     "monitor",
     "reset_event_bus",
@@ -119,6 +133,7 @@ _HOMES = {
     "Diff": "_diff",
     "EventBus": "_bus",
     "History": "_file_history",
+    "LoadedRuns": "_files",
     "LocusError": "_errors",
     "Message": "_messages",
     "Model": "_messages",
@@ -137,6 +152,8 @@ _HOMES = {
     "SubscriptionBusyError": "_errors",
     "Tool": "_tool",
     "ToolCall": "_messages",
+    "UnknownPriceWarning": "_errors",
+    "UnreadableRunError": "_errors",
     "ViewRefusedError": "_errors",
     "Wakeup": "_wakeup",
     "allow_nested_loops": "_loops",
@@ -151,6 +168,7 @@ _HOMES = {
     "get_model": "_model",
     "history": "_file_history",
     "last_run": "_run_list",
+    "load": "_files",
     "model_calls_df": "_frames",
     "monitor": "_monitor",
     "reset_event_bus": "_bus",

@@ -1,16 +1,25 @@
-"""Every error of its own that the package raises.
+"""Every error of its own that the package raises, and its warnings.
 
 ```
 LocusError
 ├── StoreError (also a RuntimeError)              a store cannot be used, or what is there is none
 ├── SubscriptionBusyError (also a RuntimeError)   two consumers read one subscription at once
+├── UnreadableRunError (also a ValueError)        a file holds no run, or not all of it
 └── ViewRefusedError (also a RuntimeError)        a view of all runs found the bus's cap reached
+
+UserWarning
+└── UnknownPriceWarning                           a cost is NaN because no price is known
 ```
 
-A bad argument is a plain `TypeError` or `ValueError`.
+A bad argument is a plain `TypeError` or `ValueError`, a missing file a plain `FileNotFoundError`.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from locus_nb._files import LoadedRuns
 
 
 class LocusError(Exception):
@@ -31,5 +40,46 @@ class SubscriptionBusyError(LocusError, RuntimeError):
     """
 
 
+class UnreadableRunError(LocusError, ValueError):
+    """A file of runs was cut off, damaged or changed, or is of another kind.
+
+    Attributes:
+        path: The file.
+        line: The number of the line at fault, from 1; None if it is the file as a whole.
+        reason: What is wrong there.
+        runs: What could be read, of all files; `load(path, partial=True)` gives the same. None only in an error
+            that was not raised by `load`.
+
+    Example:
+        >>> from locus_nb import UnreadableRunError, load
+        >>> try:
+        ...     runs = load("run.jsonl")
+        ... except FileNotFoundError:
+        ...     runs = None
+        ... except UnreadableRunError as error:
+        ...     print(error)
+        ...     runs = error.runs
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        path: str = "",
+        line: int | None = None,
+        reason: str = "",
+        runs: LoadedRuns | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.path = path
+        self.line = line
+        self.reason = reason
+        self.runs = runs
+
+
 class ViewRefusedError(LocusError, RuntimeError):
     """A view of all runs could not be made: the bus has as many global readers as it may have."""
+
+
+class UnknownPriceWarning(UserWarning):
+    """Some costs are NaN, because no price is known for their models; the message names these."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from contextlib import contextmanager
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -199,13 +197,8 @@ class History:
         Raises:
             ModuleNotFoundError: pyarrow is not installed.
         """
-        if find_spec("pyarrow") is None:
-            raise ModuleNotFoundError(
-                "History.to_parquet needs pyarrow: python -m pip install 'locus-nb[parquet]'", name="pyarrow"
-            )
-        df = self.events_df(run, **wanted)
-        df["data"] = [json.dumps(data, ensure_ascii=False) for data in df["data"]]
-        df.to_parquet(path, engine="pyarrow", index=False)
+        parquet = import_module("locus_nb._parquet")
+        parquet.to_parquet(self.events_df(run, **wanted), path, caller="History.to_parquet")
         return Path(path)
 
     def __repr__(self) -> str:

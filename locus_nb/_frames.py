@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import pandas as pd
 
+from locus_nb._cost import Costs, costs_usd, warn_unpriced
 from locus_nb._event import run_id_error
 from locus_nb._event_columns import in_order, own_columns, payload_columns
+from locus_nb._prices import prices_of
 from locus_nb._run_columns import run_columns
 from locus_nb._selection import between, of_types, select
 from locus_nb._span_columns import model_columns, span_columns, tool_columns
@@ -21,7 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping, Sequence
     from datetime import datetime
 
+    from numpy.typing import NDArray
+
+    from locus_nb._event_columns import Tokens
     from locus_nb._source import Source
+    from locus_nb._usage import Price
 
 
 @documented(EVENTS)
@@ -90,6 +96,7 @@ def runs_df(
     redact: bool = True,
     since: datetime | str | None = None,
     until: datetime | str | None = None,
+    prices: object = None,
     columns: str | Iterable[str] | None = None,
 ) -> pd.DataFrame:
     """Give runs as a table, one row each, in the order in which they are asked for, or were last used.
@@ -109,6 +116,10 @@ def runs_df(
         redact: Take secrets out of names, tags and reasons.
         since: Only runs that began at that time or later: aware, or ISO 8601 with an offset.
         until: Only runs that began before that time.
+        prices: What tokens cost whose cost was not told: `"genai-prices"` for that package (extra `cost`), or a
+            table, a dict or DataFrame of model names, in which `*` stands for anything, with the US dollars for a
+            million tokens: `{"my-model": {"input": 3, "output": 15, "cache_read": 0.3, "cache_write": 3.75}}`.
+            None: nothing is estimated. A model without a price is warned of, and its cost unknown.
         columns: As in `events_df`.
 
     Raises:
@@ -121,7 +132,7 @@ def runs_df(
         [{'run_id': 'run-1', 'status': 'ok', 'event_count': 1}]
     """
     names = chosen(RUNS, columns, "runs_df")
-    time = between(since, until, "runs_df")
+    time, pricing = between(since, until, "runs_df"), _Pricing(prices)
     with _gc_at_rest():
         selection = select(run, source, "runs_df")
         events, _ = in_order([event for event in selection.events if run_id_error(event.run_id) is None])
@@ -131,7 +142,8 @@ def runs_df(
         else:
             known = {run_id: selection.source.run_record(run_id) for run_id in selection.run_ids}
             records = {run_id: record for run_id, record in known.items() if record or run_id in here}
-        made = run_columns(events, records, redact=redact, price=None)
+        made = run_columns(events, records, redact=redact, price=pricing.price)
+        warn_unpriced(pricing.costs)
         return _within(_frame(names, made), made["started_at"], time)
 
 
@@ -236,6 +248,7 @@ def model_calls_df(
     redact: bool = True,
     since: datetime | str | None = None,
     until: datetime | str | None = None,
+    prices: object = None,
     columns: str | Iterable[str] | None = None,
 ) -> pd.DataFrame:
     """Give calls of models as a table, one row each, in the order in which they began.
@@ -252,6 +265,7 @@ def model_calls_df(
         redact: Take secrets out.
         since: As in `spans_df`.
         until: As in `spans_df`.
+        prices: As in `runs_df`.
         columns: As in `events_df`.
 
     Raises:
@@ -267,10 +281,11 @@ def model_calls_df(
         [{'model': 'mock', 'input_tokens': 120, 'total_tokens': 150}]
     """
     names = chosen(MODEL_CALLS, columns, "model_calls_df")
-    time = between(since, until, "model_calls_df")
+    time, pricing = between(since, until, "model_calls_df"), _Pricing(prices)
     with _gc_at_rest():
         events, _ = in_order(select(run, source, "model_calls_df").events)
-        made = model_columns(events, redact=redact, price=None)
+        made = model_columns(events, redact=redact, price=pricing.price)
+        warn_unpriced(pricing.costs)
         return _within(_frame(names, made), made["start_time"], time)
 
 
@@ -284,6 +299,32 @@ def _gc_at_rest() -> Generator[None]:
     finally:
         if collecting:
             gc.enable()
+
+
+class _Pricing:
+    """What tokens cost by some prices, and what was found out about these meanwhile."""
+
+    def __init__(self, prices: object) -> None:
+        self._prices = None if prices is None else prices_of(prices)
+        self.costs = Costs(np.empty(0), (), ())
+
+    @property
+    def price(self) -> Price | None:
+        """Gives costs; None without prices."""
+        return None if self._prices is None else self._cost
+
+    def _cost(self, models: Sequence[Any], tokens: Tokens, at_ns: NDArray[np.int64]) -> NDArray[np.float64]:
+        assert self._prices is not None  # noqa: S101 - told to the type checker
+        self.costs = costs_usd(
+            self._prices,
+            models,
+            input_tokens=tokens.input,
+            output_tokens=tokens.output,
+            cache_read=tokens.read,
+            cache_write=tokens.written,
+            at_ns=at_ns,
+        )
+        return self.costs.usd
 
 
 def _frame(names: Sequence[tuple[str, str]], made: Mapping[str, Any]) -> pd.DataFrame:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime, timedelta
-from importlib import import_module
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +13,14 @@ from locus_nb._memory import default_source
 from locus_nb._redact import redact
 from locus_nb._rows import text_of
 from locus_nb._run_facts import ended_ns_of, facts_of, started_ns_of
+from locus_nb._run_page import run_html
 from locus_nb._run_picture import run_bundle, said_of, timeline_still, tree_still
 from locus_nb._sums import sums_of
+from locus_nb._whole_file import whole_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     import pandas as pd
 
@@ -215,7 +216,9 @@ class Run:
         Raises:
             OSError: The file cannot be written.
         """
-        import_module("locus_nb._files").save_run(self._source, self._run_id, path)
+        from locus_nb._files import save_run  # noqa: PLC0415 - only who writes a file needs it
+
+        save_run(self._source, self._run_id, path)
 
     def to_html(self, path: str | Path) -> None:
         """Write it as a self-contained page without a script; secrets taken out.
@@ -223,8 +226,8 @@ class Run:
         Raises:
             OSError: The file cannot be written.
         """
-        page: str = import_module("locus_nb._files").run_html(self._source, self._run_id)
-        Path(path).write_text(page, encoding="utf-8")
+        with whole_file(path) as file:
+            file.write(run_html(self._source, self._run_id).encode())
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Run):

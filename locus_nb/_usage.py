@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from locus_nb._columns import AmountColumn
-from locus_nb._event_columns import Tokens, rows_by_type, tokens_in
+from locus_nb._event_columns import Tokens, own_times, rows_by_type, tokens_in
 from locus_nb._payloads import clean_chunks
 from locus_nb._spans import codes_of
 from locus_nb.event_types import AGENT_TOKENS_USED
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from locus_nb._event import StreamEvent
 
-    # Models, and counts of tokens by `Tokens`, to US dollars; NaN where that is unknown.
-    Price = Callable[[Sequence[Any], Tokens], NDArray[np.float64]]
+    # Models, tokens, and times in nanoseconds, to US dollars; NaN where that is unknown.
+    Price = Callable[[Sequence[Any], Tokens, NDArray[np.int64]], NDArray[np.float64]]
 
 _COST = "cost_usd"
 
@@ -78,7 +78,8 @@ class Usage:
         if price is not None and unpriced.any():
             places = np.flatnonzero(unpriced)
             some = Tokens(*(part[places] for part in self.tokens))
-            self._costs[places] = price([models[order[place]] for place in places.tolist()], some)
+            times = own_times(events)[self.rows[places]]
+            self._costs[places] = price([models[place] for place in order[places].tolist()], some, times)
 
     def calls(self, runs: NDArray[Any]) -> NDArray[np.int64]:
         """Number the calls that the events tell of: those of one span are about the same one."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 
-from locus_nb import EventBus, Run, StreamEvent, _frames, get_event_bus, last_run, runs
+from locus_nb import EventBus, Run, StreamEvent, _frames, get_event_bus, last_run, load, runs
 from locus_nb._fold import fold
 from locus_nb._rows import rows_of
 from locus_nb._run_tree import MAX_DEPTH, tree_lines, tree_of
@@ -348,17 +348,21 @@ def test_frames_are_of_this_run(monkeypatch: pytest.MonkeyPatch, method: str) ->
     assert calls == [(("run",), {"source": bus, "redact": False})]
 
 
-def test_files_are_of_this_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A run is saved by its id and source, and its page written as UTF-8."""
-    calls: list[Any] = []
-    stand_in = SimpleNamespace(save_run=counting(calls), run_html=counting(calls, "<p>✓</p>"))
-    monkeypatch.setitem(sys.modules, "locus_nb._files", stand_in)
+def test_files_are_of_this_run(tmp_path: Path) -> None:
+    """A saved run is the one that was saved, by its id; its page is self-contained html."""
     bus = EventBus()
+    bus.publish_nowait(StreamEvent("run", "agent.think", {"reasoning_preview": "✓"}))
+    bus.publish_nowait(StreamEvent("other", "agent.think", {}))
     run = Run("run", source=bus)
     run.save(tmp_path / "run.jsonl")
+    loaded = load(tmp_path / "run.jsonl")
+    (again,) = runs(source=loaded)
+    assert [event.to_dict() for event in again.events] == [event.to_dict() for event in run.events]
+    assert (again.id, again.status, again.started_at) == (run.id, run.status, run.started_at)
     run.to_html(tmp_path / "run.html")
-    assert calls == [((bus, "run", tmp_path / "run.jsonl"), {}), ((bus, "run"), {})]
-    assert (tmp_path / "run.html").read_text("utf-8") == "<p>✓</p>"
+    page = (tmp_path / "run.html").read_text("utf-8")
+    assert "✓" in page
+    assert "<script" not in page
 
 
 def test_a_run_needs_no_dataframe_library() -> None:

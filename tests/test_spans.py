@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from locus_nb import (
     EventBus,
     StreamEvent,
+    UnknownPriceWarning,
     _tables,
     events_df,
     get_event_bus,
@@ -507,3 +508,29 @@ def test_spans_come_from_the_process_bus() -> None:
     """Without a source frames are of the process's bus, and their attributes are JSON."""
     get_event_bus().publish_nowait(tool(0, "started", note={"b", "a"}))
     assert json.loads(json.dumps(spans_df()["attributes"].iloc[0]))["note"] == ["a", "b"]
+
+
+PRICES: dict[str, Any] = {"mock": {"input": 10, "output": 50, "cache_read": 1, "cache_write": 20}}
+
+
+def test_tokens_are_priced_where_no_cost_was_told() -> None:
+    """With prices a call's tokens have a cost, cached ones at their own price; a cost that was told stays."""
+    events = [
+        *(model(1, "completed", "a"), model(2, "used", "a", **USED)),
+        *(model(3, "completed", "b"), model(4, "used", "b", cost_usd=0.5, **USED)),
+    ]
+    priced = (15 * 10 + 20 * 50 + 80 * 1 + 5 * 20) / 1e6
+    calls = model_calls_df(events, prices=PRICES)
+    assert list(calls["cost_usd"]) == [pytest.approx(priced), 0.5]
+    assert runs_df(events, prices=PRICES)["cost_usd"].iloc[0] == pytest.approx(priced + 0.5)
+
+
+def test_a_model_without_a_price_is_said() -> None:
+    """An unknown model's cost is missing, never 0, and a warning at the caller's line names it."""
+    events = [model(1, "used", model="nobody-knows", **USED), model(0, "completed", model="nobody-knows")]
+    for frame_of in (model_calls_df, runs_df):
+        with pytest.warns(UnknownPriceWarning, match="nobody-knows") as warned:
+            assert cells(frame_of(events, prices=PRICES), "cost_usd") == [(None,)]
+        assert [each.filename for each in warned] == [__file__]
+    with pytest.raises(TypeError):
+        runs_df(events, prices=3)

@@ -1,0 +1,448 @@
+"""What model calls cost, and what is said where that is not known."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import socket
+import subprocess
+import sys
+import time
+import warnings
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from genai_prices import Usage, calc_price
+from genai_prices.data import providers
+from genai_prices.types import TieredPrices
+from hypothesis import given
+from hypothesis import strategies as st
+
+from locus_nb import UnknownPriceWarning
+from locus_nb._cost import Costs, cost_usd, costs_usd, unpriced_models, warn_unpriced
+from locus_nb._prices import PackagePrices, PriceTable, prices_of
+
+NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
+TABLE = {
+    "plain": {"input": 2, "output": 10},
+    "cached": {"input": 4, "output": 20, "cache_read": 0.5, "cache_write": Decimal(5)},
+    "free": {"input": 0, "output": 0},
+}
+PRICES = prices_of(True)
+COUNTS = st.integers(0, 2_000_000)
+# Every model of the package with token prices, by a name that finds it.
+PRICED = [
+    (f"{provider.id}/{model.id}", provider.id, model.id)
+    for provider in providers
+    for model in provider.models
+    if PRICES.rates(f"{provider.id}/{model.id}", NOW) is not None
+]
+
+
+def one(table: Any, model: str | None, **counts: Any) -> float:
+    """Give the cost of one call; what is not said is 0."""
+    return cost_usd(prices_of(table), model, **{"input_tokens": 0, "output_tokens": 0, **counts})
+
+
+# A table of one's own
+
+
+def test_tokens_times_prices() -> None:
+    """A call costs its tokens times the table's prices per million."""
+    assert one(TABLE, "plain", input_tokens=1_000_000, output_tokens=500_000) == pytest.approx(7)
+    assert one(TABLE, "free", input_tokens=1_000, output_tokens=1_000) == 0
+    assert one(TABLE, "plain") == 0
+
+
+def test_cached_tokens_are_priced_once() -> None:
+    """Cached tokens, which the input includes, are priced as cached and no longer as input."""
+    counts = {
+        "input_tokens": 1_000_000,
+        "cache_read": 600_000,
+        "cache_write": 100_000,
+        "output_tokens": 10_000,
+    }
+    assert one(TABLE, "cached", **counts) == pytest.approx(0.3 * 4 + 0.6 * 0.5 + 0.1 * 5 + 0.01 * 20)
+    all_read = {"input_tokens": 1_000_000, "cache_read": 1_000_000}
+    assert one(TABLE, "cached", **all_read) == pytest.approx(0.5)
+
+
+@given(COUNTS, COUNTS, COUNTS, COUNTS)
+def test_a_cost_is_the_sum_of_its_parts(uncached: int, read: int, written: int, output: int) -> None:
+    """For any counts the cost is that of the uncached, the read, the written and the output tokens."""
+    whole = one(
+        TABLE,
+        "cached",
+        input_tokens=uncached + read + written,
+        cache_read=read,
+        cache_write=written,
+        output_tokens=output,
+    )
+    assert whole == pytest.approx((4 * uncached + 0.5 * read + 5 * written + 20 * output) / 1e6)
+
+
+def test_what_is_unknown_is_nan() -> None:
+    """An unknown model or count, cached tokens without a price, and more cached than read cost NaN, never 0."""
+    for model, counts in [
+        ("mock", {"input_tokens": 1}),
+        ("mock", {}),
+        ("Plain", {}),
+        (None, {}),
+        ("plain", {"input_tokens": None}),
+        ("plain", {"input_tokens": -1}),
+        ("plain", {"output_tokens": None}),
+        ("plain", {"input_tokens": 10, "cache_read": 1}),
+        ("plain", {"input_tokens": 10, "cache_write": 1}),
+        ("cached", {"input_tokens": 10, "cache_read": 6, "cache_write": 5}),
+    ]:
+        assert math.isnan(one(TABLE, model, **counts)), (model, counts)
+    # Who says nothing of a cache has none.
+    assert one(TABLE, "plain", input_tokens=1_000_000, cache_read=None, cache_write=-1) == pytest.approx(2)
+
+
+def test_names_with_stars() -> None:
+    """A star stands for any text; the name itself goes first, then the pattern with the most other characters."""
+
+    def price(input_price: int) -> dict[str, int]:
+        return {"input": input_price, "output": 0}
+
+    table = {
+        "*": price(1),
+        "gpt-*": price(2),
+        "gpt-*-mini": price(3),
+        "gpt-5-mini": price(4),
+        "[a].b?": price(5),
+        "**x**": price(6),
+    }
+    prices = prices_of(table)
+    for model, dollars in [
+        ("anything", 1),
+        ("", 1),
+        ("gpt-", 2),
+        ("gpt-5", 2),
+        ("gpt-5\nbig", 2),
+        ("gpt-6-mini", 3),
+        ("gpt-5-mini", 4),
+        ("[a].b?", 5),
+        ("a.bc", 1),
+        ("a x", 6),
+    ]:
+        assert cost_usd(prices, model, input_tokens=1_000_000, output_tokens=0) == dollars, model
+    assert math.isnan(one({"gpt-*": price(1)}, "my-gpt-5"))
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pd.DataFrame.from_dict(TABLE, orient="index"),
+        pd.DataFrame.from_dict(TABLE, orient="index").astype("Float64"),
+        pd.DataFrame.from_dict(TABLE, orient="index").rename_axis("model").reset_index(),
+        pd.DataFrame([(name, row["input"], row["output"]) for name, row in TABLE.items()]).set_axis(
+            ["model", "input", "output"], axis=1
+        ),
+    ],
+)
+def test_a_table_as_a_frame(frame: pd.DataFrame) -> None:
+    """A frame with the names as index, or in a column, is the same table; an empty cell is no price."""
+    assert one(frame, "plain", input_tokens=1_000_000, output_tokens=1_000_000) == pytest.approx(12)
+    assert math.isnan(one(frame, "plain", input_tokens=10, cache_read=1))
+    if "cache_read" in frame:
+        assert one(frame, "cached", input_tokens=1_000_000, cache_read=1_000_000) == pytest.approx(0.5)
+
+
+RIGHT = {"input": 1, "output": 1}
+
+
+@pytest.mark.parametrize(
+    "prices,error,said",
+    [
+        (None, TypeError, "not NoneType"),
+        (False, TypeError, "not bool"),
+        (3, TypeError, "not int"),
+        ([("m", RIGHT)], TypeError, "not list"),
+        ("litellm", ValueError, "prices='litellm' is not known"),
+        ({3: RIGHT}, TypeError, "by a str, not by int 3"),
+        ({"": RIGHT}, ValueError, "empty text"),
+        ({"m": 3}, TypeError, "has a int for 'm'"),
+        ({"m": {}}, ValueError, "no 'input' for 'm'"),
+        ({"m": {"input": 1}}, ValueError, "no 'output' for 'm'"),
+        ({"m": {"input": None, "output": 1}}, ValueError, "no 'input' for 'm'"),
+        ({"m": {"input": math.nan, "output": 1}}, ValueError, "no 'input' for 'm'"),
+        (
+            {"m": {**RIGHT, "prompt": 1}},
+            ValueError,
+            "has 'prompt' for 'm': the prices are input, output, cache",
+        ),
+        ({"m": {**RIGHT, "cache_read": "1"}}, TypeError, "'1' as 'cache_read' for 'm', which is no number"),
+        ({"m": {**RIGHT, "cache_read": True}}, TypeError, "which is no number"),
+        ({"m": {**RIGHT, "cache_write": -1}}, ValueError, "finite and not negative"),
+        ({"m": {**RIGHT, "cache_write": math.inf}}, ValueError, "finite and not negative"),
+        (pd.DataFrame({"input": [1]}, index=["m"]), ValueError, "no 'output' for 'm'"),
+        (pd.DataFrame({"input": [1], "output": [1]}), TypeError, "by a str, not by int 0"),
+        (pd.DataFrame({"model": ["m", "m"], "input": 1, "output": 1}), ValueError, "two rows for 'm'"),
+        (pd.DataFrame({"model": ["m"], "input": 1, "output": [math.nan]}), ValueError, "no 'output' for 'm'"),
+    ],
+)
+def test_what_is_no_price_table(prices: object, error: type[Exception], said: str) -> None:
+    """What is no table of prices is refused, with the model, the price, and what is wrong."""
+    with pytest.raises(error) as caught:
+        prices_of(prices)
+    assert said in str(caught.value)
+
+
+def test_prices_are_taken_as_they_are() -> None:
+    """What `prices_of` gave it takes again, so whoever was given prices need not ask what they are."""
+    prices = prices_of(TABLE)
+    assert isinstance(prices, PriceTable)
+    assert prices_of(prices) is prices
+    assert isinstance(prices_of("genai-prices"), PackagePrices)
+
+
+# The package
+
+
+@given(st.sampled_from(PRICED), st.tuples(COUNTS, COUNTS, COUNTS, COUNTS), st.integers(-2_000, 2_000))
+def test_the_packages_own_costs(
+    model: tuple[str, str, str], counts: tuple[int, int, int, int], hours: int
+) -> None:
+    """For any model and counts the cost is the package's own; NaN only for tokens without a price of their own."""
+    name, provider_id, own_name = model
+    uncached, read, written, output = counts
+    moment = NOW + timedelta(hours=hours)
+    rates = PRICES.rates(name, moment)
+    assert rates is not None
+    input_tokens = uncached + read + written
+    ours = one(
+        True,
+        name,
+        input_tokens=input_tokens,
+        output_tokens=output,
+        cache_read=read,
+        cache_write=written,
+        at=moment,
+    )
+    lacking = (
+        (output and not rates.output)
+        or (read and not rates.cache_read)
+        or (written and not rates.cache_write)
+    )
+    if lacking:
+        assert math.isnan(ours)
+        return
+    usage = Usage(
+        input_tokens=input_tokens, cache_read_tokens=read, cache_write_tokens=written, output_tokens=output
+    )
+    theirs = calc_price(usage, own_name, provider_id=provider_id, genai_request_timestamp=moment)
+    assert ours == pytest.approx(float(theirs.total_price))
+
+
+def test_tiers_begin_where_the_packages_do() -> None:
+    """At the start of a tier, one token before and one behind it, the cost is the package's own."""
+    tried = 0
+    for name, provider_id, own_name in PRICED:
+        rates = PRICES.rates(name, NOW)
+        assert rates is not None
+        for start in rates.input.starts:
+            for count in (start - 1, start, start + 1):
+                usage = Usage(input_tokens=count)
+                theirs = calc_price(usage, own_name, provider_id=provider_id, genai_request_timestamp=NOW)
+                ours = one(True, name, input_tokens=count, at=NOW)
+                assert ours == pytest.approx(float(theirs.total_price))
+                tried += 1
+    assert tried or not any(
+        isinstance(getattr(model.prices, "input_mtok", None), TieredPrices)
+        for provider in providers
+        for model in provider.models
+    )
+
+
+def test_prices_change() -> None:
+    """Calls of one model at several times have the prices of those times; one whose time is missing, that of now."""
+    name = next(name for name, _, _ in PRICED if PRICES.varies(name))
+    days = [NOW + timedelta(days=n, hours=n % 24) for n in range(-500, 500)]
+    at_ns = np.array([int(day.timestamp()) * 10**9 for day in days] + [np.iinfo(np.int64).min], np.int64)
+    counts = np.full(len(at_ns), 1_000)
+    costs = costs_usd(PRICES, [name] * len(at_ns), input_tokens=counts, output_tokens=counts, at_ns=at_ns)
+    alone = [one(True, name, input_tokens=1_000, output_tokens=1_000, at=day) for day in days]
+    assert costs.usd[:-1].tolist() == alone
+    assert costs.usd[-1] == one(True, name, input_tokens=1_000, output_tokens=1_000)
+
+
+def test_names_the_package_finds() -> None:
+    """A model is found by its own name, and by that after its provider's; what is none is unknown."""
+    openai = next(provider for provider in providers if provider.id == "openai")
+    name = next(model.id for model in openai.models if PRICES.rates(model.id, NOW))
+    spellings = [name, name.upper(), f"openai/{name}", f"openai:{name}"]
+    assert len({one(True, spelling, input_tokens=1_000, at=NOW) for spelling in spellings}) == 1
+    unknown = ["mock", "scripted", "test", "", f"nobody/{name}", ":", "a/", "x" * 100_000]
+    assert unpriced_models(PRICES, [*spellings, *unknown]) == set(unknown)
+
+
+def test_each_provider_has_its_own_prices() -> None:
+    """A model named with its provider has that provider's price, though others sell it for another one."""
+    for provider in providers:
+        for model in provider.models:
+            try:
+                theirs = calc_price(Usage(), model.id, provider_id=provider.id, genai_request_timestamp=NOW)
+                price = theirs.model_price.input_mtok
+            except LookupError:
+                price = None
+            rates = PRICES.rates(f"{provider.id}/{model.id}", NOW)
+            wanted = (
+                None if price is None else float(price.base if isinstance(price, TieredPrices) else price)
+            )
+            assert (rates and rates.input.prices[0]) == wanted, (provider.id, model.id)
+
+
+def test_models_without_token_prices_are_unknown() -> None:
+    """What the package prices by other units than tokens, or not at all, costs NaN, where the package itself says 0."""
+    without = [
+        f"{provider.id}/{model.id}"
+        for provider in providers
+        for model in provider.models
+        if getattr(model.prices, "input_mtok", 0) is None
+    ]
+    costs = [cost_usd(PRICES, name, input_tokens=10, output_tokens=0) for name in without[:50]]
+    assert costs
+    assert all(map(math.isnan, costs))
+
+
+def test_no_price_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pricing by the package opens no connection and starts no thread."""
+    monkeypatch.setattr(socket.socket, "connect", lambda *_: pytest.fail("a connection was opened"))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: pytest.fail("a name was looked up"))
+    assert one(True, PRICED[0][0], input_tokens=1_000) >= 0
+
+
+def test_the_package_is_missing() -> None:
+    """Without the package the error names it, who needs it and the pip line; a table needs no package."""
+    script = """
+import sys
+sys.modules["genai_prices"] = None
+from locus_nb._prices import prices_of
+prices_of({"m": {"input": 1, "output": 1}})
+try:
+    prices_of(True)
+except ModuleNotFoundError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == (
+        "prices='genai-prices' needs the package genai-prices, which is not installed: "
+        'python -m pip install "locus-nb[cost]"'
+    )
+
+
+# Columns
+
+
+@pytest.mark.parametrize(
+    "models",
+    [
+        ["plain", None, "mock", "plain", "cached"],
+        np.array(["plain", np.nan, "mock", "plain", "cached"], object),
+        pd.Categorical(["plain", None, "mock", "plain", "cached"]),
+        pd.Series(["plain", pd.NA, "mock", "plain", "cached"], dtype="string", index=[9, 9, 1, 2, 3]),
+        pd.Series(["plain", 3, "mock", "plain", "cached"], dtype="category"),
+    ],
+)
+@pytest.mark.parametrize(
+    "counts",
+    [
+        lambda values: values,
+        lambda values: np.array([-1 if value is None else value for value in values]),
+        lambda values: pd.array(values, dtype="Int64"),
+        lambda values: pd.Series(values, dtype="Float64", index=range(5, 10)),
+        lambda values: np.array([np.nan if value is None else value for value in values]),
+    ],
+)
+def test_columns_of_any_kind(models: Any, counts: Any) -> None:
+    """Columns of any pandas or numpy kind give the same costs, by place and not by index."""
+    costs = costs_usd(
+        prices_of(TABLE),
+        models,
+        input_tokens=counts([1_000_000, 1, 1, 500_000, 1_000_000]),
+        output_tokens=counts([0, 1, 1, None, 0]),
+        cache_read=counts([0, 0, 0, 0, 500_000]),
+        cache_write=counts([None, None, None, None, None]),
+    )
+    assert costs.usd.tolist() == pytest.approx([2, math.nan, math.nan, math.nan, 2.25], nan_ok=True)
+    assert costs.unpriced == ("mock",)
+    assert costs.partly_priced == ()
+
+
+def test_no_calls() -> None:
+    """No calls cost nothing, and nothing is said of them."""
+    costs = costs_usd(prices_of(TABLE), [], input_tokens=[], output_tokens=[])
+    assert costs.usd.dtype == np.float64
+    assert (costs.usd.tolist(), costs.unpriced, costs.partly_priced) == ([], (), ())
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["plain", "cached", "free", "mock", "other", None]),
+            *[st.integers(-1, 10_000) for _ in range(4)],
+        ),
+        max_size=30,
+    )
+)
+def test_a_column_has_the_costs_of_its_rows(calls: list[tuple[Any, ...]]) -> None:
+    """Each call of a column costs what it costs alone, and the column names the models at fault of all."""
+    prices = prices_of(TABLE)
+    names = ("input_tokens", "output_tokens", "cache_read", "cache_write")
+    columns = {name: np.array([call[n] for call in calls], np.int64) for n, name in enumerate(names, 1)}
+    costs = costs_usd(prices, [call[0] for call in calls], **columns)
+    alone = [cost_usd(prices, call[0], **dict(zip(names, call[1:], strict=True))) for call in calls]
+    assert costs.usd.tolist() == pytest.approx(alone, nan_ok=True)
+    assert set(costs.unpriced) == {call[0] for call in calls} & {"mock", "other"}
+    assert set(costs.partly_priced) <= {"plain", "free"}
+
+
+def test_many_calls_are_quick() -> None:
+    """A column of 100,000 calls, at times of their own, takes less than a second to price."""
+    rows = 100_000
+    names = [name for name, _, _ in PRICED[:20]] + ["mock"]
+    models = list(itertools.islice(itertools.cycle(names), rows))
+    counts = np.arange(rows)
+    at_ns = int(NOW.timestamp()) * 10**9 + counts * 10**8
+    began = time.process_time()
+    costs = costs_usd(
+        PRICES, models, input_tokens=counts, output_tokens=counts, cache_read=counts // 2, at_ns=at_ns
+    )
+    assert time.process_time() - began < 1
+    assert costs.unpriced == ("mock",)
+
+
+# What is said
+
+
+def test_a_warning_names_the_models() -> None:
+    """The models that made costs NaN are named, in one warning at the caller's line, with what to do."""
+    counts: dict[str, Any] = {"input_tokens": [1, 1, 9], "output_tokens": [1, 1, 1], "cache_read": [0, 0, 1]}
+    costs = costs_usd(prices_of(TABLE), ["mock", "mock", "plain"], **counts)
+    assert (costs.unpriced, costs.partly_priced) == (("mock",), ("plain",))
+    with pytest.warns(UnknownPriceWarning) as caught:
+        warn_unpriced(costs, stacklevel=1)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    said = str(caught[0].message)
+    assert said.startswith(
+        "No price is known for 'mock'. No price for cached tokens, or none for output, is known"
+    )
+    assert "'plain'" in said
+    assert "NaN" in said
+    with pytest.warns(UnknownPriceWarning, match="'m0', .* and 5 more"):
+        warn_unpriced(Costs(np.empty(0), tuple(f"m{n}" for n in range(15)), ()))
+
+
+def test_nothing_is_said_without_need() -> None:
+    """Where all prices are known, or the counts are what is missing, nobody is warned."""
+    costs = costs_usd(prices_of(TABLE), ["plain", "plain"], input_tokens=[1, -1], output_tokens=[1, 1])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warn_unpriced(costs)
