@@ -6,6 +6,9 @@ import re
 from datetime import UTC, datetime, timedelta
 from html import escape
 
+# Those of a box of a hundred views.
+MAX_CLASSES = 3_000
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _BLANKS = re.compile(r"\s+")
 # Controls, lone surrogates, marks without a width, and those that turn the direction of the text around them.
@@ -17,11 +20,13 @@ _STACKED = re.compile(
     "([\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]{4})"
     "[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+"
 )
-# In the style of every picture, for JupyterLab: they take away the place of a picture that has moved, and the
-# line by which it says, over the picture, that a closed kernel's widget is gone.
-LAB_RULES = """.jp-OutputArea-child:has(.locus-gone){display:none}
-.jp-OutputArea-child:not(:has(.locus-live)):has(>.jp-OutputArea-output:not([data-mime-type])):has(\
-+.jp-OutputArea-child .locus-static){display:none}
+# In the style of every picture: they take away a box of nothing but views of which none is live, and in JupyterLab
+# the place of a picture that has moved, and the line by which it says that a closed kernel's widget is gone: over
+# the view's picture, and under those of what a box held.
+LAB_RULES = """.locus-box-of-views.locus-box-of-views:not(:has(.locus-live)),\
+.jp-OutputArea-child:not(:has(.locus-live)):has(>.jp-OutputArea-output>.locus-box-of-views),.jp-OutputArea-child:has(>.jp-OutputArea-output>.locus-gone){display:none}
+.jp-OutputArea-child:not(:has(>.jp-OutputArea-output *)):has(>.jp-OutputArea-output:not([data-mime-type])):is(\
+:has(+.jp-OutputArea-child .locus-static),.jp-OutputArea-child:has(.locus-boxed)+*){display:none}
 """
 _SECOND, _MINUTE, _HOUR = 1_000, 60_000, 3_600_000
 

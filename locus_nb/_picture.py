@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from locus_nb._fold import fold
-from locus_nb._format import LAB_RULES, clean, counted, cut, day, duration, html
+from locus_nb._format import LAB_RULES, MAX_CLASSES, clean, counted, cut, day, duration, html
 from locus_nb._static_table import (
     MAX_RUNS,
     MAX_TEXT_ROWS,
@@ -122,7 +122,7 @@ def picture_html(rows: Sequence[Row], about: About, *, css_class: str = "") -> s
     items = fold(rows)
     facts = " · ".join(html(fact, MAX_TITLE) for fact in _facts(rows, about))
     parts = [
-        f'<div class="{html(f"locus-static {css_class}", MAX_TITLE)}">{_STYLE}',
+        f'<div class="{html(f"locus-static {css_class}", MAX_CLASSES)}">{_STYLE}',
         f"<p><b>{html(about.title, MAX_TITLE)}</b> · {facts}</p>",
         _banner(about),
         waterfall(items, rows) if about.one_run else _runs(about),

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from locus_nb._format import LAB_RULES, clean, html
+from locus_nb._format import LAB_RULES, MAX_CLASSES, clean, html
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 MAX_READERS = 20
 MAX_LABEL = 60
-MAX_CLASSES = 120
 
 _WIDTH, _HEIGHT, _SPAN_MS = 600, 48, 60_000.0
 

@@ -76,6 +76,7 @@ LAYERS = [
     "_picture",
     "_notebook",
     "_late",
+    "_boxes",
     "_view",
     "_monitor",
     "_watch",

@@ -68,6 +68,32 @@ def test_frozen_views_are_shown_offline(
     tab.close()
 
 
+BOXED = """
+from ipywidgets import HBox, IntSlider, Tab, VBox
+
+left, right = watch("left"), watch("right")
+"""
+
+
+def test_views_in_boxes_are_shown_offline(chromium: Chromium, tmp_path: Path) -> None:
+    """Of views in a box, also in a nested one, an executed and converted notebook shows a picture each, once."""
+    notebook = notebook_of(
+        FROZEN, BOXED, "VBox([IntSlider(), Tab([left]), HBox([right])])", "tell('left'), tell('right')"
+    )
+    NotebookClient(notebook, timeout=120).execute()
+    page, _ = HTMLExporter().from_notebook_node(notebook)
+    path = tmp_path / "boxed.html"
+    path.write_text(page)
+    tab = chromium.tab(path.as_uri(), offline=True)
+    seen = tab.evaluate(
+        """() => [...document.querySelectorAll(".locus-static")].map((view) => [
+            view.checkVisibility(), view.querySelector("b").textContent, view.querySelectorAll("tbody tr").length > 100,
+        ])"""
+    )
+    assert seen == [[True, "left", True], [True, "right", True]]
+    tab.close()
+
+
 LIVE = """
 display(watch(run))
 with run_context(run):

@@ -567,6 +567,7 @@ def test_view_sits_in_a_box(page: Page) -> None:
     """In a box of ipywidgets a view is on the page, goes on without another reference, and is sent its rows."""
     say(3)
     page.run("from ipywidgets import HBox, Tab\nbox = HBox([watch('run'), Tab([watch()])])")
+    assert page.outputs == []
     several, one = cast("Any", _view._on_page)
     assert page["box"].get_state()["children"][0] == f"IPY_MODEL_{one.model_id}"
     assert one.comm is not None
