@@ -105,6 +105,8 @@ class View(OpensLate, anywidget.AnyWidget):
     brought up to date after each cell, and when a run ends. The picture is what a saved notebook shows, and
     nbconvert, and a page without the kernel. Of views in a box the pictures stand above the box.
 
+    Its repr, which a saved notebook has beside the widget, says only what never changes; `print` says how it stands.
+
     A context manager: leaving it closes the view. Its methods may be called from any thread. Only what does
     not change is a trait; all else travels as messages, which a notebook does not save.
 

@@ -69,6 +69,7 @@ def test_displayed_box_has_a_picture_of_each_view_in_it(page: Page) -> None:
     outputs = page.run("display(box)")
     *pictures, box = outputs[:3]
     assert WIDGET in box["data"]
+    assert "waiting" not in box["data"]["text/plain"]
     left, right = page["left"], page["right"]
     assert [picture["transient"] for picture in pictures] == [
         {"display_id": left.twin},
