@@ -115,6 +115,20 @@ def test_iterations_are_numbered_bands() -> None:
     assert [text.text for text in picture.iter("text")][:3] == ["1", "2", "3"]
 
 
+def test_run_that_was_opened_again_has_the_bands_of_both_times() -> None:
+    """After its agent has terminated, an iteration of the same number is a band of its own; subagents' are none."""
+    rows: list[Row] = []
+    for n, start in enumerate((0, 500)):
+        rows += model(start, f"a{n}", start + 90, iteration=1, agent="planner")
+        rows += model(start + 95, f"s{n}", start + 99, iteration=7, agent="scout")
+        rows += model(start + 100, f"b{n}", start + 190, iteration=2, agent="planner")
+        rows.append(make(start + 200, event_type="agent.terminate", family="end", agent="planner"))
+    picture = drawn(rows)
+    shaded = [rect.attrib for rect in picture.iter("rect") if rect.get("y") == "0"]
+    assert [(band["x"], band["width"]) for band in shaded] == [("0.00%", "14.14%"), ("70.71%", "14.14%")]
+    assert [text.text for text in picture.iter("text")][:4] == ["1", "2", "1", "2"]
+
+
 @given(st.floats(0.001, 1e12))
 def test_axis_has_a_few_round_times(length: float) -> None:
     """However long a run is, its axis has two to six labels, from 0 on."""
