@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from decimal import ROUND_HALF_UP, Context
 from html import escape
+from math import floor, isfinite
 
 # Those of a box of a hundred views.
 MAX_CLASSES = 3_000
@@ -28,7 +30,10 @@ LAB_RULES = """.locus-box-of-views.locus-box-of-views:not(:has(.locus-live)),\
 .jp-OutputArea-child:not(:has(>.jp-OutputArea-output *)):has(>.jp-OutputArea-output:not([data-mime-type])):is(\
 :has(+.jp-OutputArea-child .locus-static),.jp-OutputArea-child:has(.locus-boxed)+*){display:none}
 """
-_SECOND, _MINUTE, _HOUR = 1_000, 60_000, 3_600_000
+_HOUR_S = 3_600
+_UNKNOWN = "\N{EN DASH}"
+# As a browser rounds.
+_THREE = Context(prec=3, rounding=ROUND_HALF_UP)
 
 
 def clean(text: str, limit: int) -> str:
@@ -51,29 +56,34 @@ def html(text: str, limit: int) -> str:
 def clock(time_ms: float) -> str:
     """Give the time of day in UTC, to the millisecond."""
     moment = _moment(time_ms)
-    return moment.strftime("%H:%M:%S.") + f"{moment.microsecond // 1000:03}" if moment else "-"
+    return moment.strftime("%H:%M:%S.") + f"{moment.microsecond // 1000:03}" if moment else _UNKNOWN
 
 
 def day(time_ms: float) -> str:
     """Give the date in UTC."""
     moment = _moment(time_ms)
-    return moment.date().isoformat() if moment else "-"
+    return moment.date().isoformat() if moment else _UNKNOWN
 
 
 def duration(ms: float) -> str:
-    """Give milliseconds in the unit that suits them, to about three digits.
+    """Give milliseconds in at most three figures, in the unit that suits them, as the live views do.
 
     Example:
         >>> [duration(ms) for ms in (0.25, 12.34, 250, 1500, 83_000, 7_260_000)]
-        ['0.25 ms', '12.3 ms', '250 ms', '1.5 s', '1 min 23 s', '2 h 1 min']
+        ['250 µs', '12.3 ms', '250 ms', '1.5 s', '1 m 23 s', '2 h 01 m']
     """
-    if ms < _SECOND:
-        return f"{ms:.3g} ms" if ms < _SECOND - 1 else "1 s"
-    if ms < _MINUTE:
-        return f"{ms / _SECOND:.3g} s"
-    if ms < _HOUR:
-        return _two(ms, _MINUTE, "min", _SECOND, "s")
-    return _two(ms, _HOUR, "h", _MINUTE, "min")
+    if not isfinite(ms):
+        return _UNKNOWN
+    if ms < 0.9995:  # noqa: PLR2004 - what is nearer to the next unit, in three figures, has that
+        return f"{floor(ms * 1000 + 0.5)} µs"
+    if ms < 999.5:  # noqa: PLR2004 - as above
+        return f"{_three_figures(ms)} ms"
+    if ms < 59_950:  # noqa: PLR2004 - as above
+        return f"{_three_figures(ms / 1000)} s"
+    seconds = floor(ms / 1000 + 0.5)
+    if seconds < _HOUR_S:
+        return f"{seconds // 60} m {seconds % 60:02} s"
+    return f"{seconds // _HOUR_S:,} h {seconds % _HOUR_S // 60:02} m"
 
 
 def counted(number: int, noun: str) -> str:
@@ -81,9 +91,8 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def _two(ms: float, large: int, name: str, small: int, small_name: str) -> str:
-    whole, rest = divmod(int(ms), large)
-    return f"{whole:,} {name} {rest // small} {small_name}" if rest >= small else f"{whole:,} {name}"
+def _three_figures(number: float) -> str:
+    return f"{_THREE.create_decimal(number).normalize():f}"
 
 
 def _moment(time_ms: float) -> datetime | None:

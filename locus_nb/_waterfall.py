@@ -35,6 +35,8 @@ _RANKS = {"agent": 0, "model": 1, "tool": 2}
 _HEAD, _LANE, _BAR, _FOOT = 16, 20, 12, 18
 _ROOM = 99.0
 _TICKS = 5
+_SECOND = 1_000.0
+_ROUND_S = (2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 21_600, 43_200, 86_400)
 # A mark of a form of its own over the end of what failed.
 _CROSS = (
     '<circle r="5.5" fill="#dc4c4c" stroke="none"/>'
@@ -230,7 +232,9 @@ def _axis(scale: _Scale, y: int) -> str:
 
 
 def _step(least: float) -> float:
-    """The smallest of 1, 2 and 5 times a power of ten that is not below `least`."""
+    """The smallest round time that is not below `least`: of a clock, or 1, 2 or 5 times a power of ten."""
+    if least > _SECOND and least <= _ROUND_S[-1] * _SECOND:
+        return _SECOND * next(step for step in _ROUND_S if step * _SECOND >= least)
     power = 10.0 ** (len(str(int(least))) - 1) if least >= 1 else 0.001
     while True:
         for factor in (1, 2, 5):

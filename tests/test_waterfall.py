@@ -139,6 +139,16 @@ def test_axis_has_a_few_round_times(length: float) -> None:
     assert texts[0] == "0"
 
 
+@pytest.mark.parametrize(
+    "length, said", [(100, "0 20 ms 40 ms 60 ms 80 ms 100 ms"), (200_000, "0 1 m 00 s 2 m 00 s 3 m 00 s")]
+)
+def test_axis_counts_as_clocks_do(length: float, said: str) -> None:
+    """Ticks of more than a second are at seconds, minutes and hours that a clock has."""
+    start, end = call(0, "a", end=1)
+    rows = [start, end._replace(time_ms=start.time_ms + length)]
+    assert " ".join(text.text or "" for text in drawn(rows).iter("text")) == said
+
+
 def test_run_without_spans_has_no_waterfall() -> None:
     """Where nothing took time there is nothing to draw."""
     assert waterfall(fold([make(1)]), [make(1)]) == ""
