@@ -25,12 +25,19 @@ _STACKED = re.compile(
 # In the style of every picture: they take away a box of nothing but views of which none is live, and in JupyterLab
 # the place of a picture that has moved, and the line by which it says that a closed kernel's widget is gone: over
 # the view's picture, and under those of what a box held.
-LAB_RULES = """.locus-box-of-views.locus-box-of-views:not(:has(.locus-live)),\
+# And a name whose beginning gives way where there is no room for it.
+COMMON_RULES = """.locus-name{display:flex}
+.locus-name>span{white-space:pre}
+.locus-name>:first-child{overflow:hidden;text-overflow:ellipsis}
+.locus-name>:last-child{flex:none}
+.locus-box-of-views.locus-box-of-views:not(:has(.locus-live)),\
 .jp-OutputArea-child:not(:has(.locus-live)):has(>.jp-OutputArea-output>.locus-box-of-views),.jp-OutputArea-child:has(>.jp-OutputArea-output>.locus-gone){display:none}
 .jp-OutputArea-child:not(:has(>.jp-OutputArea-output *)):has(>.jp-OutputArea-output:not([data-mime-type])):is(\
 :has(+.jp-OutputArea-child .locus-static),.jp-OutputArea-child:has(.locus-boxed)+*){display:none}
 """
 _HOUR_S = 3_600
+# A name of so many characters has room everywhere; of a longer one this much of its end is always shown.
+_SHORT, _TAIL = 12, 8
 _UNKNOWN = "\N{EN DASH}"
 # As a browser rounds.
 _THREE = Context(prec=3, rounding=ROUND_HALF_UP)
@@ -46,6 +53,26 @@ def clean(text: str, limit: int) -> str:
 def cut(line: str, limit: int) -> str:
     """Give at most `limit` characters of a line."""
     return line if len(line) <= limit else f"{line[: limit - 1]}…"
+
+
+def middle(text: str, limit: int) -> str:
+    """Give what `clean` does, cut in the middle: names of a kind often differ at their ends."""
+    # Cut first, generously, as there.
+    whole = clean(text if len(text) <= 8 * limit else f"{text[: 4 * limit]} {text[-4 * limit :]}", 8 * limit)
+    if len(whole) <= limit:
+        return whole
+    tail = (limit - 1) // 2
+    return f"{whole[: limit - 1 - tail]}…{whole[-tail:]}"
+
+
+def name_html(text: str, limit: int, *, title: bool = True) -> str:
+    """Give what `middle` does, as html that is cut in the middle again where it is too wide; a title has more of it."""
+    name = middle(text, limit)
+    if len(name) <= _SHORT:
+        return escape(name)
+    head, tail = escape(name[:-_TAIL]), escape(name[-_TAIL:])
+    whole = f' title="{html(text, 2 * limit)}"' if title else ""
+    return f'<span class="locus-name"{whole}><span>{head}</span><span>{tail}</span></span>'
 
 
 def html(text: str, limit: int) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from locus_nb._fold import fold
-from locus_nb._format import LAB_RULES, MAX_CLASSES, clean, counted, cut, day, duration, html
+from locus_nb._format import COMMON_RULES, MAX_CLASSES, clean, counted, cut, day, duration, html
 from locus_nb._static_table import (
     MAX_RUNS,
     MAX_TEXT_ROWS,
@@ -85,7 +85,7 @@ margin-right:7px;border-radius:2px;background:#c9953b}
 .locus-static .a td:nth-child(3)::before{background:#d0689f}
 .locus-static .x td:nth-child(3)::before{background:#dc4c4c}
 .locus-static.locus-static tbody tr.x{background:rgba(220,76,76,.09)}
-LAB_RULES</style>""".replace("LAB_RULES", LAB_RULES)
+COMMON_RULES</style>""".replace("COMMON_RULES", COMMON_RULES)
 
 
 class About(NamedTuple):

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from locus_nb._format import counted, duration
+from locus_nb._format import counted, duration, middle
 
 if TYPE_CHECKING:
     from tests.browser import Tab
@@ -49,3 +49,10 @@ def test_odd_lengths_are_no_error() -> None:
 def test_number_has_its_noun() -> None:
     """One is singular, thousands have commas."""
     assert [counted(number, "event") for number in (0, 1, 12_000)] == ["0 events", "1 event", "12,000 events"]
+
+
+def test_long_names_are_cut_in_the_middle() -> None:
+    """A name keeps its beginning and its end, where names of a kind differ; a short one is whole."""
+    assert middle("run-2026-01-05T09:30:00-crew-17", 15) == "run-202…crew-17"
+    assert middle("run", 15) == "run"
+    assert len(middle("x" * 1_000_000, 15)) == 15
