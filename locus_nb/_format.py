@@ -36,7 +36,7 @@ COMMON_RULES = """.locus-name{display:flex}
 :has(+.jp-OutputArea-child .locus-static),.jp-OutputArea-child:has(.locus-boxed)+*){display:none}
 """
 _HOUR_S = 3_600
-# A name of so many characters has room everywhere; of a longer one this much of its end is always shown.
+# A name of so many characters has room everywhere; of a longer one so much of its end is always shown.
 _SHORT, _TAIL = 12, 8
 _UNKNOWN = "\N{EN DASH}"
 # As a browser rounds.
@@ -61,8 +61,7 @@ def middle(text: str, limit: int) -> str:
     whole = clean(text if len(text) <= 8 * limit else f"{text[: 4 * limit]} {text[-4 * limit :]}", 8 * limit)
     if len(whole) <= limit:
         return whole
-    tail = (limit - 1) // 2
-    return f"{whole[: limit - 1 - tail]}…{whole[-tail:]}"
+    return f"{whole[: limit - 1 - _TAIL]}…{whole[-_TAIL:]}"
 
 
 def name_html(text: str, limit: int, *, title: bool = True) -> str:

@@ -52,12 +52,12 @@ text-align:right;text-overflow:ellipsis;unicode-bidi:isolate;white-space:nowrap}
 .locus-static-lanes svg{display:block;overflow:visible;max-width:none}
 .locus-static-lanes text{font:10px system-ui,sans-serif;fill:currentColor;opacity:.7;stroke:none}
 .locus-static-errors{margin:4px 8px;padding:3px 0;border-left:3px solid #dc4c4c;background:rgba(220,76,76,.09)}
-.locus-static .locus-static-errors p{margin:1px 8px;font-size:12px;unicode-bidi:isolate}
+.locus-static.locus-static .locus-static-errors p{margin:1px 8px;font-size:12px;unicode-bidi:isolate}
 .locus-static-scroll{container-type:inline-size;max-height:420px;overflow:auto}
 .locus-static-events{display:flex;flex-direction:column-reverse}
 .locus-static-events>table{flex:none}
 .locus-static.locus-static .locus-static-scroll th{position:sticky;top:0;z-index:1;opacity:1;\
-background:var(--jp-layout-color0,var(--vscode-editor-background,Canvas))}
+box-shadow:0 1px rgba(128,128,128,.4);background:var(--jp-layout-color0,var(--vscode-editor-background,Canvas))}
 @media print{.locus-static-scroll{max-height:none}}
 .locus-static table{border-collapse:collapse;table-layout:auto;width:100%;margin:0 0 6px;font-size:12px;color:inherit}
 .locus-static.locus-static :is(tbody,thead) tr{background:none;border-bottom:1px solid rgba(128,128,128,.25)}
@@ -75,7 +75,7 @@ text-overflow:ellipsis}
 .locus-static.locus-static .locus-static-runs :is(th,td){padding:2px 5px}
 .locus-static.locus-static .locus-static-of-all :is(th,td):nth-child(2),
 .locus-static.locus-static .locus-static-runs :is(th,td):is(:nth-child(6),:nth-child(7)){display:none}
-.locus-static.locus-static .locus-static-of-all td:nth-child(3){max-width:22ch}
+.locus-static.locus-static .locus-static-of-all td:nth-child(3){max-width:24ch}
 .locus-static.locus-static .locus-static-of-all td:nth-child(4){max-width:12ch}
 }
 .locus-static b{unicode-bidi:isolate}
@@ -132,7 +132,7 @@ def picture_html(rows: Sequence[Row], about: About, *, css_class: str = "") -> s
         f"<p><b>{html(about.title, MAX_TITLE)}</b> · {facts}</p>",
         _banner(about),
         waterfall(items, rows) if about.one_run else _runs(about),
-        errors_html(items),
+        errors_html(items, with_run=not about.one_run),
     ]
     room = MAX_BYTES - sum(len(part.encode()) for part in parts) - 1_000
     with_run = not about.one_run

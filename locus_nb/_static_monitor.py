@@ -25,7 +25,7 @@ _WIDTH, _HEIGHT, _SPAN_MS = 600, 48, 60_000.0
 # As many classes as outdo JupyterLab's own rules for tables, and those of the other pictures.
 _STYLE = """<style>
 .locus-static-monitor{max-width:100%;overflow:auto;font-size:12px;font-variant-numeric:tabular-nums}
-.locus-static-monitor p{margin:3px 8px}
+.locus-static.locus-static-monitor p{margin:2px 8px 6px;font-size:13px}
 .locus-static-monitor svg{display:block;width:calc(100% - 16px);max-width:900px;height:56px;margin:4px 8px;
 border-bottom:1px solid rgba(128,128,128,.5)}
 .locus-static-monitor table{border-collapse:collapse;table-layout:auto;width:100%;max-width:916px;margin:4px 0;\
@@ -34,7 +34,9 @@ font-size:12px;color:inherit}
 .locus-static.locus-static-monitor.locus-static :is(th,td){padding:2px 8px;border:0;text-align:right;white-space:nowrap}
 .locus-static.locus-static-monitor.locus-static :is(th,td):first-child{text-align:left;unicode-bidi:isolate;width:99%;\
 max-width:0;min-width:12ch}
-.locus-static-monitor .ends{display:flex;justify-content:space-between;max-width:900px;margin:0 8px 6px;opacity:.7}
+.locus-static.locus-static-monitor .ends{display:flex;justify-content:space-between;max-width:900px;\
+margin:-2px 8px 4px;font-size:11px;opacity:.7}
+.locus-static-monitor td{font-family:ui-monospace,Menlo,Consolas,monospace}
 .locus-static-monitor th{font-weight:normal;opacity:.7}
 .locus-static-monitor .x{color:#dc4c4c;font-weight:600}
 COMMON_RULES</style>""".replace("COMMON_RULES", COMMON_RULES)

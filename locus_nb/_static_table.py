@@ -61,7 +61,7 @@ def runs_table(tallies: Sequence[Tally]) -> str:
     return f"<table><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table>"
 
 
-def errors_html(items: Sequence[Item]) -> str:
+def errors_html(items: Sequence[Item], *, with_run: bool) -> str:
     """Give how many of the newest 500 items failed, and the newest three of them, as html.
 
     Empty where there are none, or so few items that all are seen at once.
@@ -70,10 +70,7 @@ def errors_html(items: Sequence[Item]) -> str:
     failed = [item for item in shown if item.last.status == "error"]
     if not failed or len(shown) <= _FEW:
         return ""
-    lines = [
-        f"<p>✕ {item.lead.seq} · {html(item.last.event_type, MAX_TYPE)} · {html(_preview(item), MAX_PREVIEW)}</p>"
-        for item in failed[-MAX_ERRORS:]
-    ]
+    lines = [f"<p>✕ {' · '.join(_error_words(item, with_run=with_run))}</p>" for item in failed[-MAX_ERRORS:]]
     said = counted(len(failed), "error") + (", the newest:" if len(failed) > MAX_ERRORS else ":")
     return f'<div class="locus-static-errors"><p><b>{said}</b></p>{"".join(lines)}</div>'
 
@@ -115,6 +112,13 @@ def _preview(item: Item) -> str:
     if item.chunks:
         told.append(counted(item.chunks, "chunk"))
     return " · ".join(filter(None, told))
+
+
+def _error_words(item: Item, *, with_run: bool) -> list[str]:
+    told = [(item.last.event_type, MAX_TYPE), (_preview(item), MAX_PREVIEW)]
+    if with_run:
+        told.insert(0, (middle(item.lead.run_id, MAX_RUN), MAX_RUN))
+    return [str(item.lead.seq), *(html(*text) for text in told)]
 
 
 def _run_line(tally: Tally) -> str:

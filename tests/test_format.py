@@ -53,6 +53,6 @@ def test_number_has_its_noun() -> None:
 
 def test_long_names_are_cut_in_the_middle() -> None:
     """A name keeps its beginning and its end, where names of a kind differ; a short one is whole."""
-    assert middle("run-2026-01-05T09:30:00-crew-17", 15) == "run-202…crew-17"
+    assert middle("run-2026-01-05T09:30:00-crew-17", 15) == "run-20…-crew-17"
     assert middle("run", 15) == "run"
     assert len(middle("x" * 1_000_000, 15)) == 15

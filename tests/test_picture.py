@@ -346,6 +346,12 @@ def test_long_table_opens_at_the_newest_rows_and_errors_are_named_above(chromium
     tab.close()
 
 
+def test_errors_of_all_runs_say_of_which() -> None:
+    """In a view of all runs each of the errors named above the table says its run."""
+    rows = [make(seq, run_id=f"run-{seq % 2}", status="error" if seq == 9 else None) for seq in range(1, 40)]
+    assert "✕ 9 · run-1 · agent.think · thought 9" in html(rows)
+
+
 def test_few_rows_need_no_list_of_errors() -> None:
     """Where all rows are seen at once, and where nothing failed, no line is said twice."""
     few, fine = [make(1, status="error")], [make(seq) for seq in range(1, 100)]
