@@ -102,8 +102,8 @@ def test_box_without_views_is_displayed_as_ever(page: Page) -> None:
 
 def test_what_a_user_had_boxes_shown_as_is_kept(page: Page) -> None:
     """Whoever told IPython how to show widgets is still asked."""
-    formatter = page.shell.display_formatter.mimebundle_formatter  # pyright: ignore[reportOptionalMemberAccess]
-    formatter.for_type(ipywidgets.DOMWidget, lambda _widget: {"text/plain": "as I said"})
+    formatter: Any = page.shell.display_formatter
+    formatter.mimebundle_formatter.for_type(ipywidgets.DOMWidget, lambda _widget: {"text/plain": "as I said"})
     page.run(MAKE)
     assert page.run("display(box)")[2]["data"]["text/plain"] == "as I said"
 
