@@ -114,6 +114,9 @@ class Dashboard(OpensLate, ipywidgets.VBox):
     def __repr__(self) -> str:
         return f"<Dashboard of {', '.join(map(repr, self.views))}>"
 
+    def __str__(self) -> str:
+        return f"<Dashboard of {', '.join(map(str, self.views))}>"
+
     def _on_open(self) -> None:
         # Only now, because a box opens the lines of its children.
         self.children = self.views

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from decimal import ROUND_HALF_UP, Context
 from html import escape
+from math import floor, isfinite
+
+# Those of a box of a hundred views.
+MAX_CLASSES = 3_000
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _BLANKS = re.compile(r"\s+")
@@ -17,13 +22,25 @@ _STACKED = re.compile(
     "([\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]{4})"
     "[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+"
 )
-# In the style of every picture, for JupyterLab: they take away the place of a picture that has moved, and the
-# line by which it says, over the picture, that a closed kernel's widget is gone.
-LAB_RULES = """.jp-OutputArea-child:has(.locus-gone){display:none}
-.jp-OutputArea-child:not(:has(.locus-live)):has(>.jp-OutputArea-output:not([data-mime-type])):has(\
-+.jp-OutputArea-child .locus-static){display:none}
+# In the style of every picture: they take away a box of nothing but views of which none is live, and in JupyterLab
+# the place of a picture that has moved, and the line by which it says that a closed kernel's widget is gone: over
+# the view's picture, and under those of what a box held.
+# And a name whose beginning gives way where there is no room for it.
+COMMON_RULES = """.locus-name{display:flex}
+.locus-name>span{white-space:pre}
+.locus-name>:first-child{overflow:hidden;text-overflow:ellipsis}
+.locus-name>:last-child{flex:none}
+.locus-box-of-views.locus-box-of-views:not(:has(.locus-live)),\
+.jp-OutputArea-child:not(:has(.locus-live)):has(>.jp-OutputArea-output>.locus-box-of-views),.jp-OutputArea-child:has(>.jp-OutputArea-output>.locus-gone){display:none}
+.jp-OutputArea-child:not(:has(>.jp-OutputArea-output *)):has(>.jp-OutputArea-output:not([data-mime-type])):is(\
+:has(+.jp-OutputArea-child .locus-static),.jp-OutputArea-child:has(.locus-boxed)+*){display:none}
 """
-_SECOND, _MINUTE, _HOUR = 1_000, 60_000, 3_600_000
+_HOUR_S = 3_600
+# A name of so many characters has room everywhere; of a longer one so much of its end is always shown.
+_SHORT, _TAIL = 12, 8
+_UNKNOWN = "\N{EN DASH}"
+# As a browser rounds.
+_THREE = Context(prec=3, rounding=ROUND_HALF_UP)
 
 
 def clean(text: str, limit: int) -> str:
@@ -38,6 +55,25 @@ def cut(line: str, limit: int) -> str:
     return line if len(line) <= limit else f"{line[: limit - 1]}…"
 
 
+def middle(text: str, limit: int) -> str:
+    """Give what `clean` does, cut in the middle: names of a kind often differ at their ends."""
+    # Cut first, generously, as there.
+    whole = clean(text if len(text) <= 8 * limit else f"{text[: 4 * limit]} {text[-4 * limit :]}", 8 * limit)
+    if len(whole) <= limit:
+        return whole
+    return f"{whole[: limit - 1 - _TAIL]}…{whole[-_TAIL:]}"
+
+
+def name_html(text: str, limit: int, *, title: bool = True) -> str:
+    """Give what `middle` does, as html that is cut in the middle again where it is too wide; a title has more of it."""
+    name = middle(text, limit)
+    if len(name) <= _SHORT:
+        return escape(name)
+    head, tail = escape(name[:-_TAIL]), escape(name[-_TAIL:])
+    whole = f' title="{html(text, 2 * limit)}"' if title else ""
+    return f'<span class="locus-name"{whole}><span>{head}</span><span>{tail}</span></span>'
+
+
 def html(text: str, limit: int) -> str:
     """Give what `clean` does, escaped, also for an attribute."""
     return escape(clean(text, limit))
@@ -46,29 +82,34 @@ def html(text: str, limit: int) -> str:
 def clock(time_ms: float) -> str:
     """Give the time of day in UTC, to the millisecond."""
     moment = _moment(time_ms)
-    return moment.strftime("%H:%M:%S.") + f"{moment.microsecond // 1000:03}" if moment else "-"
+    return moment.strftime("%H:%M:%S.") + f"{moment.microsecond // 1000:03}" if moment else _UNKNOWN
 
 
 def day(time_ms: float) -> str:
     """Give the date in UTC."""
     moment = _moment(time_ms)
-    return moment.date().isoformat() if moment else "-"
+    return moment.date().isoformat() if moment else _UNKNOWN
 
 
 def duration(ms: float) -> str:
-    """Give milliseconds in the unit that suits them, to about three digits.
+    """Give milliseconds in at most three figures, in the unit that suits them, as the live views do.
 
     Example:
         >>> [duration(ms) for ms in (0.25, 12.34, 250, 1500, 83_000, 7_260_000)]
-        ['0.25 ms', '12.3 ms', '250 ms', '1.5 s', '1 min 23 s', '2 h 1 min']
+        ['250 µs', '12.3 ms', '250 ms', '1.5 s', '1 m 23 s', '2 h 01 m']
     """
-    if ms < _SECOND:
-        return f"{ms:.3g} ms" if ms < _SECOND - 1 else "1 s"
-    if ms < _MINUTE:
-        return f"{ms / _SECOND:.3g} s"
-    if ms < _HOUR:
-        return _two(ms, _MINUTE, "min", _SECOND, "s")
-    return _two(ms, _HOUR, "h", _MINUTE, "min")
+    if not isfinite(ms):
+        return _UNKNOWN
+    if ms < 0.9995:  # noqa: PLR2004 - what is nearer to the next unit, in three figures, has that
+        return f"{floor(ms * 1000 + 0.5)} µs"
+    if ms < 999.5:  # noqa: PLR2004 - as above
+        return f"{_three_figures(ms)} ms"
+    if ms < 59_950:  # noqa: PLR2004 - as above
+        return f"{_three_figures(ms / 1000)} s"
+    seconds = floor(ms / 1000 + 0.5)
+    if seconds < _HOUR_S:
+        return f"{seconds // 60} m {seconds % 60:02} s"
+    return f"{seconds // _HOUR_S:,} h {seconds % _HOUR_S // 60:02} m"
 
 
 def counted(number: int, noun: str) -> str:
@@ -76,9 +117,8 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def _two(ms: float, large: int, name: str, small: int, small_name: str) -> str:
-    whole, rest = divmod(int(ms), large)
-    return f"{whole:,} {name} {rest // small} {small_name}" if rest >= small else f"{whole:,} {name}"
+def _three_figures(number: float) -> str:
+    return f"{_THREE.create_decimal(number).normalize():f}"
 
 
 def _moment(time_ms: float) -> datetime | None:

@@ -79,6 +79,9 @@ class BusMonitor(View):
         return "closed" if self._left else "live"
 
     def __repr__(self) -> str:
+        return "<BusMonitor>"
+
+    def __str__(self) -> str:
         facts = self._samples.picture.facts
         return f"<BusMonitor: {self.status}, {facts['published']} published, {facts['dropped']} dropped>"
 

@@ -34,6 +34,7 @@ class Notebook:
         # Cell to how often it asked for a place in its last run.
         self._calls: dict[Hashable, int] = {}
         self._cell_end: list[Callable[[], None]] = []
+        self._displays_heard: set[type] = set()
 
     def connect(self) -> bool:
         """Listen to the shell's cells, once; False outside of a notebook. Call it from a cell."""
@@ -42,6 +43,7 @@ class Notebook:
             return False
         if shell is not self._shell:
             self._shell = shell
+            self._displays_heard.clear()
             # Whoever calls this runs in a cell.
             self._busy = True
             shell.events.register("pre_run_cell", self._begin_cell)
@@ -72,6 +74,23 @@ class Notebook:
         if call not in self._cell_end:
             self._cell_end.append(call)
 
+    def on_display(self, kind: type, call: Callable[[Any], None]) -> None:
+        """Call `call` with each object of a type just before it is displayed, from now on; once per type and shell.
+
+        It is displayed as ever. Not called for objects that display themselves by `_ipython_display_`.
+        """
+        if self._shell is None or kind in self._displays_heard:
+            return
+        self._displays_heard.add(kind)
+        formatter = self._shell.display_formatter.mimebundle_formatter
+        before: Callable[[Any], Any] = formatter.for_type(kind) or _own_bundle
+
+        def bundle(shown: Any) -> Any:
+            call(shown)
+            return before(shown)
+
+        formatter.for_type(kind, bundle)
+
     def _cell(self) -> tuple[Hashable, bool]:
         kernel = getattr(self._shell, "kernel", None)
         parent: Any = kernel.get_parent() if kernel is not None else {}
@@ -89,6 +108,13 @@ class Notebook:
         self._busy = False
         for call in tuple(self._cell_end):
             call()
+
+
+def _own_bundle(shown: Any) -> Any:
+    from IPython.utils.dir2 import get_real_method  # noqa: PLC0415 - only called by IPython
+
+    method = get_real_method(shown, "_repr_mimebundle_")
+    return None if method is None else method(include=None, exclude=None)
 
 
 def _running_shell() -> Any:

@@ -8,12 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from locus_nb._fold import fold
-from locus_nb._format import LAB_RULES, clean, counted, cut, day, duration, html
+from locus_nb._format import COMMON_RULES, MAX_CLASSES, clean, counted, cut, day, duration, html
 from locus_nb._static_table import (
     MAX_RUNS,
     MAX_TEXT_ROWS,
     MAX_TEXT_WIDTH,
     elapsed,
+    errors_html,
     events_table,
     events_text,
     runs_table,
@@ -50,7 +51,13 @@ STYLE = """<style>
 text-align:right;text-overflow:ellipsis;unicode-bidi:isolate;white-space:nowrap}
 .locus-static-lanes svg{display:block;overflow:visible;max-width:none}
 .locus-static-lanes text{font:10px system-ui,sans-serif;fill:currentColor;opacity:.7;stroke:none}
+.locus-static-errors{margin:4px 8px;padding:3px 0;border-left:3px solid #dc4c4c;background:rgba(220,76,76,.09)}
+.locus-static.locus-static .locus-static-errors p{margin:1px 8px;font-size:12px;unicode-bidi:isolate}
 .locus-static-scroll{container-type:inline-size;max-height:420px;overflow:auto}
+.locus-static-events{display:flex;flex-direction:column-reverse}
+.locus-static-events>table{flex:none}
+.locus-static.locus-static .locus-static-scroll th{position:sticky;top:0;z-index:1;opacity:1;\
+box-shadow:0 1px rgba(128,128,128,.4);background:var(--jp-layout-color0,var(--vscode-editor-background,Canvas))}
 @media print{.locus-static-scroll{max-height:none}}
 .locus-static table{border-collapse:collapse;table-layout:auto;width:100%;margin:0 0 6px;font-size:12px;color:inherit}
 .locus-static.locus-static :is(tbody,thead) tr{background:none;border-bottom:1px solid rgba(128,128,128,.25)}
@@ -68,14 +75,13 @@ text-overflow:ellipsis}
 .locus-static.locus-static .locus-static-runs :is(th,td){padding:2px 5px}
 .locus-static.locus-static .locus-static-of-all :is(th,td):nth-child(2),
 .locus-static.locus-static .locus-static-runs :is(th,td):is(:nth-child(6),:nth-child(7)){display:none}
-.locus-static.locus-static .locus-static-runs td:first-child{max-width:20ch;overflow:hidden;text-overflow:ellipsis}
-.locus-static.locus-static .locus-static-of-all td:nth-child(3){max-width:22ch}
+.locus-static.locus-static .locus-static-of-all td:nth-child(3){max-width:24ch}
 .locus-static.locus-static .locus-static-of-all td:nth-child(4){max-width:12ch}
 }
 .locus-static b{unicode-bidi:isolate}
 .locus-static-events td:nth-child(-n+2),.locus-static-events td:nth-last-child(3){opacity:.7}
 .locus-static.locus-static .locus-static-runs :is(th,td):nth-child(n+4){text-align:right}
-.locus-static.locus-static .locus-static-runs :is(th,td):first-child{width:99%}
+.locus-static.locus-static .locus-static-runs :is(th,td):first-child{width:99%;max-width:0;min-width:14ch}
 .locus-static-events td:nth-child(3)::before{content:"";display:inline-block;width:7px;height:7px;\
 margin-right:7px;border-radius:2px;background:#c9953b}
 .locus-static .m td:nth-child(3)::before{background:#4f8edc}
@@ -85,7 +91,7 @@ margin-right:7px;border-radius:2px;background:#c9953b}
 .locus-static .a td:nth-child(3)::before{background:#d0689f}
 .locus-static .x td:nth-child(3)::before{background:#dc4c4c}
 .locus-static.locus-static tbody tr.x{background:rgba(220,76,76,.09)}
-LAB_RULES</style>""".replace("LAB_RULES", LAB_RULES)
+COMMON_RULES</style>""".replace("COMMON_RULES", COMMON_RULES)
 
 
 class About(NamedTuple):
@@ -122,10 +128,11 @@ def picture_html(rows: Sequence[Row], about: About, *, css_class: str = "") -> s
     items = fold(rows)
     facts = " · ".join(html(fact, MAX_TITLE) for fact in _facts(rows, about))
     parts = [
-        f'<div class="{html(f"locus-static {css_class}", MAX_TITLE)}">{STYLE}',
+        f'<div class="{html(f"locus-static {css_class}", MAX_CLASSES)}">{STYLE}',
         f"<p><b>{html(about.title, MAX_TITLE)}</b> · {facts}</p>",
         banner(about.missing),
         waterfall(items, rows) if about.one_run else _runs(about),
+        errors_html(items, with_run=not about.one_run),
     ]
     room = MAX_BYTES - sum(len(part.encode()) for part in parts) - 1_000
     with_run = not about.one_run

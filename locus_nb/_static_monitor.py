@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from locus_nb._format import LAB_RULES, clean, html
+from locus_nb._format import COMMON_RULES, MAX_CLASSES, clock, duration, html, middle, name_html
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,29 +17,35 @@ if TYPE_CHECKING:
 
 MAX_READERS = 20
 MAX_LABEL = 60
-MAX_CLASSES = 120
 
+# Characters of a run id that are looked for in a label.
+_LOOKED_AT = 100
 _WIDTH, _HEIGHT, _SPAN_MS = 600, 48, 60_000.0
 
-# Two classes where JupyterLab's own rules for tables have as many.
+# As many classes as outdo JupyterLab's own rules for tables, and those of the other pictures.
 _STYLE = """<style>
 .locus-static-monitor{max-width:100%;overflow:auto;font-size:12px;font-variant-numeric:tabular-nums}
-.locus-static-monitor p{margin:3px 8px}
+.locus-static.locus-static-monitor p{margin:2px 8px 6px;font-size:13px}
 .locus-static-monitor svg{display:block;width:calc(100% - 16px);max-width:900px;height:56px;margin:4px 8px;
 border-bottom:1px solid rgba(128,128,128,.5)}
-.locus-static-monitor table{border-collapse:collapse;margin:4px 0;font-size:12px;color:inherit}
+.locus-static-monitor table{border-collapse:collapse;table-layout:auto;width:100%;max-width:916px;margin:4px 0;\
+font-size:12px;color:inherit}
 .locus-static-monitor tr{background:none;border-bottom:1px solid rgba(128,128,128,.25)}
-.locus-static-monitor.locus-static :is(th,td){padding:2px 8px;border:0;text-align:right;white-space:nowrap}
-.locus-static-monitor.locus-static :is(th,td):nth-child(-n+2){text-align:left;unicode-bidi:isolate}
+.locus-static.locus-static-monitor.locus-static :is(th,td){padding:2px 8px;border:0;text-align:right;white-space:nowrap}
+.locus-static.locus-static-monitor.locus-static :is(th,td):first-child{text-align:left;unicode-bidi:isolate;width:99%;\
+max-width:0;min-width:12ch}
+.locus-static.locus-static-monitor .ends{display:flex;justify-content:space-between;max-width:900px;\
+margin:-2px 8px 4px;font-size:11px;opacity:.7}
+.locus-static-monitor td{font-family:ui-monospace,Menlo,Consolas,monospace}
 .locus-static-monitor th{font-weight:normal;opacity:.7}
 .locus-static-monitor .x{color:#dc4c4c;font-weight:600}
-LAB_RULES</style>""".replace("LAB_RULES", LAB_RULES)
+COMMON_RULES</style>""".replace("COMMON_RULES", COMMON_RULES)
 
 
 def monitor_html(picture: BusPicture, *, css_class: str = "") -> str:
     """A bus's figures as self-contained, script-free HTML: facts, events per second, the worst 20 readers.
 
-    Everything is escaped; labels and run ids are cut at 60 characters.
+    Everything is escaped; a reader's name is cut at 60 characters, in the middle.
 
     Args:
         picture: What the monitor saw last.
@@ -56,8 +63,7 @@ def monitor_html(picture: BusPicture, *, css_class: str = "") -> str:
 def monitor_text(picture: BusPicture) -> str:
     """Say the same in lines of plain text."""
     lines = [f"Bus monitor · {_time(picture)}", " · ".join(words for words, _ in _facts(picture.facts))]
-    if picture.samples:
-        lines.append(_rate_words(picture.samples))
+    lines.append(_rate_words(picture.samples))
     rows = [_HEAD, *map(_cells, picture.readers[:MAX_READERS])]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     if picture.readers:
@@ -65,13 +71,21 @@ def monitor_text(picture: BusPicture) -> str:
     return "\n".join([*lines, *_notes(picture)])
 
 
-_HEAD = ("reader", "run", "backlog", "of", "peak", "delivered", "dropped")
+_HEAD = ("reader", "backlog", "peak", "delivered", "dropped")
 
 
 def _cells(reader: ReaderStats) -> tuple[str, ...]:
-    counts = (reader.backlog, reader.capacity, reader.peak_backlog, reader.delivered, reader.dropped)
-    run = "all runs" if reader.run_id is None else clean(reader.run_id, MAX_LABEL)
-    return (clean(reader.label, MAX_LABEL), run, *(f"{count:,}" for count in counts))
+    counts = (reader.peak_backlog, reader.delivered, reader.dropped)
+    backlog = f"{reader.backlog:,} / {reader.capacity:,}"
+    return (middle(_name(reader), MAX_LABEL), backlog, *(f"{count:,}" for count in counts))
+
+
+def _name(reader: ReaderStats) -> str:
+    """Give its label, and its run where the label does not say it."""
+    label, run = reader.label, "all runs" if reader.run_id is None else reader.run_id
+    # A view's label holds the id, or the beginning of one that is very long, in quotes.
+    is_said = label == run or json.dumps(run[:_LOOKED_AT], ensure_ascii=False)[:_LOOKED_AT] in label
+    return label if is_said else " · ".join(filter(None, (label, run)))
 
 
 def _table(readers: Sequence[ReaderStats]) -> str:
@@ -83,15 +97,15 @@ def _table(readers: Sequence[ReaderStats]) -> str:
 
 
 def _row(reader: ReaderStats) -> str:
-    *cells, dropped = (html(cell, MAX_LABEL) for cell in _cells(reader))
+    _, *counts, dropped = _cells(reader)
+    cells = [name_html(_name(reader), MAX_LABEL), *counts]
     mark = f'<td class="x">✕ {dropped}</td>' if reader.dropped else f"<td>{dropped}</td>"
     return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + mark + "</tr>"
 
 
 def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
-    names = [cell.ljust(width) for cell, width in zip(row[:2], widths[:2], strict=True)]
-    counts = [cell.rjust(width) for cell, width in zip(row[2:], widths[2:], strict=True)]
-    return "  ".join([*names, *counts])
+    name, *counts = zip(row, widths, strict=True)
+    return "  ".join([name[0].ljust(name[1]), *(cell.rjust(width) for cell, width in counts)])
 
 
 def _facts(facts: dict[str, int]) -> list[tuple[str, bool]]:
@@ -149,28 +163,29 @@ def _rates(samples: Sequence[Sample]) -> list[tuple[float, float, float]]:
 
 def _rate_words(samples: Sequence[Sample]) -> str:
     rates = _rates(samples)
-    peak = max((rate for _, _, rate in rates), default=0.0)
+    if not rates:
+        return "events/s: no samples yet"
+    peak = max(rate for _, _, rate in rates)
     time = sum(begin - end for begin, end, _ in rates)
-    mean = sum(rate * (begin - end) for begin, end, rate in rates) / time if time else 0.0
-    return (
-        f"events/s: mean {mean:,.1f} · peak {peak:,.1f}, over the last {time / 1000:,.0f} s that were sampled"
-    )
+    mean = sum(rate * (begin - end) for begin, end, rate in rates) / time
+    return f"events/s: mean {mean:,.1f} · peak {peak:,.1f}, over the last {duration(time)} that were sampled"
 
 
 def _chart(samples: Sequence[Sample]) -> str:
     """Each stretch of time as a step as wide as it lasted, so that the area is the number of events."""
     rates = _rates(samples)
+    words = _rate_words(samples)
     if not rates:
-        return ""
+        return f"<p>{words}</p>"
     top = max(*(rate for _, _, rate in rates), 1.0)
     steps = "".join(
         f"M{_across(begin)} {_HEIGHT}V{_HEIGHT * (1 - rate / top):.1f}H{_across(end)}V{_HEIGHT}Z"
         for begin, end, rate in rates
     )
-    words = _rate_words(samples)
     return (
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" preserveAspectRatio="none" role="img" aria-label="{words}">'
-        f'<path d="{steps}" fill="#4f8edc" fill-opacity=".7"/></svg><p>{words}</p>'
+        f'<path d="{steps}" fill="#4f8edc" fill-opacity=".7"/></svg>'
+        f'<p class="ends"><span>60 s before</span><span>{clock(samples[-1].at_ms)}</span></p><p>{words}</p>'
     )
 
 

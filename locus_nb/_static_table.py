@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from locus_nb._format import clean, clock, counted, cut, duration, html
+from locus_nb._format import clean, clock, counted, cut, duration, html, middle, name_html
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Sequence
@@ -20,6 +20,10 @@ MAX_TEXT_WIDTH = 120
 MAX_PREVIEW = 160
 MAX_TYPE = 60
 MAX_RUN = 36
+MAX_NAME = 100
+MAX_ERRORS = 3
+# An error among so few lines is seen without being named above them.
+_FEW = 15
 MARKS = {"ok": "✓", "error": "✕", "interrupted": "■", "running": "…"}
 
 _CLASSES = {"model": "m", "tool": "t", "think": "k", "end": "e", "agent": "a"}
@@ -57,6 +61,20 @@ def runs_table(tallies: Sequence[Tally]) -> str:
     return f"<table><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table>"
 
 
+def errors_html(items: Sequence[Item], *, with_run: bool) -> str:
+    """Give how many of the newest 500 items failed, and the newest three of them, as html.
+
+    Empty where there are none, or so few items that all are seen at once.
+    """
+    shown = items[-MAX_ITEMS:]
+    failed = [item for item in shown if item.last.status == "error"]
+    if not failed or len(shown) <= _FEW:
+        return ""
+    lines = [f"<p>✕ {' · '.join(_error_words(item, with_run=with_run))}</p>" for item in failed[-MAX_ERRORS:]]
+    said = counted(len(failed), "error") + (", the newest:" if len(failed) > MAX_ERRORS else ":")
+    return f'<div class="locus-static-errors"><p><b>{said}</b></p>{"".join(lines)}</div>'
+
+
 def events_text(rows: Sequence[Row], *, with_run: bool) -> list[str]:
     """Give the newest 20 rows as lines of at most 120 characters, under a line that names their parts."""
     cells = [("seq", "time (UTC)", "type", "run", "preview"), *map(_cells, rows[-MAX_TEXT_ROWS:])]
@@ -79,7 +97,7 @@ def _line(item: Item, *, with_run: bool, ended: Container[str]) -> str:
         str(row.seq),
         clock(row.time_ms),
         html(last.event_type, MAX_TYPE),
-        html(row.run_id, MAX_RUN) if with_run else None,
+        name_html(row.run_id, MAX_RUN, title=False) if with_run else None,
         never if item.is_open else duration(took) if took is not None else "",
         MARKS.get(last.status or "", ""),
         html(_preview(item), MAX_PREVIEW),
@@ -96,6 +114,13 @@ def _preview(item: Item) -> str:
     return " · ".join(filter(None, told))
 
 
+def _error_words(item: Item, *, with_run: bool) -> list[str]:
+    told = [(item.last.event_type, MAX_TYPE), (_preview(item), MAX_PREVIEW)]
+    if with_run:
+        told.insert(0, (middle(item.lead.run_id, MAX_RUN), MAX_RUN))
+    return [str(item.lead.seq), *(html(*text) for text in told)]
+
+
 def _run_line(tally: Tally) -> str:
     tokens = (
         f"{tally.input_tokens:,} + {tally.output_tokens:,}"
@@ -103,7 +128,7 @@ def _run_line(tally: Tally) -> str:
         else ""
     )
     cells = (
-        html(tally.name or tally.run_id, MAX_RUN),
+        name_html(tally.name or tally.run_id, MAX_NAME),
         MARKS.get(tally.status, ""),
         tally.status,
         duration(elapsed(tally)),
@@ -118,7 +143,7 @@ def _cells(row: Row) -> tuple[str, str, str, str, str]:
         str(row.seq),
         clock(row.time_ms),
         clean(row.event_type, MAX_TYPE),
-        clean(row.run_id, MAX_RUN),
+        middle(row.run_id, MAX_RUN),
         clean(row.preview, MAX_PREVIEW),
     )
 

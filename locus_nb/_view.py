@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, cast
 from uuid import uuid4
 
 import anywidget
+import ipywidgets  # pyright: ignore[reportMissingTypeStubs] - it has none
 import traitlets
 
+from locus_nb._boxes import held, mark_boxes_of
 from locus_nb._late import OpensLate
 from locus_nb._notebook import NOTEBOOK
 from locus_nb._pump import the_pump
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from types import TracebackType
 
     from locus_nb._notebook import Place
@@ -31,6 +33,9 @@ _NAMELESS = 20
 
 # What takes the place of the second picture when a view is frozen; the picture's style hides it.
 NOTHING = {"text/html": '<div class="locus-gone"></div>', "text/plain": ""}
+
+# The class of pictures that stand above a box.
+_BOXED = "locus-boxed"
 
 # The views that were put on a page: they live until they are stopped. Others live as long as somebody holds them.
 _on_page: dict[View, None] = {}
@@ -78,6 +83,7 @@ def take_place() -> Place | None:
     if not NOTEBOOK.connect():
         return None
     NOTEBOOK.on_cell_end(_end_cell)
+    NOTEBOOK.on_display(ipywidgets.DOMWidget, _show_pictures_of_held)
     place = NOTEBOOK.place()
     before = None if place is None else _made.get(place)
     if place is not None and before is not None and (place.named or before.was_seen):
@@ -97,8 +103,9 @@ class View(OpensLate, anywidget.AnyWidget):
     Until then there is nothing of it in the page or the notebook, and it ends with its last reference. In a
     notebook it is two outputs: the widget, and a static picture that the page hides while the widget lives,
     brought up to date after each cell, and when a run ends. The picture is what a saved notebook shows, and
-    nbconvert, and a page without the kernel. In a box a view is the widget alone: what stays of that one is
-    the picture of `freeze` and a `display` after it, or of a `dashboard`.
+    nbconvert, and a page without the kernel. Of views in a box the pictures stand above the box.
+
+    Its repr, which a saved notebook has beside the widget, says only what never changes; `print` says how it stands.
 
     A context manager: leaving it closes the view. Its methods may be called from any thread. Only what does
     not change is a trait; all else travels as messages, which a notebook does not save.
@@ -126,6 +133,8 @@ class View(OpensLate, anywidget.AnyWidget):
         self._was_displayed = False
         # Whether it is an output of its own, and not in a box alone.
         self._is_output = False
+        # The twins of what it shared a box with, and its own, once it was in one that was displayed.
+        self._boxed: tuple[str, ...] = ()
         # What the picture in the notebook says; empty while there is none.
         self._written: tuple[object, ...] = ()
         settle(self, place)
@@ -148,8 +157,10 @@ class View(OpensLate, anywidget.AnyWidget):
     def freeze(self) -> None:
         """Stop following, and leave a picture instead of the widget: self-contained html without script, and text.
 
-        The picture holds all that was published before; a frozen view that is displayed shows it again. Waits
-        while there is progress; what the view still has not taken in is counted as missing. Idempotent.
+        The picture holds all that was published before; a frozen view that is displayed shows it again. In a box
+        the widget leaves its place empty, and its picture is above the box; a box that held nothing but views
+        goes with the last of them. Waits while there is progress; what the view still has not taken in is counted
+        as missing. Idempotent.
         """
         before: tuple[object, ...] = ()
         while not self._over and not the_pump().flush() and self._news() != before:
@@ -159,10 +170,11 @@ class View(OpensLate, anywidget.AnyWidget):
             return
         self._frozen = True
         self._written = ()
-        moved = self._live_id if self._is_output else self.twin
-        update_output(moved, self.picture())
+        # The live output is where it was looked at, unless that was a box.
+        moves = self._is_output and not self._boxed
+        update_output(self._live_id if moves else self.twin, self._picture(self._still_class))
         if self._is_output:
-            update_output(self.twin, NOTHING)
+            update_output(self.twin if moves else self._live_id, NOTHING)
 
     def close(self) -> None:
         """Freeze the view. Idempotent."""
@@ -180,7 +192,7 @@ class View(OpensLate, anywidget.AnyWidget):
         written = self._news()
         if self._written and written != self._written:
             self._written = written
-            update_output(self.twin, self._picture(self.twin))
+            update_output(self.twin, self._picture(self._twin_classes))
 
     def refresh_later(self) -> None:
         """Refresh when all that was published so far is worked off, and a page had time to show the view."""
@@ -209,16 +221,25 @@ class View(OpensLate, anywidget.AnyWidget):
     def show_twin(self) -> None:
         """Show the picture that the page hides while the view is live there, and keep it up to date till the end."""
         if self._over:
-            show_output(self.picture())
+            show_output(self._picture(self._still_class))
             return
         # A front end that names its cells shows widgets: its page is not given the picture, which it hides, to
         # lay out before it has painted the view. One that names none may be gone after the last cell.
         self._is_new = self.place is not None and self.place.named and not self.was_seen
         self._written = (None,) if self._is_new else self._news()
-        show_output(self._announcement() if self._is_new else self._picture(self.twin), display_id=self.twin)
+        picture = self._announcement() if self._is_new else self._picture(self._twin_classes)
+        show_output(picture, display_id=self.twin)
         if self._is_new:
             self._was_displayed = True
             self.refresh_later()
+
+    def show_twin_in_box(self, twins: Sequence[str]) -> None:
+        """Show the picture for a box that is about to be displayed; it is hidden while any of the `twins` is live.
+
+        A box may make only that of its views which is seen.
+        """
+        self._boxed = tuple(dict.fromkeys((*self._boxed, *twins)))
+        self.show_twin()
 
     def _ipython_display_(self) -> None:
         if not self._over:
@@ -244,11 +265,21 @@ class View(OpensLate, anywidget.AnyWidget):
     def _live_id(self) -> str:
         return f"{self.twin}-live"
 
+    @property
+    def _still_class(self) -> str:
+        return _BOXED if self._boxed else ""
+
+    @property
+    def _twin_classes(self) -> str:
+        """By which the page finds the picture that it is to hide."""
+        others = (twin for twin in self._boxed if twin != self.twin)
+        return " ".join([self.twin, *([_BOXED, *others] if self._boxed else [])])
+
     def _announcement(self) -> dict[str, str]:
         """What stands in the place of the picture until it is made."""
         text = repr(self)
         return {
-            "text/html": f'<div class="locus-static {self.twin}">{escape(text)}</div>',
+            "text/html": f'<div class="locus-static {self._twin_classes}">{escape(text)}</div>',
             "text/plain": text,
         }
 
@@ -312,6 +343,16 @@ def _end_cell() -> None:
         view.end_cell()
         if not through:
             view.refresh_later()
+
+
+def _show_pictures_of_held(shown: ipywidgets.DOMWidget) -> None:
+    """Show the pictures of the views in a box that is about to be displayed."""
+    views = held(shown, View)
+    if views:
+        mark_boxes_of(shown, View)
+    twins = [view.twin for view in views]
+    for view in views:
+        view.show_twin_in_box(twins)
 
 
 def _close_the_oldest() -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from locus_nb._bus import get_event_bus
 from locus_nb._errors import ViewRefusedError
 from locus_nb._event import run_id_error
+from locus_nb._format import counted
 from locus_nb._notebook import NOTEBOOK
 from locus_nb._page import MAX_TEXT, PageState, Wish, page_state
 from locus_nb._picture import About, picture_html, picture_text
@@ -230,7 +231,10 @@ class RowsView(View):
 
     def __repr__(self) -> str:
         run = "all runs" if self.run_id is None else f"run {text_of(self.run_id)!r}"
-        return f"<{type(self).__name__} of {run}: {self.status}, {self.total} events, {self.missing} missing>"
+        return f"<{type(self).__name__} of {run}>"
+
+    def __str__(self) -> str:
+        return f"{repr(self)[:-1]}: {self.status}, {counted(self.total, 'event')}, {self.missing:,} missing>"
 
     def _ask(self, **changes: Any) -> None:
         with self._asking:

@@ -5,13 +5,12 @@ Across, all is in percent of the width, so that it fits any page and no letter i
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from locus_nb._format import clean, counted, duration, html
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from locus_nb._fold import Item
     from locus_nb._rows import Row
@@ -36,6 +35,8 @@ _RANKS = {"agent": 0, "model": 1, "tool": 2}
 _HEAD, _LANE, _BAR, _FOOT = 16, 20, 12, 18
 _ROOM = 99.0
 _TICKS = 5
+_SECOND = 1_000.0
+_ROUND_S = (2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 21_600, 43_200, 86_400)
 # A mark of a form of its own over the end of what failed.
 _CROSS = (
     '<circle r="5.5" fill="#dc4c4c" stroke="none"/>'
@@ -83,7 +84,7 @@ def waterfall(items: Sequence[Item], rows: Sequence[Row]) -> str:
     labels = "".join(f"<div>{html(lane.label, MAX_LABEL)}</div>" for lane in kept)
     svg = (
         f'<svg width="100%" height="{height}" role="img" aria-label="Waterfall of {counted(len(shown), "span")}">'
-        f"{_bands(rows, scale, height - _FOOT)}{drawn}{_axis(scale, height - _FOOT)}</svg>"
+        f"{_bands(items, scale, height - _FOOT)}{drawn}{_axis(scale, height - _FOOT)}</svg>"
     )
     left_out = (len(spans) - len(shown), "earlier span"), (len(all_lanes) - len(kept), "more lane")
     notes = "".join(
@@ -174,12 +175,12 @@ def _said(item: Item) -> str:
     return " · ".join(filter(None, parts))
 
 
-def _bands(rows: Sequence[Row], scale: _Scale, height: int) -> str:
+def _bands(items: Iterable[Item], scale: _Scale, height: int) -> str:
     """The iterations, one shaded and one not, with their numbers where there is room for them."""
-    starts = list(_iterations(rows))[-MAX_BANDS:]
     parts: list[str] = []
-    for (number, time_ms), (_, end) in pairwise([*starts, (0, scale.end)]):
-        x, width = scale.x(time_ms), scale.x(end) - scale.x(time_ms)
+    for number, begin, end in _iterations(items)[-MAX_BANDS:]:
+        x = scale.x(begin)
+        width = scale.x(scale.end if end is None else end) - x
         if number % 2:
             parts.append(
                 f'<rect x="{x:.2f}%" y="0" width="{width:.2f}%" height="{height}" fill="#888" fill-opacity=".1"/>'
@@ -189,12 +190,30 @@ def _bands(rows: Sequence[Row], scale: _Scale, height: int) -> str:
     return "".join(parts)
 
 
-def _iterations(rows: Iterable[Row]) -> Iterator[tuple[int, float]]:
-    highest = 0
-    for row in rows:
-        if row.iteration is not None and row.iteration > highest:
-            highest = row.iteration
-            yield highest, row.time_ms
+def _iterations(items: Iterable[Item]) -> list[tuple[int, float, float | None]]:
+    """Give each iteration's number, begin and end; None while it goes on.
+
+    As the page does: they are those of the run's first agent, and when it has terminated a run that is opened again
+    begins anew.
+    """
+    found: list[tuple[int, float, float | None]] = []
+    teller: str | None = None
+    for row in (item.lead for item in items):
+        number, begin, end = found[-1] if found else (0, row.time_ms, row.time_ms)
+        if found and row.agent != teller:
+            continue
+        if row.family == "end" and end is None:
+            found[-1] = (number, begin, max(row.time_ms, begin))
+        if row.iteration is None or row.family not in ("model", "think"):
+            continue
+        if end is None and row.iteration <= number:
+            continue
+        teller = row.agent
+        starts = max(row.time_ms, begin)
+        if end is None:
+            found[-1] = (number, begin, starts)
+        found.append((row.iteration, starts, None))
+    return found
 
 
 def _axis(scale: _Scale, y: int) -> str:
@@ -213,7 +232,9 @@ def _axis(scale: _Scale, y: int) -> str:
 
 
 def _step(least: float) -> float:
-    """The smallest of 1, 2 and 5 times a power of ten that is not below `least`."""
+    """The smallest round time that is not below `least`: of a clock, or 1, 2 or 5 times a power of ten."""
+    if least > _SECOND and least <= _ROUND_S[-1] * _SECOND:
+        return _SECOND * next(step for step in _ROUND_S if step * _SECOND >= least)
     power = 10.0 ** (len(str(int(least))) - 1) if least >= 1 else 0.001
     while True:
         for factor in (1, 2, 5):

@@ -96,7 +96,8 @@ def test_host_that_renders_objects_gets_box_and_pictures() -> None:
         assert data[WIDGET]["model_id"] == board.model_id
         assert data["text/html"].count("<style>") == 3
         assert "all runs · " in data["text/plain"]
-        assert repr(board).startswith(
+        assert repr(board) == "<Dashboard of <BusMonitor>, <RunsView of all runs>, <RunView of run 'run'>>"
+        assert str(board).startswith(
             "<Dashboard of <BusMonitor: live, 0 published, 0 dropped>, <RunsView of all"
         )
     assert set(board._repr_mimebundle_()) == {"text/html", "text/plain"}

@@ -397,3 +397,45 @@ def test_views_sit_in_boxes(lab: JupyterLab, chromium: Chromium) -> None:
         notebook.run(3)
         views.wait_texts("count", *["35 events"] * 3)
         assert notebook.page.errors == []
+
+
+TAB = """
+ran, all_runs, kept, hidden = watch("run"), watch(), watch("run"), watch("run")
+steps("run", 5)
+ipywidgets.Tab([ran, ipywidgets.VBox([all_runs])], titles=["one", "all"])
+"""
+ROWS_SHOWN = (
+    "[...root.querySelectorAll('.jp-OutputArea-child')].filter((row) => row.offsetHeight > 0)"
+    ".map((row) => row.querySelector('.locus-static') ? 'picture' : row.querySelector('.locus-live') ? 'live' : '?')"
+    ".join()"
+)
+
+
+def test_views_in_boxes_leave_pictures(lab: JupyterLab, chromium: Chromium) -> None:
+    """Hidden while any view of the box is live, pictures are what stays when it is frozen, and reopened."""
+    cells = [
+        STEPS,
+        TAB,
+        "ipywidgets.Stack([kept, hidden], selected_index=0)",
+        "ran.freeze()",
+        "all_runs.freeze()",
+    ]
+    with lab.open(chromium, "left.ipynb", cells, viewport={"width": 1280, "height": 3000}) as notebook:
+        for cell in range(3):
+            notebook.run(cell)
+        tab, stack = shown(notebook, 1, "5 events"), shown(notebook, 2, "5 events")
+        for views in (tab, stack):
+            views.wait(f"{ROWS_SHOWN} === 'live'")
+        notebook.run(3)
+        tab.wait(f"{ROWS_SHOWN} === 'picture,live'")
+        notebook.run(4)
+        tab.wait(f"{ROWS_SHOWN} === 'picture,picture'")
+        wait_for_picture(notebook, 2, "step 4")
+        notebook.save()
+        notebook.shut_down_kernel()
+    with lab.open(chromium, "left.ipynb", viewport={"width": 1280, "height": 3000}) as notebook:
+        for cell in (1, 2):
+            views = CellViews(notebook, cell)
+            views.wait(f"{ROWS_SHOWN} === 'picture,picture'")
+            assert views.evaluate("root.textContent.split('step 4').length") > 2
+        assert notebook.page.errors == []

@@ -119,6 +119,7 @@ LAYERS = [
     "_diff",
     "_notebook",
     "_late",
+    "_boxes",
     "_view",
     "_monitor",
     "_watch",

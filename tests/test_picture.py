@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tests.browser import Chromium
 
-TAGS = {"div", "style", "table", "b", "thead", "tbody", "tr", "th", "td", "p"}
+TAGS = {"div", "style", "table", "b", "thead", "tbody", "tr", "th", "td", "p", "span"}
 DRAWN = {"svg", "g", "rect", "line", "text", "title", "circle", "path"}
 START_MS = 1_767_605_400_000.0
 HOSTILE = [
@@ -116,7 +116,7 @@ class Reader(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         """Adds to the cell that is open."""
-        if self.open and self.open[-1] in {"td", "th"}:
+        if {"td", "th"} & set(self.open):
             self.cells[-1][-1] += data
         elif "style" not in self.open:
             self.texts.append(data)
@@ -181,8 +181,8 @@ def test_all_runs_have_a_table_of_their_own() -> None:
         "errors",
         "tokens",
     ]
-    assert cells[1] == ["run-B", "…", "running", "0 ms", "1", "0", "0", "1", "5 + 2"]
-    assert cells[2] == ["run-A", "…", "running", "0 ms", "1", "0", "0", "0", ""]
+    assert cells[1] == ["run-B", "…", "running", "0 µs", "1", "0", "0", "1", "5 + 2"]
+    assert cells[2] == ["run-A", "…", "running", "0 µs", "1", "0", "0", "0", ""]
     assert [line[3] for line in cells[3:]] == ["run", "run-A", "run-B"]
 
 
@@ -290,6 +290,73 @@ def test_nothing_becomes_markup(rows: list[Row], title: str, status: str, css_cl
         )
         assert not {"\u202e", "\u200b", "\u2066"} & set(plain)
     markup.encode()
+
+
+LONG = "experiment-2026-01-05T09:30:00-of-the-crew-that-plans-a-trip-to-lisbon-and-porto-"
+
+
+@pytest.mark.parametrize("width, cut", [(600, True), (1200, False)])
+def test_names_of_runs_have_the_room_there_is(
+    chromium: Chromium,
+    width: int,
+    cut: bool,  # noqa: FBT001 - a case
+) -> None:
+    """A long name is whole where the page is wide; else its beginning gives way, to an ellipsis, and its end stays."""
+    rows = [make(seq, run_id=f"{LONG}{seq}") for seq in range(1, 4)]
+    tab = chromium.tab("about:blank", viewport={"width": width, "height": 700})
+    tab.evaluate("(markup) => { document.body.innerHTML = markup }", html(rows))
+    names, is_cut, overflow = tab.evaluate(
+        """() => {
+            const names = [...document.querySelectorAll(".locus-static-runs td .locus-name")];
+            const box = document.querySelector(".locus-static-runs");
+            return [names.map((name) => [name.textContent, name.title]),
+                names.map(({ firstChild }) => firstChild.scrollWidth > firstChild.clientWidth + 1),
+                box.scrollWidth > box.clientWidth];
+        }"""
+    )
+    assert names == [[f"{LONG}{seq}", f"{LONG}{seq}"] for seq in (3, 2, 1)]
+    assert is_cut == [cut] * 3
+    assert not overflow
+    tab.close()
+
+
+def test_long_table_opens_at_the_newest_rows_and_errors_are_named_above(chromium: Chromium) -> None:
+    """Without scrolling the newest rows are seen, under the columns' names, and what failed, wherever it is."""
+    rows = [make(seq) for seq in range(1, 200)]
+    for seq in (5, 9, 50, 120):
+        rows[seq - 1] = make(seq, status="error", preview=f"failed at {seq}")
+    tab = chromium.tab("about:blank", viewport={"width": 900, "height": 900})
+    tab.evaluate("(markup) => { document.body.innerHTML = markup }", html(rows, run="run-A"))
+    seen = tab.evaluate(
+        """() => {
+            const box = document.querySelector(".locus-static-events").getBoundingClientRect();
+            const inside = ({ top, bottom }) => top >= box.top - 1 && bottom <= box.bottom + 8;
+            const cells = [...document.querySelectorAll(".locus-static-events :is(th, td):first-child")];
+            return cells.filter((cell) => inside(cell.getBoundingClientRect())).map((cell) => cell.textContent);
+        }"""
+    )
+    assert (seen[0], seen[-1]) == ("seq", "199")
+    errors = tab.evaluate(
+        "() => [...document.querySelectorAll('.locus-static-errors p')].map((p) => p.textContent)"
+    )
+    assert errors == [
+        "4 errors, the newest:",
+        *(f"✕ {seq} · agent.think · failed at {seq}" for seq in (9, 50, 120)),
+    ]
+    tab.close()
+
+
+def test_errors_of_all_runs_say_of_which() -> None:
+    """In a view of all runs each of the errors named above the table says its run."""
+    rows = [make(seq, run_id=f"run-{seq % 2}", status="error" if seq == 9 else None) for seq in range(1, 40)]
+    assert "✕ 9 · run-1 · agent.think · thought 9" in html(rows)
+
+
+def test_few_rows_need_no_list_of_errors() -> None:
+    """Where all rows are seen at once, and where nothing failed, no line is said twice."""
+    few, fine = [make(1, status="error")], [make(seq) for seq in range(1, 100)]
+    for rows in (few, fine):
+        assert 'class="locus-static-errors"' not in html(rows, run="run-A")
 
 
 def test_rows_have_the_colour_of_their_family() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import nbformat
@@ -8,6 +9,7 @@ import pytest
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbconvert import HTMLExporter
+from papermill import PapermillExecutionError, execute_notebook
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,6 +70,32 @@ def test_frozen_views_are_shown_offline(
     tab.close()
 
 
+BOXED = """
+from ipywidgets import HBox, IntSlider, Tab, VBox
+
+left, right = watch("left"), watch("right")
+"""
+
+
+def test_views_in_boxes_are_shown_offline(chromium: Chromium, tmp_path: Path) -> None:
+    """Of views in a box, also in a nested one, an executed and converted notebook shows a picture each, once."""
+    notebook = notebook_of(
+        FROZEN, BOXED, "VBox([IntSlider(), Tab([left]), HBox([right])])", "tell('left'), tell('right')"
+    )
+    NotebookClient(notebook, timeout=120).execute()
+    page, _ = HTMLExporter().from_notebook_node(notebook)
+    path = tmp_path / "boxed.html"
+    path.write_text(page)
+    tab = chromium.tab(path.as_uri(), offline=True)
+    seen = tab.evaluate(
+        """() => [...document.querySelectorAll(".locus-static")].map((view) => [
+            view.checkVisibility(), view.querySelector("b").textContent, view.querySelectorAll("tbody tr").length > 100,
+        ])"""
+    )
+    assert seen == [[True, "left", True], [True, "right", True]]
+    tab.close()
+
+
 LIVE = """
 display(watch(run))
 with run_context(run):
@@ -106,27 +134,22 @@ def test_a_cell_that_raises_leaves_a_picture() -> None:
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_a_notebook_with_injected_parameters_is_saved_with_pictures(
+def test_papermill_saves_a_notebook_with_pictures(
     tmp_path: Path,
     fails: bool,  # noqa: FBT001 - a case
 ) -> None:
-    """Run cell by cell with parameters put in, and saved after each, a notebook holds its pictures; up to an error."""
-    notebook = notebook_of("run = 'default'", FROZEN, RAISES if fails else LIVE, "'after'")
-    notebook.cells.insert(1, nbformat.v4.new_code_cell("run = 'injected'"))
-    path = tmp_path / "out.ipynb"
-    client = NotebookClient(notebook, timeout=120)
-    raised = False
-    with client.setup_kernel():
-        for index, cell in enumerate(notebook.cells):
-            try:
-                client.execute_cell(cell, index)
-            except CellExecutionError:
-                raised = True
-            finally:
-                nbformat.write(notebook, path)
-            if raised:
-                break
-    assert raised == fails
-    picture = picture_in(nbformat.read(path, as_version=4).cells[3])
-    assert "injected" in picture
-    assert "the last words" in picture
+    """Run by papermill, with parameters put in, a notebook holds its pictures; one that fails, up to the error."""
+    notebook = notebook_of("run = 'default'", FROZEN, RAISES if fails else LIVE, BOXED, "HBox([left])")
+    notebook.cells[0].metadata["tags"] = ["parameters"]
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    given, saved = tmp_path / "given.ipynb", tmp_path / "saved.ipynb"
+    nbformat.write(notebook, given)
+    expected = pytest.raises(PapermillExecutionError, match="in the middle") if fails else nullcontext()
+    with expected:
+        execute_notebook(given, saved, {"run": "injected"}, progress_bar=False)
+    cells = nbformat.read(saved, as_version=4).cells
+    ran = next(cell for cell in cells if "display(watch(run))" in cell.source)
+    assert "<b>injected</b>" in picture_in(ran)
+    assert "the last words" in picture_in(ran)
+    if not fails:
+        assert "<b>left</b>" in picture_in(cells[-1])

@@ -2,12 +2,17 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
+from typing import TYPE_CHECKING
 
 import pytest
 
 from locus_nb import ReaderStats
+from locus_nb._picture import About, picture_html
 from locus_nb._samples import BusPicture, Sample
 from locus_nb._static_monitor import MAX_READERS, monitor_html, monitor_text
+
+if TYPE_CHECKING:
+    from tests.browser import Chromium
 
 FACTS = {
     "active_runs": 1,
@@ -89,13 +94,13 @@ def test_tells_facts_readers_and_when() -> None:
         assert "12,345 published" in said
         assert "3 of 200 runs kept" in said
         assert "7 events trimmed" in said
-        assert re.search(r"store\W*all runs", said)
+        assert "store · all runs" in said
     assert '<span class="x">✕ 40 dropped</span>' in html
     assert '<td class="x">✕ 40</td>' in html
     assert text.splitlines()[-3:] == [
-        "reader  run       backlog     of  peak  delivered  dropped",
-        "slow    run             5  1,024     9         55       40",
-        "store   all runs        5  1,024     9         95        0",
+        "reader              backlog  peak  delivered  dropped",
+        "slow · run        5 / 1,024     9         55       40",
+        "store · all runs  5 / 1,024     9         95        0",
     ]
 
 
@@ -126,9 +131,63 @@ def test_chart_is_broken_where_the_bus_was_replaced() -> None:
 
 
 def test_one_sample_makes_no_chart() -> None:
-    """Before there are two samples there is no rate to draw."""
+    """Before there are two samples there is no rate to draw, and that is said."""
     assert "<svg" not in monitor_html(picture())
-    assert "mean 0.0" in monitor_text(picture())
+    for said in (monitor_html(picture()), monitor_text(picture())):
+        assert "events/s: no samples yet" in said
+        assert "mean" not in said
+
+
+@pytest.mark.parametrize(
+    "label, run_id, name",
+    [
+        ('watch("run-1")', "run-1", 'watch("run-1")'),
+        ('watch("a \\"run\\"")', 'a "run"', 'watch("a \\"run\\"")'),
+        ("run-1", "run-1", "run-1"),
+        ("manual", "a", "manual · a"),
+        ("watch()", None, "watch() · all runs"),
+        ("", "run-1", "run-1"),
+    ],
+)
+def test_no_run_is_named_twice(label: str, run_id: str | None, name: str) -> None:
+    """A reader whose label says of which run it is, is named by that alone."""
+    seen = picture(readers=(reader(label=label, run_id=run_id),))
+    assert monitor_text(seen).splitlines()[-1].split("  ")[0] == name
+
+
+LONG = "experiment-2026-01-05T09:30:00-of-the-crew-that-plans-a-trip-to-lisbon-and-porto-"
+
+
+@pytest.mark.parametrize("width", [600, 1200])
+def test_all_columns_are_in_sight(chromium: Chromium, width: int) -> None:
+    """However long the runs' ids, nothing of a reader is out of sight, and the ends of names tell them apart."""
+    readers = tuple(
+        reader(n, label=f'watch("{LONG}{n}")', run_id=f"{LONG}{n}", dropped=10 * n) for n in range(5)
+    )
+    tab = chromium.tab("about:blank", viewport={"width": width, "height": 700})
+    # As in a notebook, other pictures follow, with rules for their tables.
+    rows = picture_html([], About("run", "ended", 0, 0, [], one_run=False))
+    tab.evaluate(
+        "(markup) => { document.body.innerHTML = markup }",
+        monitor_html(picture((0, 0), (1, 5), readers=readers)) + rows,
+    )
+    overflow, right, ends, titles, aligned = tab.evaluate(
+        """() => {
+            const box = document.querySelector(".locus-static-monitor");
+            const cells = [...box.querySelectorAll("td")];
+            const ends = [...box.querySelectorAll("td:first-child span > :last-child")];
+            return [box.scrollWidth - box.clientWidth, Math.max(...cells.map((td) => td.getBoundingClientRect().right)),
+                ends.map((end) => end.checkVisibility() && end.textContent),
+                [...box.querySelectorAll("[title]")].map((one) => one.title),
+                [...new Set(cells.map((td) => getComputedStyle(td).textAlign))]];
+        }"""
+    )
+    assert overflow <= 0
+    assert right <= width
+    assert ends == [f'-porto-{n}")'[-8:] for n in range(5)]
+    assert titles == [f'watch("{LONG}{n}")' for n in range(5)]
+    assert aligned == ["left", "right"]
+    tab.close()
 
 
 def test_readers_are_bounded() -> None:
@@ -151,6 +210,7 @@ def test_hostile_text_is_inert(text: str) -> None:
         "style",
         "p",
         "b",
+        "span",
         "svg",
         "path",
         "table",

@@ -141,7 +141,7 @@ def test_view_is_a_widget_and_a_picture(page: Page, cell: str) -> None:
     say(3)
     live, static = page.run(cell)[:2]
     assert set(live["data"]) == {WIDGET, "text/plain"}
-    assert live["data"]["text/plain"].startswith("<RunView of run 'run': ")
+    assert live["data"]["text/plain"] == "<RunView of run 'run'>"
     (view,) = _view._on_page
     assert live["data"][WIDGET]["model_id"] == view.model_id
     assert live["transient"] == {"display_id": f"{view.twin}-live"}
@@ -567,6 +567,7 @@ def test_view_sits_in_a_box(page: Page) -> None:
     """In a box of ipywidgets a view is on the page, goes on without another reference, and is sent its rows."""
     say(3)
     page.run("from ipywidgets import HBox, Tab\nbox = HBox([watch('run'), Tab([watch()])])")
+    assert page.outputs == []
     several, one = cast("Any", _view._on_page)
     assert page["box"].get_state()["children"][0] == f"IPY_MODEL_{one.model_id}"
     assert one.comm is not None
@@ -740,10 +741,10 @@ def test_works_without_a_notebook() -> None:
     with watch("run") as one, watch("run") as two:
         say(3)
         assert one.total == two.total == 3
-        assert repr(one) == "<RunView of run 'run': live, 3 events, 0 missing>"
+        assert str(one) == "<RunView of run 'run': live, 3 events, 0 missing>"
         assert "3 events" in one._repr_mimebundle_()[0]["text/plain"]
     with watch() as all_runs:
-        assert repr(all_runs).startswith("<RunsView of all runs: live")
+        assert str(all_runs).startswith("<RunsView of all runs: live")
     assert not _view._made
 
 
@@ -846,7 +847,7 @@ def test_executed_notebook_keeps_a_picture(executed: nbformat.NotebookNode) -> N
         assert f"<td>{event_type}</td>" in table
     outputs = executed.cells[0].outputs
     assert [WIDGET in output.data for output in outputs] == [True, False]
-    assert all("text/plain" in output.data for output in outputs)
+    assert outputs[0].data["text/plain"] == "<RunView of run 'run-1'>"
 
 
 def test_executed_notebook_keeps_what_later_cells_did(executed: nbformat.NotebookNode) -> None:

@@ -115,6 +115,20 @@ def test_iterations_are_numbered_bands() -> None:
     assert [text.text for text in picture.iter("text")][:3] == ["1", "2", "3"]
 
 
+def test_run_that_was_opened_again_has_the_bands_of_both_times() -> None:
+    """After its agent has terminated, an iteration of the same number is a band of its own; subagents' are none."""
+    rows: list[Row] = []
+    for n, start in enumerate((0, 500)):
+        rows += model(start, f"a{n}", start + 90, iteration=1, agent="planner")
+        rows += model(start + 95, f"s{n}", start + 99, iteration=7, agent="scout")
+        rows += model(start + 100, f"b{n}", start + 190, iteration=2, agent="planner")
+        rows.append(make(start + 200, event_type="agent.terminate", family="end", agent="planner"))
+    picture = drawn(rows)
+    shaded = [rect.attrib for rect in picture.iter("rect") if rect.get("y") == "0"]
+    assert [(band["x"], band["width"]) for band in shaded] == [("0.00%", "14.14%"), ("70.71%", "14.14%")]
+    assert [text.text for text in picture.iter("text")][:4] == ["1", "2", "1", "2"]
+
+
 @given(st.floats(0.001, 1e12))
 def test_axis_has_a_few_round_times(length: float) -> None:
     """However long a run is, its axis has two to six labels, from 0 on."""
@@ -123,6 +137,16 @@ def test_axis_has_a_few_round_times(length: float) -> None:
     texts = [text.text for text in drawn(rows).iter("text")]
     assert 1 <= len(texts) <= 6
     assert texts[0] == "0"
+
+
+@pytest.mark.parametrize(
+    "length, said", [(100, "0 20 ms 40 ms 60 ms 80 ms 100 ms"), (200_000, "0 1 m 00 s 2 m 00 s 3 m 00 s")]
+)
+def test_axis_counts_as_clocks_do(length: float, said: str) -> None:
+    """Ticks of more than a second are at seconds, minutes and hours that a clock has."""
+    start, end = call(0, "a", end=1)
+    rows = [start, end._replace(time_ms=start.time_ms + length)]
+    assert " ".join(text.text or "" for text in drawn(rows).iter("text")) == said
 
 
 def test_run_without_spans_has_no_waterfall() -> None:

@@ -8,8 +8,11 @@ same clock. `first` and `next` are the times from `display` to the frame after w
 events of history shows the newest of them: of the first widget of any kind in a page, for which JupyterLab
 fetches its widget manager and anywidget, and of the second; `bare` is what a widget of one line takes after
 them. The notebook has shown some html before, as a tutorial has, for JupyterLab fetches what typesets it at the
-first. `heap` is the page's, after a collection,
-JupyterLab's own included.
+first. `heap` is the page's, after a collection, JupyterLab's own included: after that flood, and after another
+one of the same size, when the page has let go of as many rows as it keeps.
+
+Then the kernel is idle, and a view of one run with 50,000 rows is filtered, each filter until the frame after which
+the view counts what it left, and scrolled; and so is the view of all runs, with all that it keeps.
 """
 
 from __future__ import annotations
@@ -37,13 +40,19 @@ FIRST_PAINTS = 5
 MISSED_FIRST_PAINT_MS = 150
 MISSED_FRAME_MS = 34
 MISSED_PAINT_MS = 150
+MISSED_FILTER_MS = 50
+MISSED_SCROLL_MS = 20
+# Of what the page has once it is full, this much more is still no growth.
+MISSED_GROWTH = 1.1
+FILTER_ROWS = 50_000
+FILTERS = ["Lisbon", "tool:weather", "status:ok dur>=1", "type:agent.think porto -lima", "zzz"]
 
 PREPARE = """
 import contextvars, json, time
 from pathlib import Path
 from locus_nb import emit_sync, run_context, set_run_id, watch
 
-view = watch()
+view, emitted = watch(), 0
 heard, hear = [], view._sink.hear
 view._sink.hear = lambda content: (heard.append(content), hear(content))
 view
@@ -73,8 +82,27 @@ for n in range({EVENTS_PER_SECOND * SECONDS}):
         runs[n % {RUNS}].run(emit_sync, "agent.tool.started", arg_keys=["city"], **span)
 stamps.append(time.time_ns())
 runs[0].run(emit_sync, "bench.over")
+emitted += len(stamps)
 took = time.monotonic() - begun
 cpu = time.process_time() - pump_s
+"""
+
+FILL = f"""
+from IPython.display import display
+filled = watch("filled")
+display(filled)
+begun = time.monotonic()
+with run_context("filled"):
+    for n in range({FILTER_ROWS}):
+        if n / {EVENTS_PER_SECOND} > time.monotonic() - begun:
+            time.sleep(0.001)
+        if n % 2:
+            emit_sync("agent.think", iteration=n, reasoning_preview=f"Porto or Lisbon, {{n}}?")
+        else:
+            emit_sync(
+                "agent.tool.completed", tool_name="weather", success=True, duration_ms=1.5,
+                output_preview=f"Lisbon: {{n}} degrees",
+            )
 """
 
 SHOW = """
@@ -116,7 +144,7 @@ WAIT_SHOWN = """(text) => {
 
 REPORT = """
 deadline = time.monotonic() + 30
-while view.total + view.missing < len(stamps) and time.monotonic() < deadline:
+while view.total + view.missing < emitted and time.monotonic() < deadline:
     time.sleep(0.05)
 facts = {"stamps": [stamp / 1e6 for stamp in stamps], "took": took, "cpu": cpu}
 facts |= {"total": view.total, "missing": view.missing, "heard": heard, "last": view._sink.store.last_seq}
@@ -147,6 +175,53 @@ OBSERVE = """() => {
     window.seen = seen;
 }"""
 
+# The view in a cell, the count that it must say first, and the filters.
+FILTER = """async ([cell, count, filters]) => {
+    const root = document.querySelectorAll(".jp-Notebook-cell")[cell].querySelector(".locus-live");
+    const filter = root.querySelector(".lo-filter");
+    const text = () => root.querySelector(".lo-count").textContent;
+    const painted = new MessageChannel();
+    const frame = () => new Promise((resolve) => {
+        painted.port1.onmessage = resolve;
+        requestAnimationFrame(() => painted.port2.postMessage(0));
+    });
+    const type = async (query) => {
+        const before = text(), start = performance.now();
+        filter.value = query;
+        filter.dispatchEvent(new Event("input"));
+        do await frame(); while (text() === before && performance.now() - start < 10_000);
+        if (text() === before) throw new Error(`the filter ${query} was not answered: ${before}`);
+        return performance.now() - start;
+    };
+    if (text() !== count) throw new Error(`the view says ${text()}, not ${count}`);
+    const times = [];
+    for (const query of filters) {
+        times.push([query, await type(query), text()]);
+        await type("");
+    }
+    return times;
+}"""
+
+SCROLL = """async (cell) => {
+    const root = document.querySelectorAll(".jp-Notebook-cell")[cell];
+    root.scrollIntoView({ block: "end" });
+    const grid = root.querySelector(".lo-grid");
+    const frames = [];
+    let before = 0;
+    for (let step = 0; step < 300; step++) {
+        grid.scrollTop = (grid.scrollHeight * ((step * 37) % 300)) / 300;
+        const now = await new Promise((resolve) => requestAnimationFrame(resolve));
+        if (before) frames.push(now - before);
+        before = now;
+    }
+    return frames;
+}"""
+
+IS_SAID = """([cell, count]) => document.querySelectorAll(".jp-Notebook-cell")[cell]
+    .querySelector(".lo-count").textContent === count"""
+
+HEAP = "() => { gc(); return performance.memory.usedJSHeapSize / 1e6 }"
+
 READ = """() => {
     window.over = true;
     const frames = window.seen.frames.slice(1);
@@ -166,7 +241,7 @@ def summary(values: Sequence[float]) -> str:
 
 def measure(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """One run: what the kernel knows, and what the page saw."""
-    cells = [PREPARE, EMIT, REPORT]
+    cells = [PREPARE, EMIT, REPORT, EMIT, FILL]
     with (
         JupyterLab(folder) as lab,
         Chromium("--js-flags=--expose-gc", "--enable-precise-memory-info") as chromium,
@@ -181,9 +256,22 @@ def measure(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         facts = json.loads((lab.notebooks / "facts.json").read_text())
         notebook.page.wait(f"() => window.seen.shown.at(-1)?.[0] >= {facts['last']}")
         seen = notebook.page.evaluate(READ)
-        seen["heap"] = notebook.page.evaluate(
-            "() => { gc(); return performance.memory.usedJSHeapSize / 1e6 }"
-        )
+        seen["heaps"] = [notebook.page.evaluate(HEAP)]
+        notebook.start(3)
+        notebook.finish(timeout=10 * SECONDS)
+        notebook.run(2)
+        again = json.loads((lab.notebooks / "facts.json").read_text())
+        facts["missing"] = again["missing"]
+        seen["both"] = f"{again['total']:,} events"
+        all_runs = (0, seen["both"])
+        notebook.page.wait(IS_SAID, all_runs)
+        seen["heaps"].append(notebook.page.evaluate(HEAP))
+        seen["kept"] = notebook.page.evaluate(FILTER, [*all_runs, FILTERS]), notebook.page.evaluate(SCROLL, 0)
+        notebook.start(4)
+        notebook.finish(timeout=10 * SECONDS)
+        filled = (4, f"{FILTER_ROWS:,} events")
+        notebook.page.wait(IS_SAID, filled)
+        seen["filled"] = notebook.page.evaluate(FILTER, [*filled, FILTERS]), notebook.page.evaluate(SCROLL, 4)
         if notebook.page.errors:
             raise RuntimeError(f"the page reported errors: {notebook.page.errors}")
     return facts, seen
@@ -220,6 +308,17 @@ def paints(stamps: Sequence[float], shown: Sequence[tuple[int, float]]) -> list[
     ]
 
 
+def print_interaction(
+    rows: str, filtering: Sequence[tuple[str, float, str]], scrolling: Sequence[float]
+) -> bool:
+    """Prints how long filters took, what they left, and frames while scrolling; whether a target is missed."""
+    said = ", ".join(f"{text!r} {ms:.0f} ms ({left})" for text, ms, left in filtering)
+    print(f"filter    {rows}: {said}   (target over {FILTER_ROWS:,}: under {MISSED_FILTER_MS})")
+    print(f"scrolling {rows}: {summary(scrolling)}   (target: p95 under {MISSED_SCROLL_MS})")
+    slowest = max(ms for _, ms, _ in filtering)
+    return slowest >= MISSED_FILTER_MS or quantile(scrolling, 0.95) >= MISSED_SCROLL_MS
+
+
 def main() -> int:
     """Prints the figures; 1 when an event is lacking or a target is missed."""
     paint_times: list[list[float]] = []
@@ -238,12 +337,16 @@ def main() -> int:
     print(
         f"{events:,} events of {RUNS} runs in {facts['took']:.1f} s, {facts['cpu']:.1f} s of CPU: {seen['count']}"
     )
-    print(f"gaps      {gaps}, missing {facts['missing']}, total {facts['total']:,}")
+    print(f"gaps      {gaps}, missing {facts['missing']} of twice as many, total {facts['total']:,}")
     print(f"frame     {summary(seen['frames'])}   (target: p95 under {MISSED_FRAME_MS})")
     print(f"paint     {summary(shown)}   (target: p95 under {MISSED_PAINT_MS})")
-    print(f"heap      {seen['heap']:.0f} MB")
+    heaps = seen["heaps"]
+    print(f"heap      {heaps[0]:.0f} MB, after as many events again {heaps[1]:.0f} MB   (target: no growth)")
+    slow = heaps[1] > MISSED_GROWTH * heaps[0]
+    print_interaction(f"all that is kept of {seen['both']}", *seen["kept"])
+    slow |= print_interaction(f"{FILTER_ROWS:,} rows", *seen["filled"])
     lacking = gaps or facts["missing"] or facts["total"] != events or len(shown) != events
-    slow = quantile(seen["frames"], 0.95) >= MISSED_FRAME_MS or quantile(shown, 0.95) >= MISSED_PAINT_MS
+    slow |= quantile(seen["frames"], 0.95) >= MISSED_FRAME_MS or quantile(shown, 0.95) >= MISSED_PAINT_MS
     slow = slow or max(quantile(firsts, 0.5), quantile(nexts, 0.5)) >= MISSED_FIRST_PAINT_MS
     if lacking or slow:
         print(f"MISSED: {json.dumps({'lacking': bool(lacking), 'slow': slow})}")
