@@ -527,7 +527,7 @@ def test_hostile_text_stays_text(page: Page) -> None:
     (update,) = page.run("1")
     assert "<img" not in update["data"]["text/html"]
     assert "<script" not in update["data"]["text/html"]
-    assert update["data"]["text/html"].count("&lt;img") == 4
+    assert update["data"]["text/html"].count("&lt;img") == 5
 
 
 def test_only_three_names_are_synced(page: Page) -> None:
