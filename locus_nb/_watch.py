@@ -132,6 +132,7 @@ class RowsView(View):
             records=filter(None, records),
             is_busy=NOTEBOOK.is_busy,
             at_rest=rest,
+            sleep_at_most=lambda seconds: the_pump().sleep_at_most(seconds),
         )
 
     @property

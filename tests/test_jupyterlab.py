@@ -66,6 +66,12 @@ def wait_for(name):
         time.sleep(0.01)
 """
 
+OPEN = """
+with run_context("open"):
+    emit_sync("agent.tool.started", tool_name="search", span_id="s")
+watch("open")
+"""
+
 BOARD = "from locus_nb import dashboard\ndashboard('run')"
 
 ROWS = "[...document.querySelectorAll('.lo-row')].filter((row) => !row.hidden)"
@@ -183,11 +189,21 @@ def check_one_live_table(notebook: LabTab) -> None:
 
 
 def test_restarted_kernel_leaves_the_static_table(lab: JupyterLab, chromium: Chromium) -> None:
-    """A kernel restarted under a live view leaves its rows readable; run again, the view is live."""
+    """A kernel restarted under a live view leaves its rows readable, and nothing grows; run again, the view is live."""
     (lab.notebooks / "open-gate").touch()
-    with lab.open(
-        chromium, "restart.ipynb", [AGENT + BLOCKED.format(gate="open-gate", hears=False)]
-    ) as notebook:
+    cells = [AGENT + BLOCKED.format(gate="open-gate", hears=False), OPEN]
+    with lab.open(chromium, "restarted.ipynb", cells, viewport={"width": 1280, "height": 2000}) as notebook:
+        for cell in range(2):
+            notebook.run(cell)
+        shown(notebook, 1, "1 event")
+        notebook.restart_kernel()
+        check_no_news(CellViews(notebook, 1))
+        assert CellViews(notebook, 0).texts("status") == ["ended"]
+        for cell in range(2):
+            notebook.run(cell)
+        view = shown(notebook, 1, "1 event")
+        assert view.texts("status") == ["live"]
+    with lab.open(chromium, "restart.ipynb", cells[:1]) as notebook:
         notebook.run(0)
         wait_for_rows(notebook.page, "agent.terminate")
         notebook.restart_kernel()
@@ -300,9 +316,18 @@ def test_a_killed_kernel_leaves_the_picture(lab: JupyterLab, chromium: Chromium)
         wait_for_picture(notebook, 1, "step 4")
         notebook.start(2)
         notebook.page.wait(f"() => {STATIC_SHOWN} + document.querySelectorAll('.locus-live').length === 1")
+        check_no_news(CellViews(notebook, 1))
         notebook.save()
     with lab.open(chromium, "killed.ipynb") as notebook:
         check_one_picture(notebook, "step 4")
+
+
+def check_no_news(view: CellViews) -> None:
+    """A view has no picture instead, says that nothing is heard any more, and what was running stands still."""
+    view.wait("/^no news for (8|9|[1-9]\\d) s$/.test(texts('status')[0])")
+    before = view.texts("value")
+    view.wait("/^no news for [1-9]\\d s$/.test(texts('status')[0])")
+    assert view.texts("value") == before
 
 
 def check_one_picture(notebook: LabTab, text: str) -> None:

@@ -207,13 +207,13 @@ def test_cleanup_works_without_a_signal(chromium_page: Tab) -> None:
 
 
 def test_idle_table_does_nothing(table: LiveView) -> None:
-    """Once drawn and acknowledged, a page without messages and without a reader's doing starts nothing."""
+    """Once drawn and acknowledged, a page without messages and a reader's doing only waits for news to be due."""
     table.points(1, 50)
-    table.tab.wait("() => leftovers.count().timers === 0 && leftovers.count().frames === 0")
+    table.tab.wait("() => leftovers.count().timers === 1 && leftovers.count().frames === 0")
     started = table.tab.evaluate("() => leftovers.started")
     for _ in range(10):
         table.drawn()
-    assert table.tab.evaluate("() => [leftovers.started, leftovers.count().timers]") == [started, 0]
+    assert table.tab.evaluate("() => [leftovers.started, leftovers.count().timers]") == [started, 1]
 
 
 def test_run_and_twin_may_change(table: LiveView) -> None:

@@ -544,3 +544,38 @@ def test_event_whose_row_cannot_be_made_costs_no_other_its_row(
     assert [record.message for record in caplog.records] == [
         "locus_nb cannot show the payload of an event; its row says so, as later ones do"
     ]
+
+
+def test_page_that_listens_is_sent_a_sign_of_life() -> None:
+    """While a view is not over, a page that acknowledges is sent something every 3 s, and the pump knows when."""
+    desk = Desk()
+    sleeps: list[float] = []
+    desk.sink._sleep_at_most = sleeps.append
+    desk.put(1)
+    assert len(desk.hello()) == 1
+    assert sleeps.pop() == 3
+    assert desk.tick(2.9) == []
+    assert 0 <= sleeps.pop() <= 0.11
+    (sign,) = desk.tick(0.1)
+    assert (sign["prev"], sign["last"], sign.seqs, sign["status"]) == (1, 1, [], "live")
+    for _ in range(20):
+        desk.ack(1)
+        assert len(desk.tick(3)) == 1
+    desk.bus.close_stream_nowait("run")
+    desk.carry()
+    assert len(desk.tick()) == 1
+    sleeps.clear()
+    desk.ack(1)
+    assert desk.tick(3) == []
+    assert sleeps == []
+
+
+def test_page_that_went_away_is_sent_no_signs_of_life() -> None:
+    """Without an acknowledgement they end after ten idle seconds, and the pump may sleep."""
+    desk = Desk()
+    sleeps: list[float] = []
+    desk.sink._sleep_at_most = sleeps.append
+    desk.hello()
+    assert 3 <= sum(len(desk.tick(1)) for _ in range(20)) <= 5
+    sleeps.clear()
+    assert [desk.tick(100), sleeps] == [[], []]

@@ -1,5 +1,8 @@
 /** Numbers and times as people read them. */
 
+/** After that long without news nobody counts the seconds any more. */
+export const FORGOTTEN_MS = 60_000;
+
 const integers = new Intl.NumberFormat("en-US");
 const rates = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 3 });
 const short = new Intl.NumberFormat("en-US", { notation: "compact", maximumSignificantDigits: 3 });
@@ -85,6 +88,17 @@ export function formatRate(rate) {
  */
 export function compact(number) {
   return short.format(number);
+}
+
+/**
+ * For how long nothing has been heard: "no news for 12 s".
+ *
+ * @param {number} ms
+ */
+export function formatSilence(ms) {
+  const isLong = ms > FORGOTTEN_MS;
+  const age = formatDuration(isLong ? FORGOTTEN_MS : 1_000 * Math.round(ms / 1_000));
+  return `no news for ${isLong ? "more than " : ""}${age}`;
 }
 
 /**

@@ -11,6 +11,9 @@ import { RowStore } from "./store.js";
 import { readRows } from "./wire.js";
 
 const TELL_MS = 100;
+/** Python says something every 3 s, unless it cannot. */
+export const QUIET_MS = 8_000;
+const KNOCK_MS = 30_000;
 const RESYNC_MS = 1_000;
 const RESYNC_TRIES = 6;
 const MAX_TALLIES = 2_000;
@@ -85,8 +88,7 @@ export class Link extends Line {
 
   /** @param {RowsMessage} message */
   #take({ prev, last, missing, total, status, wish, rows, tallies }) {
-    this.heard = true;
-    this.unreachable = false;
+    this.hear();
     this.missing = missing;
     this.total = total;
     this.last = last;
@@ -96,7 +98,7 @@ export class Link extends Line {
     if (rows.length > 0) this.#setClock(usualTime(rows) - Date.now());
     this.store.merge(prev, rows);
     this.fold.update();
-    if (rows.length > 0) this.ack();
+    this.ack();
     if (this.store.hasGap) this.#resync();
     else this.#rest();
   }
@@ -121,10 +123,29 @@ export class Link extends Line {
     if (this.tallies.size > MAX_TALLIES) this.tallies.delete([...this.tallies.keys()][0]);
   }
 
-  /** The kernel's time now, in Unix milliseconds; the newest row's until something live has come. */
+  /** Whether Python will say more, if it can. */
+  get goesOn() {
+    return this.heard && (this.status === "live" || this.status === "waiting");
+  }
+
+  /** Whether nothing more is heard: the kernel is gone, or too busy to speak. */
+  get isQuiet() {
+    return this.goesOn && (this.unreachable || this.silence > QUIET_MS);
+  }
+
+  /**
+   * The kernel's time now, in Unix milliseconds; the newest row's until something live has come, and that of
+   * the last news while none comes.
+   */
   now() {
     const { rows } = this.store;
-    return Math.max(rows.length > 0 ? usualTime(rows) : Date.now(), Date.now() + this.ahead);
+    const here = Date.now() - (this.isQuiet ? this.silence : 0);
+    return Math.max(rows.length > 0 ? usualTime(rows) : here, here + this.ahead);
+  }
+
+  /** Says hello to one that has not been heard for long: it may have given the page up. At most twice a minute. */
+  knock() {
+    if (performance.now() - this.helloAt > KNOCK_MS) this.hello();
   }
 
   #rest() {

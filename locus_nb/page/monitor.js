@@ -5,12 +5,11 @@
 
 import { Chart } from "./chart.js";
 import { element, setText } from "./dom.js";
-import { count, counted, formatDuration } from "./format.js";
+import { count, counted, FORGOTTEN_MS, formatSilence } from "./format.js";
 import { ReaderList } from "./readers.js";
 import { twinRules } from "./twin.js";
 
 const STALE_MS = 2_000;
-const FORGOTTEN_MS = 60_000;
 
 /**
  * The figures under the chart by fact, each with its name and what it means. The last four are losses.
@@ -120,9 +119,7 @@ export class Monitor {
     const { heard, silence } = this.#link;
     const state = !heard ? "waiting" : silence > STALE_MS ? "stale" : "live";
     this.#badge.dataset["state"] = state;
-    const age = formatDuration(Math.min(FORGOTTEN_MS, 1_000 * Math.round(silence / 1_000)));
-    const more = silence > FORGOTTEN_MS ? "more than " : "";
-    setText(this.#badge, state === "stale" ? `no news for ${more}${age}` : state);
+    setText(this.#badge, state === "stale" ? formatSilence(silence) : state);
     this.#root.classList.toggle("lo-stale", state === "stale");
   }
 
