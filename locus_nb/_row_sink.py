@@ -83,8 +83,8 @@ class RowSink:
         self.tallies = Tallies()
         for record in records:
             self.tallies.note(record)
-        # What Python asked of the page last.
-        self.wish: Wish | None = None
+        # What Python asks of the page, and has not heard to be fulfilled.
+        self.wishes: tuple[Wish, ...] = ()
         # Gone before the view began, dropped because it was too slow, given up when it was closed.
         self._missed = missed
         self._dropped = self._given_up = 0
@@ -271,7 +271,7 @@ class RowSink:
         return True
 
     def _state(self) -> tuple[object, ...]:
-        return self.store.total, self.missing, self.status, self.wish
+        return self.store.total, self.missing, self.status, self.wishes
 
     def _tell(self, rows: list[Row], tallies: list[tuple[Any, ...]], *, prev: int, now: float) -> None:
         content = {
@@ -283,7 +283,7 @@ class RowSink:
             "status": self.status,
             "total": self.store.total,
             "run": None if self._run_id is None else text_of(self._run_id),
-            "wish": None if self.wish is None else self.wish._asdict(),
+            "wishes": [wish._asdict() for wish in self.wishes],
         }
         self._told = self._state()
         self._sent_at = now

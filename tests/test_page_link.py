@@ -258,7 +258,7 @@ def test_dead_kernel_leaves_the_rows(table: LiveView) -> None:
 
 
 def test_view_without_news_stands_still_and_says_so(chromium_page: Tab) -> None:
-    """Eight seconds after the last message a live view stops at that message's time, says so, and asks; then goes on."""
+    """Eight seconds after the last message a live view stops there, says so, and asks; with news it goes on."""
     chromium_page.call(lambda page: page.clock.install(time=1_000_000))
     table = LiveView(chromium_page, run="run-A")
     rows, tallies = [started(1, time_ms=1_000_000)], [tally("run-A", started=1_000_000)]

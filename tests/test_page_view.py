@@ -477,13 +477,13 @@ def test_wish_of_python_is_granted_once(table: LiveView) -> None:
     """What Python code asks for is done once; what the user does afterwards stays."""
     table.points(1, 12)
     wish = {"n": 1, "filter": "think", "paused": True}
-    table.deliver([], wish=wish)
+    table.deliver([], wishes=[wish])
     assert table.seqs() == [3, 9]
     table.wait_told(selected=[], filter="think", paused=True, run="", wish=1)
     table.filter("")
-    table.deliver([], wish=wish)
+    table.deliver([], wishes=[wish])
     assert len(table.seqs()) > 2
-    table.deliver([], wish={"n": 2, "filter": "", "paused": False})
+    table.deliver([], wishes=[{"n": 2, "filter": "", "paused": False}])
     assert table.texts("fresh") == []
 
 
@@ -498,14 +498,30 @@ def test_python_is_told_once_how_a_view_begins(table: LiveView) -> None:
     ]
 
 
+def test_wish_changes_only_what_it_asks_for(table: LiveView) -> None:
+    """A wish to pause leaves the user's filter as it is, and one for a filter the pause; of several each counts."""
+    table.points(1, 6)
+    table.filter("think")
+    table.deliver([], wishes=[{"n": 1, "filter": None, "paused": True}])
+    table.wait_told(filter="think", paused=True, wish=1)
+    table.tab.click(".lo-pause")
+    table.deliver(
+        [], wishes=[{"n": 1, "filter": None, "paused": True}, {"n": 2, "filter": "tool", "paused": None}]
+    )
+    table.wait_told(filter="tool", paused=False, wish=2)
+    wishes = [{"n": 3, "filter": "model", "paused": None}, {"n": 4, "filter": None, "paused": True}]
+    table.deliver([], wishes=wishes)
+    table.wait_told(filter="model", paused=True, wish=4)
+
+
 def test_fulfilled_wish_is_nothing_to_a_later_view(table: LiveView) -> None:
     """A view that is made after a wish was fulfilled and undone begins afresh, and Python is told its number."""
     table.points(1, 12)
-    table.deliver([], wish={"n": 1, "filter": "think", "paused": True})
+    table.deliver([], wishes=[{"n": 1, "filter": "think", "paused": True}])
     table.wait_told(selected=[], filter="think", paused=True, run="", wish=1)
     table.tab.evaluate("() => widget.hide(0)")
     table.show()
-    table.deliver([], wish={"n": 1, "filter": "think", "paused": True})
+    table.deliver([], wishes=[{"n": 1, "filter": "think", "paused": True}])
     assert table.tab.evaluate("() => document.querySelector('.lo-filter').value") == ""
 
 

@@ -28,7 +28,17 @@ class Message:
         self.seqs: list[int] = [row[0] for row in rows]
         assert content["kind"] == "rows"
         assert content["count"] == len(rows)
-        assert set(content) == {"kind", "prev", "last", "count", "missing", "status", "total", "run", "wish"}
+        assert set(content) == {
+            "kind",
+            "prev",
+            "last",
+            "count",
+            "missing",
+            "status",
+            "total",
+            "run",
+            "wishes",
+        }
 
     def __getitem__(self, key: str) -> Any:
         return self.content[key]
@@ -103,7 +113,7 @@ def test_first_tick_says_how_it_stands() -> None:
         "status": "waiting",
         "total": 0,
         "run": "run",
-        "wish": None,
+        "wishes": [],
     }
 
 
@@ -477,11 +487,14 @@ def test_wish_is_told_once_and_to_each_page_that_says_hello() -> None:
     """What Python asks of the page goes out at the next tick, and again to a page that comes later."""
     desk = Desk()
     desk.hello()
-    desk.sink.wish = Wish(1, "status:error", paused=True)
-    wish = {"n": 1, "filter": "status:error", "paused": True}
-    assert [message["wish"] for message in desk.tick()] == [wish]
+    desk.sink.wishes = (Wish(1, "status:error"), Wish(2, paused=True))
+    wishes = [
+        {"n": 1, "filter": "status:error", "paused": None},
+        {"n": 2, "filter": None, "paused": True},
+    ]
+    assert [message["wishes"] for message in desk.tick()] == [wishes]
     assert desk.tick() == []
-    assert desk.hello()[0]["wish"] == wish
+    assert desk.hello()[0]["wishes"] == wishes
 
 
 @given(data=st.data())

@@ -35,8 +35,8 @@ export class Link extends Line {
     this.fold = new Fold(this.store);
     /** @type {Map<string, Tally>} run id to what is known of it, the most recently changed last */
     this.tallies = new Map();
-    /** @type {Wish | null} */
-    this.wish = null;
+    /** @type {Wish[]} what Python has asked for last, ascending by their numbers */
+    this.wishes = [];
     /** Milliseconds by which the kernel's clock is ahead of the page's, as far as its messages tell. */
     this.ahead = Number.NEGATIVE_INFINITY;
     /** The newest wish that a view has fulfilled. */
@@ -87,13 +87,13 @@ export class Link extends Line {
   }
 
   /** @param {RowsMessage} message */
-  #take({ prev, last, missing, total, status, wish, rows, tallies }) {
+  #take({ prev, last, missing, total, status, wishes, rows, tallies }) {
     this.hear();
     this.missing = missing;
     this.total = total;
     this.last = last;
     this.status = status;
-    this.wish = wish ?? this.wish;
+    if (wishes.length > 0) this.wishes = wishes;
     for (const tally of tallies) this.#count(tally);
     if (rows.length > 0) this.#setClock(usualTime(rows) - Date.now());
     this.store.merge(prev, rows);
