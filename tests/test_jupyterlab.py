@@ -382,6 +382,39 @@ def test_a_reopened_tab_has_what_came_meanwhile(lab: JupyterLab, chromium: Chrom
         assert notebook.page.errors == []
 
 
+def test_keys_in_a_view_do_nothing_to_the_notebook(lab: JupyterLab, chromium: Chromium) -> None:
+    """Keys that JupyterLab merges, adds or deletes cells by do so no longer in a view, and controls keep theirs."""
+    cells = [
+        STEPS,
+        "view = watch('run')\nsteps('run', 15)\ntime.sleep(0.5)\nsteps('run', 15)\nview",
+        "'last'",
+    ]
+    with lab.open(chromium, "keys.ipynb", cells, viewport={"width": 1280, "height": 1600}) as notebook:
+        notebook.run(0)
+        notebook.run(1)
+        view = shown(notebook, 1, "30 events")
+        sources = f"{PANEL}.content.widgets.map((cell) => cell.model.sharedModel.getSource())"
+        keys = ["m", "b", "a", "j", "k", "x", "d", "d", "Shift+M", "Shift+J"]
+        for part in ("grid", "pause", "tab", "chip"):
+            view.press(part, *keys)
+        view.tab("Tree")
+        view.press("grid", *keys)
+        view.tab("Timeline")
+        for part in ("waterfall", "play", "speed"):
+            view.press(part, *keys)
+        before = view.evaluate("all('range')[0].value")
+        view.press("range", *keys, "ArrowLeft", "ArrowLeft")
+        assert float(view.evaluate("all('range')[0].value")) < float(before)
+        view.press("speed", "ArrowDown")
+        assert view.evaluate("all('speed')[0].value") == "1"
+        assert notebook.page.evaluate(f"() => {sources}") == cells
+        assert notebook.page.evaluate(f"() => {PANEL}.content.activeCellIndex") == 1
+        notebook.page.evaluate("() => { window.ran = false }")
+        view.press("speed", "Shift+Enter")
+        notebook.page.wait(f"() => {PANEL}.content.activeCellIndex === 2")
+        assert notebook.page.errors == []
+
+
 BOXES = """
 import anywidget
 

@@ -101,7 +101,7 @@ def test_one_click_opens_the_details(table: LiveView) -> None:
 
 
 def test_handled_keys_stay_in_the_table(table: LiveView) -> None:
-    """The notebook's shortcuts do not see the keys that the table uses, and see the others."""
+    """The notebook's shortcuts do not see the keys that the table uses, and see those with a modifier."""
     table.tab.evaluate(
         "() => { window.keys = []; document.addEventListener('keydown', (event) => keys.push(event.key)) }"
     )
@@ -109,7 +109,7 @@ def test_handled_keys_stay_in_the_table(table: LiveView) -> None:
     table.tab.click(".lo-row:nth-child(1)")
     table.drawn()
     table.press("ArrowDown", "Enter", "Escape", "Control+Enter", "s")
-    assert table.tab.evaluate("() => keys") == ["Control", "Enter", "s"]
+    assert table.tab.evaluate("() => keys") == ["Control", "Enter"]
 
 
 def test_details_survive_their_row(table: LiveView) -> None:
@@ -471,6 +471,46 @@ def test_copied_code_gives_what_is_selected(chromium_page: Tab) -> None:
         exec(first, scope)
         frame = eval(last, scope)
         assert [int(seq) for seq in frame["seq"]] == [seq for seq, _ in rows]
+
+
+NOTEBOOK_KEYS = """() => {
+    window.heard = [];
+    document.body.addEventListener("keydown", (event) => { heard.push(event.key); });
+}"""
+
+
+@pytest.mark.parametrize(
+    "part", ["grid", "waterfall", "tree .lo-grid", "pause", "tab", "range", "speed", "payload"]
+)
+def test_keys_stay_in_the_view(table: LiveView, part: str) -> None:
+    """Wherever the focus is, plain keys do not reach the notebook; those with a modifier, and to leave or run, do."""
+    table.points(1, 6)
+    table.click_row(3)
+    tab = {"tree .lo-grid": "Tree", "waterfall": "Timeline", "range": "Timeline", "speed": "Timeline"}
+    table.tab.click(f'.lo-tab:text-is("{tab.get(part, "Table")}")')
+    table.drawn()
+    table.tab.evaluate(NOTEBOOK_KEYS)
+    table.tab.evaluate("(part) => document.querySelector(`.lo-${part}`).focus()", part)
+    table.press("m", "b", "j", "k", "d", "d", "x", "A", "0", "ArrowDown", "ArrowRight", "Home")
+    assert table.tab.evaluate("() => heard") == []
+    table.press("Control+s", "Meta+b", "Alt+b", "Shift+Enter")
+    assert [key for key in table.tab.evaluate("() => heard") if len(key) == 1 or key == "Enter"] == [
+        "s",
+        "b",
+        "b",
+        "Enter",
+    ]
+
+
+def test_escape_reaches_the_notebook_when_the_view_has_no_use_for_it(table: LiveView) -> None:
+    """Escape closes and clears what there is in the view, one after the other, and is the notebook's then."""
+    table.points(1, 6)
+    table.click_row(3)
+    table.tab.evaluate(NOTEBOOK_KEYS)
+    table.press("Escape", "Escape")
+    assert table.tab.evaluate("() => heard") == []
+    table.press("Escape")
+    assert table.tab.evaluate("() => heard") == ["Escape"]
 
 
 def test_wish_of_python_is_granted_once(table: LiveView) -> None:

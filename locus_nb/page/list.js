@@ -1,6 +1,7 @@
 /** A list of lines of one height, of which only those in sight are in the document. */
 
 import { element } from "./dom.js";
+import { isForNotebook } from "./keys.js";
 
 export const LINE_HEIGHT = 24;
 const OVERSCAN = 6;
@@ -243,7 +244,7 @@ export class VirtualList {
 
   /** @param {KeyboardEvent} event */
   #keyed(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+    if ((isForNotebook(event) && event.key !== "Escape") || event.isComposing) return;
     const index = this.#indexAfter(event.key);
     if (index !== null && this.#lines.count() > 0) {
       const target = Math.min(Math.max(index, 0), this.#lines.count() - 1);

@@ -14,7 +14,7 @@
  * The tree:         tree.js branches.js
  * The list of runs: runs.js runline.js tempo.js
  * The monitor:      monitor.js readers.js chart.js rates.js
- * Everywhere:       dom.js format.js signs.js
+ * Everywhere:       dom.js format.js keys.js signs.js
  */
 
 /** @import { Model } from "./line.js" */

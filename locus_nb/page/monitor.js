@@ -6,6 +6,7 @@
 import { Chart } from "./chart.js";
 import { element, setText } from "./dom.js";
 import { count, counted, FORGOTTEN_MS, formatSilence } from "./format.js";
+import { keepKeys } from "./keys.js";
 import { ReaderList } from "./readers.js";
 import { twinRules } from "./twin.js";
 
@@ -59,6 +60,7 @@ export class Monitor {
     this.#model = model;
     this.#readers = new ReaderList(this.#over.signal);
     this.#root = this.#build();
+    keepKeys(this.#root, this.#over.signal);
     el.replaceChildren(this.#root);
     link.views.add(this.schedule);
     model.on("change:twin", this.schedule);

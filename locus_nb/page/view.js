@@ -18,6 +18,7 @@ import { element, setText } from "./dom.js";
 import { Drawer } from "./drawer.js";
 import { counted, FORGOTTEN_MS, formatDuration } from "./format.js";
 import { Header } from "./header.js";
+import { keepKeys } from "./keys.js";
 import { QUIET_MS } from "./link.js";
 import { Query } from "./query.js";
 import { Runs } from "./runs.js";
@@ -101,6 +102,7 @@ export class View extends Scene {
     this.link.views.add(this.schedule);
     for (const trait of TRAITS) this.model.on(`change:${trait}`, this.schedule);
     this.root.addEventListener("keydown", (event) => this.#keyed(event), { signal });
+    keepKeys(this.root, signal);
     document.addEventListener("visibilitychange", this.schedule, { signal });
     this.#sights.observe(this.root);
   }
@@ -176,8 +178,8 @@ export class View extends Scene {
     const isTyping = target.matches("input, textarea, select");
     const hasSpace = target.matches("button, .lo-payload");
     if (!this.#used(event.key, isTyping, hasSpace)) return;
-    // The notebook has uses of its own for these keys.
     event.preventDefault();
+    // Also a key that the notebook gets otherwise: it was used here.
     event.stopPropagation();
   }
 
