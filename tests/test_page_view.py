@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from locus_nb import emit_sync, events_df, run_context
-from locus_nb._rows import text_of
+from locus_nb import StreamEvent, emit_sync, events_df, run_context
+from locus_nb._rows import row_of, text_of
 from tests.page_kit import HOSTILE, LiveView, ended, row, started, tally
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def test_hostile_text_stays_text(chromium_page: Tab) -> None:
         for at, text in enumerate(texts, 1):
             chromium_page.click(f".lo-row:nth-child({at})")
             table.drawn()
-            assert table.text("payload") == text
+            assert json.loads(table.text("payload"))["data_text"] == text
         elements.append(chromium_page.evaluate("() => document.querySelectorAll('.locus-live *').length"))
         chromium_page.evaluate("() => widget.hide(0)")
     assert elements[0] == elements[1]
@@ -88,13 +89,13 @@ def test_one_click_opens_the_details(table: LiveView) -> None:
     table.deliver([row(1), row(2, detail='{\n  "answer": 42\n}')])
     table.tab.click(".lo-row:nth-child(2)")
     table.drawn()
-    assert table.text("payload") == '{\n  "answer": 42\n}'
+    assert json.loads(table.text("payload"))["data"] == {"answer": 42}
     assert table.selected() == [2]
     table.press("Escape")
     assert table.texts("details") == []
     table.tab.click(".lo-row:nth-child(1)")
     table.drawn()
-    assert table.text("payload") == "{}"
+    assert json.loads(table.text("payload"))["data"] == {}
     table.tab.click(".lo-close")
     table.drawn()
     assert table.texts("details") == []
@@ -118,7 +119,7 @@ def test_details_survive_their_row(table: LiveView) -> None:
     table.tab.click(".lo-row:nth-child(1)")
     table.drawn()
     table.points(2, 1_000)
-    assert table.text("payload") == "first"
+    assert json.loads(table.text("payload"))["data_text"] == "first"
 
 
 def test_twin_is_hidden_only_while_rows_are_shown(chromium_page: Tab) -> None:
@@ -311,7 +312,7 @@ def test_pause_holds_the_view_and_not_the_run(table: LiveView) -> None:
     table.filter("type:agent.think")
     assert table.seqs() == [1]
     table.click_row(1)
-    assert table.text("payload") == "{}"
+    assert json.loads(table.text("payload"))["data"] == {}
     table.wait_told(selected=[1], filter="type:agent.think", paused=True, run="")
     table.press("Space")
     assert table.texts("fresh") == []
@@ -373,10 +374,10 @@ def test_keys_search_pause_and_step_back(table: LiveView) -> None:
 
 def test_drawer_is_as_high_as_its_payload(table: LiveView) -> None:
     """A short payload takes little room, a long one no more than a bound, until the drawer is drawn larger."""
-    table.deliver([row(1), row(2, detail="long\n" * 100)])
+    table.deliver([row(1), row(2, detail=json.dumps([1] * 100, indent=2))])
     height = "() => document.querySelector('.lo-payloads').offsetHeight"
     table.click_row(1)
-    assert table.tab.evaluate(height) < 80
+    assert table.tab.evaluate(height) < 150
     table.click_row(2)
     assert table.tab.evaluate(height) == 190
     table.tab.evaluate("() => { document.querySelector('.lo-payloads').style.height = '400px' }")
@@ -408,9 +409,11 @@ def test_drawer_shows_start_and_end(table: LiveView) -> None:
     """The drawer of a span has its facts and both payloads, and takes the end in when it comes."""
     table.deliver([started(1, detail='{"a": 1}', agent="planner", iteration=2)])
     table.click_row(1)
-    assert table.texts("payload") == ['{"a": 1}']
+    assert [json.loads(text)["data"] for text in table.texts("payload")] == [{"a": 1}]
+    assert table.texts("part-title") == []
     table.deliver([ended(2, detail='{"b": 2}', duration=1500.0)])
-    assert table.texts("payload") == ['{"a": 1}', '{"b": 2}']
+    assert [json.loads(text)["data"] for text in table.texts("payload")] == [{"a": 1}, {"b": 2}]
+    assert len(table.texts("part-title")) == 2
     facts = table.texts("drawer-fact")
     assert facts[0] == "run-A"
     assert facts[2:] == ["1.5 s", "ok", "search", "planner", "iteration 2"]
@@ -434,23 +437,89 @@ def test_copies_json_and_pandas(table: LiveView, *, allowed: bool) -> None:
         [started(1, detail='{"a": 1}', run_id=run), row(2), row(3), ended(12, detail="2", run_id=run)]
     )
     table.click_row(1)
-    wanted = [
-        ("copy", '[\n{"a": 1},\n2\n]'),
-        ("pandas", IMPORTED + r'events_df("a\"\\\u000a\u202e\U0001f680").query("seq in [1, 12]")'),
-    ]
-    for part, text in wanted:
+    code = IMPORTED + r'events_df("a\"\\\u000a\u202e\U0001f680").query("seq in [1, 12]")'
+    copied: list[str] = []
+    for part in ("copy", "pandas"):
         table.tab.click(f".lo-{part}")
         table.tab.wait("() => document.querySelector('.lo-copied').textContent === 'copied'")
-        assert table.tab.evaluate(COPIED) == text
+        copied.append(table.tab.evaluate(COPIED))
+    assert [(event["seq"], event["run_id"], event["data"]) for event in json.loads(copied[0])] == [
+        (1, run, {"a": 1}),
+        (12, run, 2),
+    ]
+    assert copied[1] == code
     table.click_row(2)
     table.tab.click(".lo-copy")
-    table.tab.wait("() => navigator.clipboard.readText().then((text) => text === '{}')")
+    table.tab.wait(
+        "() => navigator.clipboard.readText().then((text) => text === document.querySelector('.lo-payload').textContent)"
+    )
     table.click_row(3, shift=True)
     table.tab.click(".lo-pandas")
     code = IMPORTED + 'events_df("run-A").query("seq in [2, 3]")'
     table.tab.wait("(code) => navigator.clipboard.readText().then((text) => text === code)", code)
     assert table.tab.evaluate("() => document.querySelectorAll('textarea').length") == 0
     table.tab.wait("() => document.querySelector('.lo-copied').textContent === ''")
+
+
+def test_drawer_shows_events_as_json(chromium_page: Tab) -> None:
+    """An event in the drawer is the JSON that `to_dict` makes of it, but for its id, however large the payload's numbers."""
+    event = StreamEvent("run-A", "tool.\u202e", {"n": 2**70, "text": "a\nb", "of": [1.0, {"x": None}]})
+    told = row_of(event)._replace(seq=7)
+    of = JSON_OF + "return eventJson(row(fields));"
+    shown = json.loads(chromium_page.evaluate(f"async (fields) => {{ {of} }}", list(told)))
+    wanted = {"seq": 7, **event.to_dict()}
+    del wanted["event_id"]
+    assert shown == wanted
+    assert list(shown) == ["seq", "run_id", "event_type", "timestamp", "data"]
+
+
+JSON_OF = """
+    const { eventJson, eventsJson, isCut } = await import("/page/eventjson.js");
+    const { Row } = await import("/page/row.js");
+    const row = (fields) => new Row(fields);
+"""
+LARGE = [
+    {"text": "x" * 10_000},
+    {"text": '"\\' * 5_000},
+    {"text": "\x01" * 5_000},
+    {"first": 1, "texts": [f"{n}" * 50 for n in range(1_000)]},
+    {"first": 1, "deep": [[{"numbers": list(range(5_000))}]]},
+    {f"key {n} " + "y" * 300: n for n in range(100)},
+    {"first": {"a": [1, 2]}, "second": {"b": "z" * 9_000}},
+]
+
+
+@pytest.mark.parametrize("shift", range(5))
+def test_large_payloads_are_copied_as_valid_json(chromium_page: Tab, shift: int) -> None:
+    """Wherever a payload was cut the JSON is valid, says so, and has what is whole before; several make an array."""
+    rows: list[Any] = []
+    for seq, data in enumerate(LARGE, start=1):
+        event = StreamEvent("run-A", "large", {"shift": "s" * shift, **data})
+        rows.append(row_of(event)._replace(seq=seq))
+    of = JSON_OF + "return eventsJson(rows.map(row));"
+    events = json.loads(chromium_page.evaluate(f"async (rows) => {{ {of} }}", [list(one) for one in rows]))
+    assert [event["seq"] for event in events] == list(range(1, len(LARGE) + 1))
+    for event, data in zip(events, LARGE, strict=True):
+        assert event["data_cut"] is True
+        shown = event["data"]
+        assert shown.pop("shift") == "s" * shift
+        assert list(shown) == list(data)[: len(shown)]
+        assert len(json.dumps(shown)) > 1_000
+    assert events[0]["data"]["text"].rstrip("…") in LARGE[0]["text"]
+    assert events[3]["data"]["first"] == events[4]["data"]["first"] == 1
+
+
+def test_copying_says_that_a_payload_was_cut(table: LiveView) -> None:
+    """The button says beforehand, and again when it is done, that of a large payload only the beginning is there."""
+    table.tab.call(lambda page: page.context.grant_permissions(["clipboard-read", "clipboard-write"]))
+    large = row_of(StreamEvent("run-A", "large", LARGE[0]))._replace(seq=2)
+    table.deliver([row(1), list(large)])
+    for seq, more in ((1, ""), (2, ": of large payloads only the beginning")):
+        table.click_row(seq)
+        assert table.tab.evaluate("() => document.querySelector('.lo-copy').title") == f"Copy as JSON{more}"
+        table.tab.click(".lo-copy")
+        table.tab.wait("(text) => document.querySelector('.lo-copied').textContent === text", f"copied{more}")
+        assert json.loads(table.tab.evaluate(COPIED)) == json.loads(table.text("payload"))
 
 
 def test_copied_code_gives_what_is_selected(chromium_page: Tab) -> None:
