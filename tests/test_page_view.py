@@ -451,7 +451,8 @@ def test_copies_json_and_pandas(table: LiveView, *, allowed: bool) -> None:
     table.click_row(2)
     table.tab.click(".lo-copy")
     table.tab.wait(
-        "() => navigator.clipboard.readText().then((text) => text === document.querySelector('.lo-payload').textContent)"
+        """() => navigator.clipboard.readText().then((text) =>
+            text === document.querySelector(".lo-payload").textContent)"""
     )
     table.click_row(3, shift=True)
     table.tab.click(".lo-pandas")
@@ -462,7 +463,7 @@ def test_copies_json_and_pandas(table: LiveView, *, allowed: bool) -> None:
 
 
 def test_drawer_shows_events_as_json(chromium_page: Tab) -> None:
-    """An event in the drawer is the JSON that `to_dict` makes of it, but for its id, however large the payload's numbers."""
+    """An event in the drawer is the JSON that `to_dict` makes of it, but for its id, however large its numbers."""
     event = StreamEvent("run-A", "tool.\u202e", {"n": 2**70, "text": "a\nb", "of": [1.0, {"x": None}]})
     told = row_of(event)._replace(seq=7)
     of = JSON_OF + "return eventJson(row(fields));"

@@ -12,7 +12,7 @@ const MAX_CHIPS = 60;
 const FILTER_TITLE = [
   'words and "exact words", in type, run, preview and error',
   "type:agent.tool  type:*.failed  type:=just.this  tool:  model:  agent:  run:",
-  "status:ok, error, interrupted or running",
+  "status:ok, error, interrupted, running, or open: never completed",
   "dur>500  dur<=2s  tokens>1000  iteration:2  seq>100",
   "a leading - means: not",
 ].join("\n");
