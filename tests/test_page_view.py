@@ -7,6 +7,7 @@ import json
 import re
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
+from unicodedata import category
 
 import pytest
 
@@ -45,8 +46,29 @@ def test_main_thread_stays_free_for_asyncio(chromium_page: Tab) -> None:
     assert asyncio.run(asyncio.sleep(0, "ran")) == "ran"
 
 
+def seen(text: str) -> str:
+    """What there is to see of a text, in one line; the joiner of pictures is part of them."""
+    hidden = (category(one) in ("Cc", "Cf", "Zl", "Zp") and one != "\u200d" for one in text)
+    return " ".join(
+        "".join(" " if is_hidden else one for one, is_hidden in zip(text, hidden, strict=True)).split()
+    )
+
+
+def test_chip_of_a_hidden_name_filters_by_the_real_one(table: LiveView) -> None:
+    """A chip shows what there is to see of an event type, and filters for all of it."""
+    table.deliver(
+        [row(1, event_type="\u202egnp.elif"), row(2, event_type="gnp.elif"), row(3, event_type="\u200b")]
+    )
+    assert table.texts("chip-type") == ["gnp.elif", "gnp.elif", "(no name)"]
+    for at, seq in ((1, 1), (2, 2), (3, 3)):
+        table.tab.click(f".lo-chip:nth-child({at})")
+        table.drawn()
+        assert table.seqs() == [seq]
+        table.filter("")
+
+
 def test_hostile_text_stays_text(chromium_page: Tab) -> None:
-    """Whatever an event holds is shown letter by letter; it makes no element and runs no script."""
+    """Of whatever an event holds all is shown that can be seen; it makes no element, runs no script, turns nothing."""
     elements: list[int] = []
     for texts in ([f"harmless {at}" for at in range(len(HOSTILE))], HOSTILE):
         table = LiveView(chromium_page)
@@ -57,9 +79,9 @@ def test_hostile_text_stays_text(chromium_page: Tab) -> None:
                 for at, text in enumerate(texts, 1)
             ]
         )
-        assert table.texts("type")[1:] == texts
-        assert table.texts("run")[1:] == texts
-        assert table.texts("preview")[1:] == texts
+        names = [seen(text) or "(no name)" for text in texts]
+        assert table.texts("type")[1:] == table.texts("run")[1:] == table.texts("chip-type") == names
+        assert table.texts("preview")[1:] == [seen(text) for text in texts]
         for at, text in enumerate(texts, 1):
             chromium_page.click(f".lo-row:nth-child({at})")
             table.drawn()

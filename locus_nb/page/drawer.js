@@ -3,11 +3,12 @@
 /** @import { Row } from "./row.js" */
 /** @import { View } from "./view.js" */
 
-import { brief, element, setText } from "./dom.js";
+import { element, setText } from "./dom.js";
 import { eventJson, eventsJson, isCut } from "./eventjson.js";
 import { count, counted, formatDate, formatDuration, formatTime } from "./format.js";
 import { pandasFor } from "./pandas.js";
 import { SIGNS, WORDS } from "./signs.js";
+import { firstSeen, NAMELESS, plain } from "./times.js";
 
 const COPIED_MS = 1_500;
 const MAX_COPIED = 10_000;
@@ -30,9 +31,10 @@ class Part {
     this.title.hidden = isAlone;
     if (row === this.row) return;
     this.row = row;
-    setText(this.title, row ? `#${row.seq} · ${formatTime(row.time)} · ${row.type}` : "");
+    const type = firstSeen(row?.type ?? "", NAMELESS);
+    setText(this.title, row ? `#${row.seq} · ${formatTime(row.time)} · ${type}` : "");
     setText(this.text, row ? eventJson(row) : "");
-    this.text.setAttribute("aria-label", row ? `JSON of ${brief(row.type)}` : "");
+    this.text.setAttribute("aria-label", row ? `JSON of ${type}` : "");
     this.text.scrollTop = 0;
   }
 }
@@ -87,7 +89,7 @@ export class Drawer {
     this.#sign.title = state ? WORDS[state] : "";
     this.node.dataset["state"] = state ?? "";
     this.node.dataset["family"] = item.family;
-    setText(this.#type, view.typeOf(item));
+    setText(this.#type, firstSeen(view.typeOf(item), NAMELESS));
     this.#showFacts(this.#factsOf(item));
     const other = last === item ? null : last;
     this.#parts[0].show(item, other === null);
@@ -100,7 +102,7 @@ export class Drawer {
     const key = facts.join("\n");
     if (key === this.#shownFacts) return;
     this.#shownFacts = key;
-    this.#facts.replaceChildren(...facts.map((fact) => element("span", "drawer-fact", {}, fact)));
+    this.#facts.replaceChildren(...facts.map((fact) => element("span", "drawer-fact", {}, plain(fact))));
   }
 
   /** @param {Row} item */
