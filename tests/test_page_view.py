@@ -773,6 +773,101 @@ def test_drawn_at_both_widths_without_overlap(table: LiveView) -> None:
         assert table.tab.evaluate(overlaps) == []
 
 
+CELLS = """() => {
+    const wrong = [];
+    for (const grid of document.querySelectorAll(".lo-panel .lo-grid")) {
+        if (!grid.checkVisibility()) continue;
+        const box = grid.getBoundingClientRect();
+        const right = box.left + grid.clientWidth + 1;
+        if (grid.scrollWidth > grid.clientWidth) wrong.push(["scrolls", grid.scrollWidth, grid.clientWidth]);
+        for (const line of grid.querySelectorAll(".lo-head, .lo-tree-head, .lo-row, .lo-branch")) {
+            const cells = [...line.children].filter((cell) => cell.checkVisibility());
+            let last = box.left;
+            for (const cell of cells) {
+                const its = cell.getBoundingClientRect();
+                if (its.left < last - 1 || its.right > right) wrong.push([line.className, cell.className, its]);
+                last = its.right;
+            }
+            const room = cells.at(-1).getBoundingClientRect().width / grid.clientWidth;
+            if (cells.length > 0 && room < 0.2) wrong.push([line.className, "the last cell", room]);
+        }
+        const ends = (selector) => [...grid.querySelectorAll(selector)]
+            .filter((node) => node.checkVisibility() && node.textContent)
+            .map((node) => node.getBoundingClientRect().right);
+        const [head, ...others] = ends(".lo-head .lo-duration, .lo-length");
+        if (others.some((end) => Math.abs(end - head) > 1)) wrong.push(["duration", head, others]);
+        for (const cell of grid.querySelectorAll(".lo-length, .lo-branch > .lo-duration"))
+            if (cell.checkVisibility() && cell.scrollWidth > cell.clientWidth) wrong.push(["cut", cell.textContent]);
+    }
+    return wrong;
+}"""
+
+
+@pytest.mark.parametrize("run", ["", "run-A"])
+@pytest.mark.parametrize("width", [240, 300, 400, 430, 500, 540, 600, 740, 900, 1200])
+def test_rows_fit_their_view(chromium_page: Tab, width: int, run: str) -> None:
+    """At any width each cell of a row is inside of its table, beside the others, with room for the preview."""
+    table = LiveView(chromium_page, run=run)
+    table.show()
+    names = ["multiagent.handoff.completed", "t" * 44, "Z" + "\u0310" * 60]
+    table.deliver(
+        [
+            *(row(at, event_type=name, preview=name * 9) for at, name in enumerate(names, 1)),
+            started(4, "a", time_ms=0, run_id="run-A"),
+            ended(5, "a", time_ms=83_000, duration=83_000.0, run_id="run-A"),
+            ended(6, "b", duration=123.0, run_id="run-B" * 8, status="error", error="one\ntwo\nthree"),
+        ],
+        [tally("run-A"), tally("run-B" * 8, "ok")],
+    )
+    chromium_page.call(
+        lambda page: page.add_style_tag(content=f"body {{ margin: 0; width: {width}px; }}"),
+    )
+    chromium_page.call(lambda page: page.set_viewport_size({"width": width, "height": 900}))
+    table.drawn()
+    assert chromium_page.evaluate(CELLS) == []
+    chromium_page.click('.lo-tab:text-is("Tree")')
+    table.drawn()
+    assert chromium_page.evaluate(CELLS) == []
+    assert chromium_page.evaluate("() => document.documentElement.scrollWidth") <= width
+
+
+def test_pause_stands_beside_the_other_tools(table: LiveView) -> None:
+    """However narrow the view, no button stands alone on a line while another part has room for it."""
+    table.points(1, 3)
+    for width in (440, 480, 520, 560, 600):
+        table.tab.call(lambda page, width=width: page.set_viewport_size({"width": width, "height": 800}))
+        table.drawn()
+        tops = "(part) => document.querySelector(`.lo-${part}`).getBoundingClientRect().top"
+        assert abs(table.tab.evaluate(tops, "pause") - table.tab.evaluate(tops, "tabs")) < 5
+
+
+def test_table_is_as_high_as_its_rows(table: LiveView) -> None:
+    """Few rows take little room, many no more than twelve lines, until the table is drawn to another height."""
+    height = "() => document.querySelector('.lo-panel .lo-grid').offsetHeight"
+    table.points(1, 4)
+    assert table.tab.evaluate(height) == 26 + 4 * 24
+    table.points(5, 5)
+    assert table.tab.evaluate(height) == 26 + 9 * 24
+    table.points(10, 100)
+    assert table.tab.evaluate(height) == 26 + 12 * 24
+    assert table.seqs()[-1] == 109
+    table.tab.evaluate("() => { document.querySelector('.lo-panel .lo-grid').style.height = '500px' }")
+    table.drawn()
+    assert table.tab.evaluate(height) == 500
+
+
+def test_no_time_is_the_same_everywhere(table: LiveView) -> None:
+    """What took no time took 0 s, in the table, the tree and the timeline."""
+    table.deliver([started(1, time_ms=5), ended(2, time_ms=5, duration=0.0)], [tally("run-A", "ok", ended=0)])
+    assert table.texts("length") == ["0 s"]
+    table.tab.click('.lo-tab:text-is("Tree")')
+    table.drawn()
+    assert set(table.texts("branch > .lo-duration")) == {"0 s"}
+    table.tab.click('.lo-tab:text-is("Timeline")')
+    table.drawn()
+    assert table.text("clock") == "0 s of 0 s"
+
+
 def test_followed_run_is_all_that_the_view_is_about(table: LiveView) -> None:
     """A click on a run shows its rows, chips and figures alone, without a run column; Python is told."""
     rows = [row(1), row(2, run_id="run-B", event_type="rag.query"), row(3)]

@@ -97,7 +97,9 @@ export class VirtualList {
     if (this.#isHidden()) return;
     // Read before the list shrinks, which moves it.
     const { scrollTop } = this.node;
-    this.#body.style.height = `${this.#lines.count() * LINE_HEIGHT}px`;
+    const height = this.#lines.count() * LINE_HEIGHT;
+    this.#body.style.height = `${height}px`;
+    this.node.style.setProperty("--l-height", `${height + LINE_HEIGHT + 1}px`);
     const moved = this.#indexOfPlace() - this.#place.index;
     if (this.follow) this.#scrollTo(this.#bottom);
     else if (moved !== 0) this.#scrollTo(scrollTop + moved * LINE_HEIGHT);

@@ -261,7 +261,7 @@ export class View extends Scene {
     const { style, classList } = this.root;
     style.setProperty("--l-seq-width", `${Math.max(digits, 4)}.5ch`);
     style.setProperty("--l-type-width", `${Math.min(typeWidth, 44) + 2.5}ch`);
-    style.setProperty("--l-run-width", this.followed ? "" : `${Math.min(runWidth, 16) + 2.5}ch`);
+    style.setProperty("--l-run-width", this.followed ? "" : `minmax(3ch, ${Math.min(runWidth, 16) + 2.5}ch)`);
     classList.toggle("lo-all-runs", this.followed === "");
   }
 
