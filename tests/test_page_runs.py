@@ -206,7 +206,7 @@ def test_run_that_has_ended_has_no_speed(runs: Runs) -> None:
     )
     assert runs.tab.evaluate(f"() => {fits}")
     runs.deliver(tally("a", status="ok", events=7_777_777 * 4), ms=1_000)
-    assert "–" in runs.cells("rate")
+    assert "\u2013" in runs.cells("rate")
 
 
 def test_first_tally_is_no_speed(runs: Runs) -> None:
