@@ -30,11 +30,22 @@ class PageState(NamedTuple):
 
 
 class Wish(NamedTuple):
-    """What Python asks of the page; the page fulfils each once, by its number."""
+    """What Python asks of the page, which fulfils each wish once, by its number.
+
+    Attributes:
+        n: Ascending.
+        filter: The text of the filter; None to leave it as it is.
+        paused: Whether the view is to stand still; None to leave it as it is.
+    """
 
     n: int
-    filter: str
-    paused: bool
+    filter: str | None = None
+    paused: bool | None = None
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """What is to change, by name."""
+        return {name: value for name, value in self._asdict().items() if name != "n" and value is not None}
 
 
 def page_state(content: object) -> PageState | None:

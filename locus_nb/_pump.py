@@ -80,6 +80,8 @@ class Pump:
         self._wakeup = Wakeup()
         # Set to cut the wait between two ticks short.
         self._hurry = threading.Event()
+        # Seconds; -1 for ever.
+        self._longest_sleep: float = -1
         self._flushes: list[_Flush] = []
         self._forgotten: deque[Sink] = deque()
         self._thread: threading.Thread | None = None
@@ -110,6 +112,11 @@ class Pump:
     def wake(self) -> None:
         """Have all sinks ticked soon."""
         self._wakeup.call()
+
+    def sleep_at_most(self, seconds: float) -> None:
+        """Have all sinks ticked again within that time. For a sink in its `tick`; holds until the next one."""
+        asked = self._longest_sleep
+        self._longest_sleep = seconds if asked < 0 else min(asked, seconds)
 
     def flush(self, timeout: float = 2.0) -> bool:
         """Wait until all that was published before has reached its sink; False if it takes too long.
@@ -147,6 +154,7 @@ class Pump:
                     self._finish(flushes)
                     return
             carried = [self._carry(sink, subscription) for sink, subscription in pairs.items()]
+            self._longest_sleep = -1
             active = [self._tick_of(sink) for sink in pairs]
             through = [flush for flush in flushes if self._is_through(flush)]
             self._finish(through)
@@ -156,7 +164,7 @@ class Pump:
                 # A slow tick makes the pause shorter, but never so short that it takes all of the CPU.
                 self._hurry.wait(max(begun + self._tick - time.monotonic(), self._tick / 10))
             elif all(s.wake_with(self._wakeup) for s in pairs.values() if s is not None):
-                self._wakeup.wait()
+                self._wakeup.wait(self._longest_sleep)
 
     def _carry(self, sink: Sink, subscription: Subscription | None) -> bool:
         """Move what the subscription has to the sink; True if that was something."""

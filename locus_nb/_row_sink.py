@@ -33,6 +33,9 @@ _ROWS_UNASKED = 200
 _UNASKED_EVERY = 1.0
 _HELLO_DUE = 3.0
 _ACK_DUE = 10.0
+# Seconds between two messages to a page while the view is not over: the page takes silence for a kernel that
+# has died, or is blocked.
+_SIGN_OF_LIFE_EVERY = 3.0
 # Seconds after which a tick leaves the other events to the next one, for the sake of the other views; and
 # seconds between two reports of a rest.
 _LONG = 0.025
@@ -48,8 +51,9 @@ class RowSink:
 
     The page says hello when it is rendered and when it sees a gap, and gets the rows it lacks. Until the
     first word is heard the newest rows are sent at every change, because a busy kernel without subshells
-    hears nothing. A page that says nothing within 3 s, or does not acknowledge rows within 10 s, is sent
-    nothing more until it speaks; but silence counts only while the main shell is idle.
+    hears nothing. A page that says nothing within 3 s, or does not acknowledge within 10 s, is sent nothing
+    more until it speaks; but silence counts only while the main shell is idle. A page that listens is sent
+    something every 3 s until the view is over, so that it can tell a quiet run from a dead kernel.
 
     Args:
         send: Sends `(content, buffers)` to the page; may be called from any thread.
@@ -59,6 +63,7 @@ class RowSink:
         is_busy: Whether the kernel's main shell runs a cell now.
         at_rest: Called from the pump's thread when a run has ended, or the view failed, and all that was taken
             is worked off; at most once in 2 s.
+        sleep_at_most: Called in a tick after which there will be more in that many seconds.
         clock: Monotonic seconds; for tests.
     """
 
@@ -71,14 +76,15 @@ class RowSink:
         records: Iterable[RunRecord] = (),
         is_busy: Callable[[], bool] = lambda: False,
         at_rest: Callable[[], None] = lambda: None,
+        sleep_at_most: Callable[[float], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.store = RowStore()
         self.tallies = Tallies()
         for record in records:
             self.tallies.note(record)
-        # What Python asked of the page last.
-        self.wish: Wish | None = None
+        # What Python asks of the page, and has not heard to be fulfilled.
+        self.wishes: tuple[Wish, ...] = ()
         # Gone before the view began, dropped because it was too slow, given up when it was closed.
         self._missed = missed
         self._dropped = self._given_up = 0
@@ -89,6 +95,7 @@ class RowSink:
         self._run_id = run_id
         self._is_busy = is_busy
         self._at_rest = at_rest
+        self._sleep_at_most = sleep_at_most
         self._rest_due = False
         self._rested_at = -_REPORTS_EVERY
         self._clock = clock
@@ -102,7 +109,7 @@ class RowSink:
         self._reported = False
         # Until when a page is left in peace to show the view first.
         self._undisturbed_until = -_REPORTS_EVERY
-        # When the first rows went out that no message of the page's has followed.
+        # When the first rows, or sign of life, went out that no message of the page's has followed.
         self._owed_since: float | None = None
         self._sent_at = self._idle_since = clock()
 
@@ -164,9 +171,15 @@ class RowSink:
         if self._is_silent(now):
             return False
         rows = self.store.after(self._sent, _ROWS_PER_MESSAGE)
+        goes_on = self.status in ("waiting", "live")
         if rows or self.tallies.changed or self._told != self._state():
             tallies = self.tallies.take_changed() if self._told else self.tallies.take_all()
             self._tell(rows, tallies, prev=self._sent, now=now)
+        elif goes_on and now - self._sent_at >= _SIGN_OF_LIFE_EVERY:
+            self._tell([], [], prev=self._sent, now=now)
+            self._owed_since = now if self._owed_since is None else self._owed_since
+        if goes_on:
+            self._sleep_at_most(max(self._sent_at + _SIGN_OF_LIFE_EVERY - now, 0.0))
         return self._sent < self.store.last_seq or bool(self._events)
 
     def expect_page(self) -> None:
@@ -258,7 +271,7 @@ class RowSink:
         return True
 
     def _state(self) -> tuple[object, ...]:
-        return self.store.total, self.missing, self.status, self.wish
+        return self.store.total, self.missing, self.status, self.wishes
 
     def _tell(self, rows: list[Row], tallies: list[tuple[Any, ...]], *, prev: int, now: float) -> None:
         content = {
@@ -270,7 +283,7 @@ class RowSink:
             "status": self.status,
             "total": self.store.total,
             "run": None if self._run_id is None else text_of(self._run_id),
-            "wish": None if self.wish is None else self.wish._asdict(),
+            "wishes": [wish._asdict() for wish in self.wishes],
         }
         self._told = self._state()
         self._sent_at = now

@@ -133,6 +133,7 @@ class RowsView(View):
             records=filter(None, records),
             is_busy=NOTEBOOK.is_busy,
             at_rest=rest,
+            sleep_at_most=lambda seconds: the_pump().sleep_at_most(seconds),
         )
 
     @property
@@ -238,9 +239,11 @@ class RowsView(View):
 
     def _ask(self, **changes: Any) -> None:
         with self._asking:
-            said = self._said = self._said._replace(**changes)
+            self._said = self._said._replace(**changes)
             self._asked += 1
-            self._sink.wish = Wish(self._asked, said.filter, said.paused)
+            # Of two wishes for the same the page needs the later one alone.
+            others = (wish for wish in self._sink.wishes if not changes.keys() & wish.asked.keys())
+            self._sink.wishes = (*others, Wish(self._asked, **changes))
         the_pump().wake()
 
     def _hear(self, content: object) -> None:
@@ -249,13 +252,11 @@ class RowsView(View):
             super()._hear(content)
             return
         with self._asking:
-            wish = self._sink.wish
-            if wish is not None and said.wish < wish.n:
+            # A page that is made later begins afresh.
+            self._sink.wishes = tuple(wish for wish in self._sink.wishes if wish.n > said.wish)
+            for wish in self._sink.wishes:
                 # The page said this before it heard what it is asked for.
-                said = said._replace(filter=wish.filter, paused=wish.paused)
-            else:
-                # A page that is made later begins afresh.
-                self._sink.wish = None
+                said = said._replace(**wish.asked)
             before, self._said = self._said, said
         if said.selected != before.selected:
             self._tell_listeners()

@@ -204,7 +204,7 @@ def test_scrolling_stops_following(view: Blocked) -> None:
 
 
 def test_payloads_are_copied(view: Blocked) -> None:
-    """The drawer copies the payload as JSON, and code that gives the same event in pandas."""
+    """The drawer copies the event as JSON, and code that gives the same event in pandas."""
     view.filter("agent.think run:run-a")
     view.wait("texts('count')[0].startsWith('1 of ')")
     view.page.call(lambda page: page.context.grant_permissions(["clipboard-read", "clipboard-write"]))
@@ -212,7 +212,7 @@ def test_payloads_are_copied(view: Blocked) -> None:
     read = "() => navigator.clipboard.readText()"
     view.click("copy")
     view.wait("texts('copied')[0] !== ''")
-    assert json.loads(view.page.evaluate(read))["reasoning_preview"] == "so far, so good"
+    assert json.loads(view.page.evaluate(read))["data"]["reasoning_preview"] == "so far, so good"
     view.click("pandas")
     view.page.wait(f"async () => (await ({read})()).includes('events_df')")
     assert "83" in view.page.evaluate(read)

@@ -66,6 +66,12 @@ def wait_for(name):
         time.sleep(0.01)
 """
 
+OPEN = """
+with run_context("open"):
+    emit_sync("agent.tool.started", tool_name="search", span_id="s")
+watch("open")
+"""
+
 BOARD = "from locus_nb import dashboard\ndashboard('run')"
 
 ROWS = "[...document.querySelectorAll('.lo-row')].filter((row) => !row.hidden)"
@@ -183,11 +189,21 @@ def check_one_live_table(notebook: LabTab) -> None:
 
 
 def test_restarted_kernel_leaves_the_static_table(lab: JupyterLab, chromium: Chromium) -> None:
-    """A kernel restarted under a live view leaves its rows readable; run again, the view is live."""
+    """A kernel restarted under a live view leaves its rows readable, and nothing grows; run again, the view is live."""
     (lab.notebooks / "open-gate").touch()
-    with lab.open(
-        chromium, "restart.ipynb", [AGENT + BLOCKED.format(gate="open-gate", hears=False)]
-    ) as notebook:
+    cells = [AGENT + BLOCKED.format(gate="open-gate", hears=False), OPEN]
+    with lab.open(chromium, "restarted.ipynb", cells, viewport={"width": 1280, "height": 2000}) as notebook:
+        for cell in range(2):
+            notebook.run(cell)
+        shown(notebook, 1, "1 event")
+        notebook.restart_kernel()
+        check_no_news(CellViews(notebook, 1))
+        assert CellViews(notebook, 0).texts("status") == ["ended"]
+        for cell in range(2):
+            notebook.run(cell)
+        view = shown(notebook, 1, "1 event")
+        assert view.texts("status") == ["live"]
+    with lab.open(chromium, "restart.ipynb", cells[:1]) as notebook:
         notebook.run(0)
         wait_for_rows(notebook.page, "agent.terminate")
         notebook.restart_kernel()
@@ -300,9 +316,18 @@ def test_a_killed_kernel_leaves_the_picture(lab: JupyterLab, chromium: Chromium)
         wait_for_picture(notebook, 1, "step 4")
         notebook.start(2)
         notebook.page.wait(f"() => {STATIC_SHOWN} + document.querySelectorAll('.locus-live').length === 1")
+        check_no_news(CellViews(notebook, 1))
         notebook.save()
     with lab.open(chromium, "killed.ipynb") as notebook:
         check_one_picture(notebook, "step 4")
+
+
+def check_no_news(view: CellViews) -> None:
+    """A view has no picture instead, says that nothing is heard any more, and what was running stands still."""
+    view.wait("/^no news for (8|9|[1-9]\\d) s$/.test(texts('status')[0])")
+    before = view.texts("value")
+    view.wait("/^no news for [1-9]\\d s$/.test(texts('status')[0])")
+    assert view.texts("value") == before
 
 
 def check_one_picture(notebook: LabTab, text: str) -> None:
@@ -354,6 +379,39 @@ def test_a_reopened_tab_has_what_came_meanwhile(lab: JupyterLab, chromium: Chrom
         view.wait_texts("count", "4 of 3,211 rows")
         assert view.texts("missing") == view.texts("note") == []
         check_one_live_table(notebook)
+        assert notebook.page.errors == []
+
+
+def test_keys_in_a_view_do_nothing_to_the_notebook(lab: JupyterLab, chromium: Chromium) -> None:
+    """Keys that JupyterLab merges, adds or deletes cells by do so no longer in a view, and controls keep theirs."""
+    cells = [
+        STEPS,
+        "view = watch('run')\nsteps('run', 15)\ntime.sleep(0.5)\nsteps('run', 15)\nview",
+        "'last'",
+    ]
+    with lab.open(chromium, "keys.ipynb", cells, viewport={"width": 1280, "height": 1600}) as notebook:
+        notebook.run(0)
+        notebook.run(1)
+        view = shown(notebook, 1, "30 events")
+        sources = f"{PANEL}.content.widgets.map((cell) => cell.model.sharedModel.getSource())"
+        keys = ["m", "b", "a", "j", "k", "x", "d", "d", "Shift+M", "Shift+J"]
+        for part in ("grid", "pause", "tab", "chip"):
+            view.press(part, *keys)
+        view.tab("Tree")
+        view.press("grid", *keys)
+        view.tab("Timeline")
+        for part in ("waterfall", "play", "speed"):
+            view.press(part, *keys)
+        before = view.evaluate("all('range')[0].value")
+        view.press("range", *keys, "ArrowLeft", "ArrowLeft")
+        assert float(view.evaluate("all('range')[0].value")) < float(before)
+        view.press("speed", "ArrowDown")
+        assert view.evaluate("all('speed')[0].value") == "1"
+        assert notebook.page.evaluate(f"() => {sources}") == cells
+        assert notebook.page.evaluate(f"() => {PANEL}.content.activeCellIndex") == 1
+        notebook.page.evaluate("() => { window.ran = false }")
+        view.press("speed", "Shift+Enter")
+        notebook.page.wait(f"() => {PANEL}.content.activeCellIndex === 2")
         assert notebook.page.errors == []
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.page_kit import LiveView, row
+from tests.page_kit import LiveView, row, started, tally
 
 if TYPE_CHECKING:
     from tests.browser import Tab
@@ -207,12 +207,12 @@ def test_gap_that_nobody_fills_is_given_up_and_said(chromium_page: Tab) -> None:
         "async () => { await widget.show(); widget.deliver([wireRow(20, 't')], { prev: 19 }) }"
     )
     chromium_page.call(lambda page: page.clock.run_for(120_000))
-    assert table.sent("hello") == [0] * 7
+    assert table.sent("hello").count(0) == 7
     assert table.text("note") == "1 gap that the kernel did not fill"
     assert table.sent("ack")[-1] == 0
     chromium_page.evaluate("() => widget.deliver([wireRow(21, 't')])")
     chromium_page.call(lambda page: page.clock.run_for(120_000))
-    assert table.sent("hello") == [0] * 7
+    assert table.sent("hello").count(0) == 7
     assert table.sent("ack")[-1] == 21
 
 
@@ -255,6 +255,48 @@ def test_dead_kernel_leaves_the_rows(table: LiveView) -> None:
     table.tab.evaluate("async () => { widget.model.dead = true; await widget.show(); await drawn() }")
     assert table.texts("note") == ["the kernel cannot be reached"] * 2
     assert table.texts("count") == ["3 events", "3 events"]
+
+
+def test_view_without_news_stands_still_and_says_so(chromium_page: Tab) -> None:
+    """Eight seconds after the last message a live view stops there, says so, and asks; with news it goes on."""
+    chromium_page.call(lambda page: page.clock.install(time=1_000_000))
+    table = LiveView(chromium_page, run="run-A")
+    rows, tallies = [started(1, time_ms=1_000_000)], [tally("run-A", started=1_000_000)]
+    chromium_page.evaluate(
+        "async ([rows, tallies]) => { await widget.show(); widget.deliver(rows, {}, tallies) }",
+        [rows, tallies],
+    )
+    chromium_page.call(lambda page: page.clock.run_for(5_000))
+    chromium_page.evaluate("() => widget.deliver([])")
+    chromium_page.call(lambda page: page.clock.run_for(7_500))
+    assert table.texts("status") == ["live"]
+    assert table.texts("value")[0].startswith("12.")
+    assert table.sent("hello") == [0]
+    chromium_page.call(lambda page: page.clock.run_for(600))
+    assert table.texts("status") == ["no news for 8 s"]
+    (elapsed,), (length,) = table.texts("value"), table.texts("length")
+    assert elapsed.startswith("5.")
+    assert length.startswith("5")
+    chromium_page.call(lambda page: page.clock.run_for(40_000))
+    assert table.texts("status")[0].startswith("no news for 4")
+    assert (table.texts("value"), table.texts("length")) == ([elapsed], [length])
+    # The kernel may have given the page up, while it could not be heard.
+    assert table.sent("hello") == [0, 1]
+    chromium_page.call(lambda page: page.clock.run_for(100_000))
+    assert table.texts("status") == ["no news for more than 1 m 00 s"]
+    chromium_page.evaluate("() => widget.deliver([])")
+    chromium_page.call(lambda page: page.clock.run_for(50))
+    assert table.texts("status") == ["live"]
+    assert table.texts("value")[0].startswith("2 m 3")
+    chromium_page.evaluate("() => widget.deliver([], { status: 'ended' })")
+    chromium_page.call(lambda page: page.clock.run_for(100_000))
+    assert table.texts("status") == ["ended"]
+
+
+def test_each_message_is_acknowledged(table: LiveView) -> None:
+    """Python hears of a page that listens also while there are no rows."""
+    table.deliver([])
+    table.tab.wait("() => widget.model.sent.some((one) => one.kind === 'ack')")
 
 
 def test_failed_view_says_so(table: LiveView) -> None:

@@ -94,7 +94,7 @@ def test_filter_shows_what_its_terms_say(view: LiveView) -> None:
         ("dur>abc", [], "dur takes"),
         ("dur>1h", [], "dur takes"),
         ("tokens>5s", [], "tokens takes"),
-        ("status:fine", [], "status: takes ok, error, interrupted, running"),
+        ("status:fine", [], "status: takes ok, error, interrupted, running, open"),
         ("type>agent", [], "type: takes a name"),
         ("tool>agent", [2, 4, 6, 8], "tool: takes a name"),
         ("tool:", [2, 4, 6, 8], "tool: takes a name"),
@@ -198,7 +198,12 @@ def test_running_ones_leave_the_filter_with_their_run(view: LiveView) -> None:
     """A filter by status follows the end of a run, which no row of the span tells."""
     view.filter("status:running")
     assert view.seqs() == [6]
+    view.filter("status:open")
+    assert view.seqs() == []
     view.deliver([], [tally("run-B", "error")])
+    assert view.seqs() == [6]
+    assert view.text("preview:not(.lo-head *)").startswith("never completed")
+    view.filter("status:running")
     assert view.seqs() == []
 
 

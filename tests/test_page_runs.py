@@ -189,9 +189,24 @@ def test_rate_is_smoothed_and_comes_to_rest(runs: Runs) -> None:
         runs.deliver(tally("a", events=100 * second), ms=1_000)
     assert runs.cells("rate") == ["100/s", "100/s"]
     runs.deliver(ms=2_000)
-    assert runs.cells("rate") == ["36.8/s", "36.8/s"]
+    assert runs.cells("rate") == ["37/s", "37/s"]
+    runs.deliver(ms=7_000)
+    assert runs.cells("rate") == ["1.1/s", "1.1/s"]
     runs.deliver(ms=60_000)
     assert runs.cells("rate") == ["", ""]
+
+
+def test_run_that_has_ended_has_no_speed(runs: Runs) -> None:
+    """The speed of a run is gone with its end; until then it takes three characters, and fits its column."""
+    for second in range(5):
+        runs.deliver(tally("a", events=7_777_777 * second), tally("b", events=second // 4), ms=1_000)
+    assert [len(rate) <= 5 for rate in runs.cells("rate")] == [True] * 3
+    fits = (
+        "[...document.querySelectorAll('.lo-run-rate')].every((cell) => cell.scrollWidth <= cell.clientWidth)"
+    )
+    assert runs.tab.evaluate(f"() => {fits}")
+    runs.deliver(tally("a", status="ok", events=7_777_777 * 4), ms=1_000)
+    assert "\u2013" in runs.cells("rate")
 
 
 def test_first_tally_is_no_speed(runs: Runs) -> None:

@@ -61,11 +61,16 @@ def test_watching_one_run_hides_the_run_column(chromium_page: Tab) -> None:
 
 
 def test_long_event_types_are_shown_in_full(table: LiveView) -> None:
-    """The type column is as wide as the longest event type."""
-    table.deliver([row(1, event_type="multiagent.handoff.candidate.completed")])
-    widths = "(e) => [e.scrollWidth, e.clientWidth]"
-    needed, given = table.tab.call(lambda page: page.eval_on_selector(".lo-row .lo-type", widths))
-    assert needed <= given
+    """Where there is room the type column is as wide as the longest event type; elsewhere its title says it."""
+    name = "multiagent.handoff.candidate.completed"
+    table.deliver([row(1, event_type=name)])
+    widths = "(e) => [e.scrollWidth - e.clientWidth, e.title]"
+    for width in (900, 1400):
+        table.tab.call(lambda page, width=width: page.set_viewport_size({"width": width, "height": 700}))
+        table.drawn()
+        lacking, title = table.tab.call(lambda page: page.eval_on_selector(".lo-row .lo-type", widths))
+        assert (lacking <= 0) is (width == 1400)
+        assert title == name
 
 
 def test_only_rows_in_sight_are_in_the_document(table: LiveView) -> None:
@@ -288,10 +293,11 @@ def test_bar_of_a_running_span_grows(chromium_page: Tab) -> None:
     bar = "() => parseFloat(document.querySelector('.lo-reach').style.width)"
     for _ in range(3):
         chromium_page.call(lambda page: page.clock.run_for(3_000))
+        chromium_page.evaluate("() => widget.deliver([])")
         seen.append(chromium_page.evaluate(bar))
     assert 0 < seen[0] < seen[1] < seen[2]
     assert table.texts("length")[0].startswith("8.") or table.texts("length")[0].startswith("9")
-    assert table.texts("value") == ["9.0 s"]
+    assert table.texts("value")[0].startswith("9.")
     chromium_page.evaluate(
         """() => {
             window.changes = 0;
@@ -299,8 +305,10 @@ def test_bar_of_a_running_span_grows(chromium_page: Tab) -> None:
                 document.querySelector(".lo-length"), { characterData: true, childList: true, subtree: true });
         }"""
     )
-    chromium_page.call(lambda page: page.clock.run_for(10_000))
-    assert 30 <= chromium_page.evaluate("() => changes") <= 42
+    for _ in range(5):
+        chromium_page.evaluate("() => widget.deliver([])")
+        chromium_page.call(lambda page: page.clock.run_for(2_000))
+    assert 30 <= chromium_page.evaluate("() => changes") <= 48
     chromium_page.evaluate("(tallies) => widget.deliver([], {}, tallies)", [tally("run-A", "ok")])
     chromium_page.call(lambda page: page.clock.run_for(2_000))
     before = chromium_page.evaluate("() => changes")

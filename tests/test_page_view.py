@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
+from unicodedata import category
 
 import pytest
 
-from locus_nb import emit_sync, events_df, run_context
-from locus_nb._rows import text_of
+from locus_nb import StreamEvent, emit_sync, events_df, run_context
+from locus_nb._rows import row_of, text_of
 from tests.page_kit import HOSTILE, LiveView, ended, row, started, tally
 
 if TYPE_CHECKING:
@@ -44,8 +46,29 @@ def test_main_thread_stays_free_for_asyncio(chromium_page: Tab) -> None:
     assert asyncio.run(asyncio.sleep(0, "ran")) == "ran"
 
 
+def seen(text: str) -> str:
+    """What there is to see of a text, in one line; the joiner of pictures is part of them."""
+    hidden = (category(one) in ("Cc", "Cf", "Zl", "Zp") and one != "\u200d" for one in text)
+    return " ".join(
+        "".join(" " if is_hidden else one for one, is_hidden in zip(text, hidden, strict=True)).split()
+    )
+
+
+def test_chip_of_a_hidden_name_filters_by_the_real_one(table: LiveView) -> None:
+    """A chip shows what there is to see of an event type, and filters for all of it."""
+    table.deliver(
+        [row(1, event_type="\u202egnp.elif"), row(2, event_type="gnp.elif"), row(3, event_type="\u200b")]
+    )
+    assert table.texts("chip-type") == ["gnp.elif", "gnp.elif", "(no name)"]
+    for at, seq in ((1, 1), (2, 2), (3, 3)):
+        table.tab.click(f".lo-chip:nth-child({at})")
+        table.drawn()
+        assert table.seqs() == [seq]
+        table.filter("")
+
+
 def test_hostile_text_stays_text(chromium_page: Tab) -> None:
-    """Whatever an event holds is shown letter by letter; it makes no element and runs no script."""
+    """Of whatever an event holds all is shown that can be seen; it makes no element, runs no script, turns nothing."""
     elements: list[int] = []
     for texts in ([f"harmless {at}" for at in range(len(HOSTILE))], HOSTILE):
         table = LiveView(chromium_page)
@@ -56,13 +79,13 @@ def test_hostile_text_stays_text(chromium_page: Tab) -> None:
                 for at, text in enumerate(texts, 1)
             ]
         )
-        assert table.texts("type")[1:] == texts
-        assert table.texts("run")[1:] == texts
-        assert table.texts("preview")[1:] == texts
+        names = [seen(text) or "(no name)" for text in texts]
+        assert table.texts("type")[1:] == table.texts("run")[1:] == table.texts("chip-type") == names
+        assert table.texts("preview")[1:] == [seen(text) for text in texts]
         for at, text in enumerate(texts, 1):
             chromium_page.click(f".lo-row:nth-child({at})")
             table.drawn()
-            assert table.text("payload") == text
+            assert json.loads(table.text("payload"))["data_text"] == text
         elements.append(chromium_page.evaluate("() => document.querySelectorAll('.locus-live *').length"))
         chromium_page.evaluate("() => widget.hide(0)")
     assert elements[0] == elements[1]
@@ -88,20 +111,20 @@ def test_one_click_opens_the_details(table: LiveView) -> None:
     table.deliver([row(1), row(2, detail='{\n  "answer": 42\n}')])
     table.tab.click(".lo-row:nth-child(2)")
     table.drawn()
-    assert table.text("payload") == '{\n  "answer": 42\n}'
+    assert json.loads(table.text("payload"))["data"] == {"answer": 42}
     assert table.selected() == [2]
     table.press("Escape")
     assert table.texts("details") == []
     table.tab.click(".lo-row:nth-child(1)")
     table.drawn()
-    assert table.text("payload") == "{}"
+    assert json.loads(table.text("payload"))["data"] == {}
     table.tab.click(".lo-close")
     table.drawn()
     assert table.texts("details") == []
 
 
 def test_handled_keys_stay_in_the_table(table: LiveView) -> None:
-    """The notebook's shortcuts do not see the keys that the table uses, and see the others."""
+    """The notebook's shortcuts do not see the keys that the table uses, and see those with a modifier."""
     table.tab.evaluate(
         "() => { window.keys = []; document.addEventListener('keydown', (event) => keys.push(event.key)) }"
     )
@@ -109,7 +132,7 @@ def test_handled_keys_stay_in_the_table(table: LiveView) -> None:
     table.tab.click(".lo-row:nth-child(1)")
     table.drawn()
     table.press("ArrowDown", "Enter", "Escape", "Control+Enter", "s")
-    assert table.tab.evaluate("() => keys") == ["Control", "Enter", "s"]
+    assert table.tab.evaluate("() => keys") == ["Control", "Enter"]
 
 
 def test_details_survive_their_row(table: LiveView) -> None:
@@ -118,7 +141,7 @@ def test_details_survive_their_row(table: LiveView) -> None:
     table.tab.click(".lo-row:nth-child(1)")
     table.drawn()
     table.points(2, 1_000)
-    assert table.text("payload") == "first"
+    assert json.loads(table.text("payload"))["data_text"] == "first"
 
 
 def test_twin_is_hidden_only_while_rows_are_shown(chromium_page: Tab) -> None:
@@ -207,13 +230,13 @@ def test_cleanup_works_without_a_signal(chromium_page: Tab) -> None:
 
 
 def test_idle_table_does_nothing(table: LiveView) -> None:
-    """Once drawn and acknowledged, a page without messages and without a reader's doing starts nothing."""
+    """Once drawn and acknowledged, a page without messages and a reader's doing only waits for news to be due."""
     table.points(1, 50)
-    table.tab.wait("() => leftovers.count().timers === 0 && leftovers.count().frames === 0")
+    table.tab.wait("() => leftovers.count().timers === 1 && leftovers.count().frames === 0")
     started = table.tab.evaluate("() => leftovers.started")
     for _ in range(10):
         table.drawn()
-    assert table.tab.evaluate("() => [leftovers.started, leftovers.count().timers]") == [started, 0]
+    assert table.tab.evaluate("() => [leftovers.started, leftovers.count().timers]") == [started, 1]
 
 
 def test_run_and_twin_may_change(table: LiveView) -> None:
@@ -311,7 +334,7 @@ def test_pause_holds_the_view_and_not_the_run(table: LiveView) -> None:
     table.filter("type:agent.think")
     assert table.seqs() == [1]
     table.click_row(1)
-    assert table.text("payload") == "{}"
+    assert json.loads(table.text("payload"))["data"] == {}
     table.wait_told(selected=[1], filter="type:agent.think", paused=True, run="")
     table.press("Space")
     assert table.texts("fresh") == []
@@ -373,10 +396,10 @@ def test_keys_search_pause_and_step_back(table: LiveView) -> None:
 
 def test_drawer_is_as_high_as_its_payload(table: LiveView) -> None:
     """A short payload takes little room, a long one no more than a bound, until the drawer is drawn larger."""
-    table.deliver([row(1), row(2, detail="long\n" * 100)])
+    table.deliver([row(1), row(2, detail=json.dumps([1] * 100, indent=2))])
     height = "() => document.querySelector('.lo-payloads').offsetHeight"
     table.click_row(1)
-    assert table.tab.evaluate(height) < 80
+    assert table.tab.evaluate(height) < 150
     table.click_row(2)
     assert table.tab.evaluate(height) == 190
     table.tab.evaluate("() => { document.querySelector('.lo-payloads').style.height = '400px' }")
@@ -408,9 +431,11 @@ def test_drawer_shows_start_and_end(table: LiveView) -> None:
     """The drawer of a span has its facts and both payloads, and takes the end in when it comes."""
     table.deliver([started(1, detail='{"a": 1}', agent="planner", iteration=2)])
     table.click_row(1)
-    assert table.texts("payload") == ['{"a": 1}']
+    assert [json.loads(text)["data"] for text in table.texts("payload")] == [{"a": 1}]
+    assert table.texts("part-title") == []
     table.deliver([ended(2, detail='{"b": 2}', duration=1500.0)])
-    assert table.texts("payload") == ['{"a": 1}', '{"b": 2}']
+    assert [json.loads(text)["data"] for text in table.texts("payload")] == [{"a": 1}, {"b": 2}]
+    assert len(table.texts("part-title")) == 2
     facts = table.texts("drawer-fact")
     assert facts[0] == "run-A"
     assert facts[2:] == ["1.5 s", "ok", "search", "planner", "iteration 2"]
@@ -434,23 +459,90 @@ def test_copies_json_and_pandas(table: LiveView, *, allowed: bool) -> None:
         [started(1, detail='{"a": 1}', run_id=run), row(2), row(3), ended(12, detail="2", run_id=run)]
     )
     table.click_row(1)
-    wanted = [
-        ("copy", '[\n{"a": 1},\n2\n]'),
-        ("pandas", IMPORTED + r'events_df("a\"\\\u000a\u202e\U0001f680").query("seq in [1, 12]")'),
-    ]
-    for part, text in wanted:
+    code = IMPORTED + r'events_df("a\"\\\u000a\u202e\U0001f680").query("seq in [1, 12]")'
+    copied: list[str] = []
+    for part in ("copy", "pandas"):
         table.tab.click(f".lo-{part}")
         table.tab.wait("() => document.querySelector('.lo-copied').textContent === 'copied'")
-        assert table.tab.evaluate(COPIED) == text
+        copied.append(table.tab.evaluate(COPIED))
+    assert [(event["seq"], event["run_id"], event["data"]) for event in json.loads(copied[0])] == [
+        (1, run, {"a": 1}),
+        (12, run, 2),
+    ]
+    assert copied[1] == code
     table.click_row(2)
     table.tab.click(".lo-copy")
-    table.tab.wait("() => navigator.clipboard.readText().then((text) => text === '{}')")
+    table.tab.wait(
+        """() => navigator.clipboard.readText().then((text) =>
+            text === document.querySelector(".lo-payload").textContent)"""
+    )
     table.click_row(3, shift=True)
     table.tab.click(".lo-pandas")
     code = IMPORTED + 'events_df("run-A").query("seq in [2, 3]")'
     table.tab.wait("(code) => navigator.clipboard.readText().then((text) => text === code)", code)
     assert table.tab.evaluate("() => document.querySelectorAll('textarea').length") == 0
     table.tab.wait("() => document.querySelector('.lo-copied').textContent === ''")
+
+
+def test_drawer_shows_events_as_json(chromium_page: Tab) -> None:
+    """An event in the drawer is the JSON that `to_dict` makes of it, but for its id, however large its numbers."""
+    event = StreamEvent("run-A", "tool.\u202e", {"n": 2**70, "text": "a\nb", "of": [1.0, {"x": None}]})
+    told = row_of(event)._replace(seq=7)
+    of = JSON_OF + "return eventJson(row(fields));"
+    shown = json.loads(chromium_page.evaluate(f"async (fields) => {{ {of} }}", list(told)))
+    wanted = {"seq": 7, **event.to_dict()}
+    del wanted["event_id"]
+    assert shown == wanted
+    assert list(shown) == ["seq", "run_id", "event_type", "timestamp", "data"]
+
+
+JSON_OF = """
+    const { eventJson, eventsJson, isCut } = await import("/page/eventjson.js");
+    const { Row } = await import("/page/row.js");
+    const row = (fields) => new Row(fields);
+"""
+LARGE = [
+    {"text": "x" * 10_000},
+    {"text": '"\\' * 5_000},
+    {"text": "\x01" * 5_000},
+    {"first": 1, "texts": [f"{n}" * 50 for n in range(1_000)]},
+    {"first": 1, "deep": [[{"numbers": list(range(5_000))}]]},
+    {f"key {n} " + "y" * 300: n for n in range(100)},
+    {"first": {"a": [1, 2]}, "second": {"b": "z" * 9_000}},
+]
+
+
+@pytest.mark.parametrize("shift", range(5))
+def test_large_payloads_are_copied_as_valid_json(chromium_page: Tab, shift: int) -> None:
+    """Wherever a payload was cut the JSON is valid, says so, and has what is whole before; several make an array."""
+    rows: list[Any] = []
+    for seq, data in enumerate(LARGE, start=1):
+        event = StreamEvent("run-A", "large", {"shift": "s" * shift, **data})
+        rows.append(row_of(event)._replace(seq=seq))
+    of = JSON_OF + "return eventsJson(rows.map(row));"
+    events = json.loads(chromium_page.evaluate(f"async (rows) => {{ {of} }}", [list(one) for one in rows]))
+    assert [event["seq"] for event in events] == list(range(1, len(LARGE) + 1))
+    for event, data in zip(events, LARGE, strict=True):
+        assert event["data_cut"] is True
+        shown = event["data"]
+        assert shown.pop("shift") == "s" * shift
+        assert list(shown) == list(data)[: len(shown)]
+        assert len(json.dumps(shown)) > 1_000
+    assert events[0]["data"]["text"].rstrip("…") in LARGE[0]["text"]
+    assert events[3]["data"]["first"] == events[4]["data"]["first"] == 1
+
+
+def test_copying_says_that_a_payload_was_cut(table: LiveView) -> None:
+    """The button says beforehand, and again when it is done, that of a large payload only the beginning is there."""
+    table.tab.call(lambda page: page.context.grant_permissions(["clipboard-read", "clipboard-write"]))
+    large = row_of(StreamEvent("run-A", "large", LARGE[0]))._replace(seq=2)
+    table.deliver([row(1), list(large)])
+    for seq, more in ((1, ""), (2, ": of large payloads only the beginning")):
+        table.click_row(seq)
+        assert table.tab.evaluate("() => document.querySelector('.lo-copy').title") == f"Copy as JSON{more}"
+        table.tab.click(".lo-copy")
+        table.tab.wait("(text) => document.querySelector('.lo-copied').textContent === text", f"copied{more}")
+        assert json.loads(table.tab.evaluate(COPIED)) == json.loads(table.text("payload"))
 
 
 def test_copied_code_gives_what_is_selected(chromium_page: Tab) -> None:
@@ -473,17 +565,57 @@ def test_copied_code_gives_what_is_selected(chromium_page: Tab) -> None:
         assert [int(seq) for seq in frame["seq"]] == [seq for seq, _ in rows]
 
 
+NOTEBOOK_KEYS = """() => {
+    window.heard = [];
+    document.body.addEventListener("keydown", (event) => { heard.push(event.key); });
+}"""
+
+
+@pytest.mark.parametrize(
+    "part", ["grid", "waterfall", "tree .lo-grid", "pause", "tab", "range", "speed", "payload"]
+)
+def test_keys_stay_in_the_view(table: LiveView, part: str) -> None:
+    """Wherever the focus is, plain keys do not reach the notebook; those with a modifier, and to leave or run, do."""
+    table.points(1, 6)
+    table.click_row(3)
+    tab = {"tree .lo-grid": "Tree", "waterfall": "Timeline", "range": "Timeline", "speed": "Timeline"}
+    table.tab.click(f'.lo-tab:text-is("{tab.get(part, "Table")}")')
+    table.drawn()
+    table.tab.evaluate(NOTEBOOK_KEYS)
+    table.tab.evaluate("(part) => document.querySelector(`.lo-${part}`).focus()", part)
+    table.press("m", "b", "j", "k", "d", "d", "x", "A", "0", "ArrowDown", "ArrowRight", "Home")
+    assert table.tab.evaluate("() => heard") == []
+    table.press("Control+s", "Meta+b", "Alt+b", "Shift+Enter")
+    assert [key for key in table.tab.evaluate("() => heard") if len(key) == 1 or key == "Enter"] == [
+        "s",
+        "b",
+        "b",
+        "Enter",
+    ]
+
+
+def test_escape_reaches_the_notebook_when_the_view_has_no_use_for_it(table: LiveView) -> None:
+    """Escape closes and clears what there is in the view, one after the other, and is the notebook's then."""
+    table.points(1, 6)
+    table.click_row(3)
+    table.tab.evaluate(NOTEBOOK_KEYS)
+    table.press("Escape", "Escape")
+    assert table.tab.evaluate("() => heard") == []
+    table.press("Escape")
+    assert table.tab.evaluate("() => heard") == ["Escape"]
+
+
 def test_wish_of_python_is_granted_once(table: LiveView) -> None:
     """What Python code asks for is done once; what the user does afterwards stays."""
     table.points(1, 12)
     wish = {"n": 1, "filter": "think", "paused": True}
-    table.deliver([], wish=wish)
+    table.deliver([], wishes=[wish])
     assert table.seqs() == [3, 9]
     table.wait_told(selected=[], filter="think", paused=True, run="", wish=1)
     table.filter("")
-    table.deliver([], wish=wish)
+    table.deliver([], wishes=[wish])
     assert len(table.seqs()) > 2
-    table.deliver([], wish={"n": 2, "filter": "", "paused": False})
+    table.deliver([], wishes=[{"n": 2, "filter": "", "paused": False}])
     assert table.texts("fresh") == []
 
 
@@ -498,14 +630,30 @@ def test_python_is_told_once_how_a_view_begins(table: LiveView) -> None:
     ]
 
 
+def test_wish_changes_only_what_it_asks_for(table: LiveView) -> None:
+    """A wish to pause leaves the user's filter as it is, and one for a filter the pause; of several each counts."""
+    table.points(1, 6)
+    table.filter("think")
+    table.deliver([], wishes=[{"n": 1, "filter": None, "paused": True}])
+    table.wait_told(filter="think", paused=True, wish=1)
+    table.tab.click(".lo-pause")
+    table.deliver(
+        [], wishes=[{"n": 1, "filter": None, "paused": True}, {"n": 2, "filter": "tool", "paused": None}]
+    )
+    table.wait_told(filter="tool", paused=False, wish=2)
+    wishes = [{"n": 3, "filter": "model", "paused": None}, {"n": 4, "filter": None, "paused": True}]
+    table.deliver([], wishes=wishes)
+    table.wait_told(filter="model", paused=True, wish=4)
+
+
 def test_fulfilled_wish_is_nothing_to_a_later_view(table: LiveView) -> None:
     """A view that is made after a wish was fulfilled and undone begins afresh, and Python is told its number."""
     table.points(1, 12)
-    table.deliver([], wish={"n": 1, "filter": "think", "paused": True})
+    table.deliver([], wishes=[{"n": 1, "filter": "think", "paused": True}])
     table.wait_told(selected=[], filter="think", paused=True, run="", wish=1)
     table.tab.evaluate("() => widget.hide(0)")
     table.show()
-    table.deliver([], wish={"n": 1, "filter": "think", "paused": True})
+    table.deliver([], wishes=[{"n": 1, "filter": "think", "paused": True}])
     assert table.tab.evaluate("() => document.querySelector('.lo-filter').value") == ""
 
 
@@ -623,6 +771,101 @@ def test_drawn_at_both_widths_without_overlap(table: LiveView) -> None:
         table.tab.call(lambda page, width=width: page.set_viewport_size({"width": width, "height": 800}))
         table.drawn()
         assert table.tab.evaluate(overlaps) == []
+
+
+CELLS = """() => {
+    const wrong = [];
+    for (const grid of document.querySelectorAll(".lo-panel .lo-grid")) {
+        if (!grid.checkVisibility()) continue;
+        const box = grid.getBoundingClientRect();
+        const right = box.left + grid.clientWidth + 1;
+        if (grid.scrollWidth > grid.clientWidth) wrong.push(["scrolls", grid.scrollWidth, grid.clientWidth]);
+        for (const line of grid.querySelectorAll(".lo-head, .lo-tree-head, .lo-row, .lo-branch")) {
+            const cells = [...line.children].filter((cell) => cell.checkVisibility());
+            let last = box.left;
+            for (const cell of cells) {
+                const its = cell.getBoundingClientRect();
+                if (its.left < last - 1 || its.right > right) wrong.push([line.className, cell.className, its]);
+                last = its.right;
+            }
+            const room = cells.at(-1).getBoundingClientRect().width / grid.clientWidth;
+            if (cells.length > 0 && room < 0.2) wrong.push([line.className, "the last cell", room]);
+        }
+        const ends = (selector) => [...grid.querySelectorAll(selector)]
+            .filter((node) => node.checkVisibility() && node.textContent)
+            .map((node) => node.getBoundingClientRect().right);
+        const [head, ...others] = ends(".lo-head .lo-duration, .lo-length");
+        if (others.some((end) => Math.abs(end - head) > 1)) wrong.push(["duration", head, others]);
+        for (const cell of grid.querySelectorAll(".lo-length, .lo-branch > .lo-duration"))
+            if (cell.checkVisibility() && cell.scrollWidth > cell.clientWidth) wrong.push(["cut", cell.textContent]);
+    }
+    return wrong;
+}"""
+
+
+@pytest.mark.parametrize("run", ["", "run-A"])
+@pytest.mark.parametrize("width", [240, 300, 400, 430, 500, 540, 600, 740, 900, 1200])
+def test_rows_fit_their_view(chromium_page: Tab, width: int, run: str) -> None:
+    """At any width each cell of a row is inside of its table, beside the others, with room for the preview."""
+    table = LiveView(chromium_page, run=run)
+    table.show()
+    names = ["multiagent.handoff.completed", "t" * 44, "Z" + "\u0310" * 60]
+    table.deliver(
+        [
+            *(row(at, event_type=name, preview=name * 9) for at, name in enumerate(names, 1)),
+            started(4, "a", time_ms=0, run_id="run-A"),
+            ended(5, "a", time_ms=83_000, duration=83_000.0, run_id="run-A"),
+            ended(6, "b", duration=123.0, run_id="run-B" * 8, status="error", error="one\ntwo\nthree"),
+        ],
+        [tally("run-A"), tally("run-B" * 8, "ok")],
+    )
+    chromium_page.call(
+        lambda page: page.add_style_tag(content=f"body {{ margin: 0; width: {width}px; }}"),
+    )
+    chromium_page.call(lambda page: page.set_viewport_size({"width": width, "height": 900}))
+    table.drawn()
+    assert chromium_page.evaluate(CELLS) == []
+    chromium_page.click('.lo-tab:text-is("Tree")')
+    table.drawn()
+    assert chromium_page.evaluate(CELLS) == []
+    assert chromium_page.evaluate("() => document.documentElement.scrollWidth") <= width
+
+
+def test_pause_stands_beside_the_other_tools(table: LiveView) -> None:
+    """However narrow the view, no button stands alone on a line while another part has room for it."""
+    table.points(1, 3)
+    for width in (440, 480, 520, 560, 600):
+        table.tab.call(lambda page, width=width: page.set_viewport_size({"width": width, "height": 800}))
+        table.drawn()
+        tops = "(part) => document.querySelector(`.lo-${part}`).getBoundingClientRect().top"
+        assert abs(table.tab.evaluate(tops, "pause") - table.tab.evaluate(tops, "tabs")) < 5
+
+
+def test_table_is_as_high_as_its_rows(table: LiveView) -> None:
+    """Few rows take little room, many no more than twelve lines, until the table is drawn to another height."""
+    height = "() => document.querySelector('.lo-panel .lo-grid').offsetHeight"
+    table.points(1, 4)
+    assert table.tab.evaluate(height) == 26 + 4 * 24
+    table.points(5, 5)
+    assert table.tab.evaluate(height) == 26 + 9 * 24
+    table.points(10, 100)
+    assert table.tab.evaluate(height) == 26 + 12 * 24
+    assert table.seqs()[-1] == 109
+    table.tab.evaluate("() => { document.querySelector('.lo-panel .lo-grid').style.height = '500px' }")
+    table.drawn()
+    assert table.tab.evaluate(height) == 500
+
+
+def test_no_time_is_the_same_everywhere(table: LiveView) -> None:
+    """What took no time took 0 s, in the table, the tree and the timeline."""
+    table.deliver([started(1, time_ms=5), ended(2, time_ms=5, duration=0.0)], [tally("run-A", "ok", ended=0)])
+    assert table.texts("length") == ["0 s"]
+    table.tab.click('.lo-tab:text-is("Tree")')
+    table.drawn()
+    assert set(table.texts("branch > .lo-duration")) == {"0 s"}
+    table.tab.click('.lo-tab:text-is("Timeline")')
+    table.drawn()
+    assert table.text("clock") == "0 s of 0 s"
 
 
 def test_followed_run_is_all_that_the_view_is_about(table: LiveView) -> None:

@@ -174,6 +174,25 @@ def test_ticks_on_while_a_sink_has_more_to_do(pump: Pump) -> None:
     assert all(TICK / 10 <= pause <= TICK for pause in pauses)
 
 
+def test_sleeps_no_longer_than_a_sink_asks_for(pump: Pump) -> None:
+    """A sink that asks for it in its tick is ticked again after that time, without any event; then no more."""
+    sink = Sink()
+    asked = [0.02, 0.01, 0.01]
+
+    def tick() -> bool:
+        if asked:
+            pump.sleep_at_most(60)
+            pump.sleep_at_most(asked.pop())
+        return Sink.tick(sink)
+
+    sink.tick = tick  # type: ignore[method-assign]
+    pump.attach(EventBus().subscribe("run"), sink)
+    with sink.seen:
+        assert sink.seen.wait_for(lambda: sink.ticks >= 4, GRACE_S)
+    assert parked(pump)
+    assert asked == []
+
+
 def test_burst_makes_few_ticks(pump: Pump) -> None:
     """What comes within a tick is one batch: sinks are not ticked for each event."""
     bus, sink = EventBus(max_queue_size=10_000), Sink()

@@ -28,7 +28,17 @@ class Message:
         self.seqs: list[int] = [row[0] for row in rows]
         assert content["kind"] == "rows"
         assert content["count"] == len(rows)
-        assert set(content) == {"kind", "prev", "last", "count", "missing", "status", "total", "run", "wish"}
+        assert set(content) == {
+            "kind",
+            "prev",
+            "last",
+            "count",
+            "missing",
+            "status",
+            "total",
+            "run",
+            "wishes",
+        }
 
     def __getitem__(self, key: str) -> Any:
         return self.content[key]
@@ -103,7 +113,7 @@ def test_first_tick_says_how_it_stands() -> None:
         "status": "waiting",
         "total": 0,
         "run": "run",
-        "wish": None,
+        "wishes": [],
     }
 
 
@@ -477,11 +487,14 @@ def test_wish_is_told_once_and_to_each_page_that_says_hello() -> None:
     """What Python asks of the page goes out at the next tick, and again to a page that comes later."""
     desk = Desk()
     desk.hello()
-    desk.sink.wish = Wish(1, "status:error", paused=True)
-    wish = {"n": 1, "filter": "status:error", "paused": True}
-    assert [message["wish"] for message in desk.tick()] == [wish]
+    desk.sink.wishes = (Wish(1, "status:error"), Wish(2, paused=True))
+    wishes = [
+        {"n": 1, "filter": "status:error", "paused": None},
+        {"n": 2, "filter": None, "paused": True},
+    ]
+    assert [message["wishes"] for message in desk.tick()] == [wishes]
     assert desk.tick() == []
-    assert desk.hello()[0]["wish"] == wish
+    assert desk.hello()[0]["wishes"] == wishes
 
 
 @given(data=st.data())
@@ -544,3 +557,38 @@ def test_event_whose_row_cannot_be_made_costs_no_other_its_row(
     assert [record.message for record in caplog.records] == [
         "locus_nb cannot show the payload of an event; its row says so, as later ones do"
     ]
+
+
+def test_page_that_listens_is_sent_a_sign_of_life() -> None:
+    """While a view is not over, a page that acknowledges is sent something every 3 s, and the pump knows when."""
+    desk = Desk()
+    sleeps: list[float] = []
+    desk.sink._sleep_at_most = sleeps.append
+    desk.put(1)
+    assert len(desk.hello()) == 1
+    assert sleeps.pop() == 3
+    assert desk.tick(2.9) == []
+    assert 0 <= sleeps.pop() <= 0.11
+    (sign,) = desk.tick(0.1)
+    assert (sign["prev"], sign["last"], sign.seqs, sign["status"]) == (1, 1, [], "live")
+    for _ in range(20):
+        desk.ack(1)
+        assert len(desk.tick(3)) == 1
+    desk.bus.close_stream_nowait("run")
+    desk.carry()
+    assert len(desk.tick()) == 1
+    sleeps.clear()
+    desk.ack(1)
+    assert desk.tick(3) == []
+    assert sleeps == []
+
+
+def test_page_that_went_away_is_sent_no_signs_of_life() -> None:
+    """Without an acknowledgement they end after ten idle seconds, and the pump may sleep."""
+    desk = Desk()
+    sleeps: list[float] = []
+    desk.sink._sleep_at_most = sleeps.append
+    desk.hello()
+    assert 3 <= sum(len(desk.tick(1)) for _ in range(20)) <= 5
+    sleeps.clear()
+    assert [desk.tick(100), sleeps] == [[], []]

@@ -660,7 +660,7 @@ def test_python_knows_and_asks_for_filter_and_pause() -> None:
     """The filter and the pause are what the page said, or Python asked for, last; asking reaches the page."""
     with watch("run") as view:
         sent: list[Any] = []
-        view._sink._send = lambda content, _: sent.append(content["wish"])
+        view._sink._send = lambda content, _: sent.append(content["wishes"])
         view._hear({"kind": "hello", "last_seq": 0})
         view._hear(said(filter="tool:a"))
         assert (view.filter, view.paused) == ("tool:a", False)
@@ -668,17 +668,23 @@ def test_python_knows_and_asks_for_filter_and_pause() -> None:
         view.filter = "status:error"
         assert (view.filter, view.paused) == ("status:error", True)
         assert the_pump().flush(GRACE_S)
-        assert sent[-1] == {"n": 2, "filter": "status:error", "paused": True}
+        assert sent[-1] == [
+            {"n": 1, "filter": None, "paused": True},
+            {"n": 2, "filter": "status:error", "paused": None},
+        ]
         view.resume()
         assert not view.paused
         say(2)
         assert view.total == 2
-        view._hear(said(filter="typed before", paused=True, wish=2))
+        view._hear(said(filter="typed before", paused=True, wish=1))
         assert (view.filter, view.paused) == ("status:error", False)
-        assert view._sink.wish is not None
+        assert [wish.n for wish in view._sink.wishes] == [2, 3]
+        view._hear(said(filter="typed after", paused=True, wish=2))
+        assert (view.filter, view.paused) == ("typed after", False)
+        assert [wish.n for wish in view._sink.wishes] == [3]
         view._hear(said(filter="typed", paused=True, wish=3))
         assert (view.filter, view.paused) == ("typed", True)
-        assert view._sink.wish is None
+        assert view._sink.wishes == ()
         view._hear(said())
         assert (view.filter, view.paused) == ("", False)
 
@@ -689,7 +695,7 @@ def test_filter_that_is_none_is_refused(odd: Any, error: type[Exception]) -> Non
     with watch("run") as view:
         with pytest.raises(error, match="filter"):
             view.filter = odd
-        assert (view.filter, view._sink.wish) == ("", None)
+        assert (view.filter, view._sink.wishes) == ("", ())
 
 
 def test_selection_is_told_to_those_who_asked(caplog: pytest.LogCaptureFixture) -> None:

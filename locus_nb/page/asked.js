@@ -21,12 +21,13 @@ export class Asked {
   /** Does what Python has asked for, once: what the user does afterwards stays. */
   grant() {
     const { link, state } = this.#view;
-    const { wish } = link;
-    if (wish === null || wish.n <= this.#wished) return;
-    this.#wished = wish.n;
-    link.fulfilled = Math.max(link.fulfilled, wish.n);
-    state.set({ filter: wish.filter });
-    this.#view.pause(wish.paused);
+    for (const { n, filter, paused } of link.wishes) {
+      if (n <= this.#wished) continue;
+      this.#wished = n;
+      link.fulfilled = Math.max(link.fulfilled, n);
+      if (filter !== null) state.set({ filter });
+      if (paused !== null) this.#view.pause(paused);
+    }
   }
 
   /** Tells Python how the view stands, at first and whenever something differs from the last time. */

@@ -1,7 +1,5 @@
 /** The time axis: which stretch of time is in sight, and where its ticks are. */
 
-import { formatDuration } from "./format.js";
-
 const SHORTEST_MS = 0.02;
 const STEPS_S = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 43200, 86400];
 
@@ -124,6 +122,3 @@ export class Window {
     });
   }
 }
-
-/** @param {number} ms */
-export const spell = (ms) => (ms === 0 ? "0 s" : formatDuration(ms));

@@ -3,8 +3,7 @@
 /** @import { Line, Piece } from "./lanes.js" */
 /** @import { Timeline } from "./timeline.js" */
 
-import { spell } from "./axis.js";
-import { count } from "./format.js";
+import { count, formatDuration } from "./format.js";
 import { LINE, meltLine } from "./lanes.js";
 import { Pool } from "./pool.js";
 import { SIGNS } from "./signs.js";
@@ -149,7 +148,7 @@ export class Bars {
    */
   #total({ end }, { items }, sign, isLast) {
     const length = Math.max(0, this.timeline.timeAt(end) - beginOf(items[0]));
-    return { inside: sign ? [sign] : [], beside: isLast ? spell(length) : "" };
+    return { inside: sign ? [sign] : [], beside: isLast ? formatDuration(length) : "" };
   }
 
   /**
@@ -163,7 +162,7 @@ export class Bars {
     const { times } = this.timeline;
     if (isCrowd) return { inside: [`${sign}×${count(number)}`], beside: "" };
     const isNever = times.stateOf(item) === "open";
-    const short = sign + (isNever ? "never completed" : spell(times.lengthOf(item)));
+    const short = sign + (isNever ? "never completed" : formatDuration(times.lengthOf(item)));
     // A name that reads from right to left must not turn what follows it around.
     const full = `${sign}\u2068${titleOf(item).slice(0, 60)}\u2069  ${short.slice(sign.length)}`;
     return { inside: [full, short], beside: short };

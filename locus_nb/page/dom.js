@@ -16,15 +16,6 @@ export function element(tag, name, attributes = {}, ...children) {
   return node;
 }
 
-const MAX_SAID = 200;
-
-/**
- * A text as an attribute says it: a browser lays out a whole title, however long.
- *
- * @param {string} text
- */
-export const brief = (text) => (text.length > MAX_SAID ? `${text.slice(0, MAX_SAID)}…` : text);
-
 /**
  * @param {Node} node
  * @param {string} text

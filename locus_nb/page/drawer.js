@@ -3,15 +3,18 @@
 /** @import { Row } from "./row.js" */
 /** @import { View } from "./view.js" */
 
-import { brief, element, setText } from "./dom.js";
+import { element, setText } from "./dom.js";
+import { eventJson, eventsJson, isCut } from "./eventjson.js";
 import { count, counted, formatDate, formatDuration, formatTime } from "./format.js";
 import { pandasFor } from "./pandas.js";
 import { SIGNS, WORDS } from "./signs.js";
+import { firstSeen, NAMELESS, plain } from "./times.js";
 
 const COPIED_MS = 1_500;
 const MAX_COPIED = 10_000;
+const ONLY = ": of large payloads only the beginning";
 
-/** A payload with the words over it. */
+/** An event with the words over it. */
 class Part {
   title = element("div", "part-title");
   text = element("div", "payload", { role: "group", tabindex: "0" });
@@ -19,14 +22,19 @@ class Part {
   /** @type {Row | null} */
   row = null;
 
-  /** @param {Row | null} row */
-  show(row) {
+  /**
+   * @param {Row | null} row
+   * @param {boolean} isAlone the head of the drawer says all of it
+   */
+  show(row, isAlone) {
     this.node.hidden = row === null;
+    this.title.hidden = isAlone;
     if (row === this.row) return;
     this.row = row;
-    setText(this.title, row ? `#${row.seq} · ${formatTime(row.time)} · ${row.type}` : "");
-    setText(this.text, row?.detail ?? "");
-    this.text.setAttribute("aria-label", row ? `Payload of ${brief(row.type)}` : "");
+    const type = firstSeen(row?.type ?? "", NAMELESS);
+    setText(this.title, row ? `#${row.seq} · ${formatTime(row.time)} · ${type}` : "");
+    setText(this.text, row ? eventJson(row) : "");
+    this.text.setAttribute("aria-label", row ? `JSON of ${type}` : "");
     this.text.scrollTop = 0;
   }
 }
@@ -39,7 +47,7 @@ export class Drawer {
   #sign = element("span", "sign");
   #facts = element("span", "drawer-facts");
   #copied = element("span", "copied", { role: "status" });
-  #copying = element("button", "copy", { type: "button", title: "Copy the payload as JSON" }, "Copy");
+  #copying = element("button", "copy", { type: "button" }, "Copy");
   #pandas = element("button", "pandas", {
     type: "button",
     title: "Copy Python code that gives these events",
@@ -59,8 +67,8 @@ export class Drawer {
     this.node = element("section", "details", { "aria-label": "Event details" }, head, this.#payloads);
     this.node.hidden = true;
     const { signal } = view;
-    this.#copying.addEventListener("click", () => this.#copy(this.#json()), { signal });
-    this.#pandas.addEventListener("click", () => this.#copy(this.#pandasCode()), { signal });
+    this.#copying.addEventListener("click", () => this.#copyEvents(), { signal });
+    this.#pandas.addEventListener("click", () => this.#copy(pandasFor(this.#rows())), { signal });
     this.#closing.addEventListener("click", () => this.close(), { signal });
   }
 
@@ -81,10 +89,12 @@ export class Drawer {
     this.#sign.title = state ? WORDS[state] : "";
     this.node.dataset["state"] = state ?? "";
     this.node.dataset["family"] = item.family;
-    setText(this.#type, view.typeOf(item));
+    setText(this.#type, firstSeen(view.typeOf(item), NAMELESS));
     this.#showFacts(this.#factsOf(item));
-    this.#parts[0].show(item);
-    this.#parts[1].show(last === item ? null : last);
+    const other = last === item ? null : last;
+    this.#parts[0].show(item, other === null);
+    this.#parts[1].show(other, false);
+    this.#copying.title = `Copy as JSON${[item, other].some((row) => row && isCut(row)) ? ONLY : ""}`;
   }
 
   /** @param {string[]} facts each in an element of its own, so that no name turns the others around */
@@ -92,7 +102,7 @@ export class Drawer {
     const key = facts.join("\n");
     if (key === this.#shownFacts) return;
     this.#shownFacts = key;
-    this.#facts.replaceChildren(...facts.map((fact) => element("span", "drawer-fact", {}, fact)));
+    this.#facts.replaceChildren(...facts.map((fact) => element("span", "drawer-fact", {}, plain(fact))));
   }
 
   /** @param {Row} item */
@@ -111,21 +121,23 @@ export class Drawer {
     return facts;
   }
 
-  /** The payloads that are selected, as a JSON array if there are several. */
-  #json() {
-    const texts = this.#view.selectedRows(MAX_COPIED).map(({ detail }) => detail);
-    return texts.length === 1 ? texts[0] : `[\n${texts.join(",\n")}\n]`;
+  #rows() {
+    return this.#view.selectedRows(MAX_COPIED);
   }
 
-  #pandasCode() {
-    return pandasFor(this.#view.selectedRows(MAX_COPIED));
+  #copyEvents() {
+    const rows = this.#rows();
+    this.#copy(eventsJson(rows), rows.some(isCut) ? ONLY : "");
   }
 
-  /** @param {string} text */
-  async #copy(text) {
+  /**
+   * @param {string} text
+   * @param {string} [what] more to say of it
+   */
+  async #copy(text, what = "") {
     const isDone = await copyText(text, this.node);
     if (this.#view.signal.aborted) return;
-    setText(this.#copied, isDone ? "copied" : "the browser does not allow copying");
+    setText(this.#copied, isDone ? `copied${what}` : "the browser does not allow copying");
     clearTimeout(this.#timer);
     this.#timer = window.setTimeout(() => setText(this.#copied, ""), COPIED_MS);
   }

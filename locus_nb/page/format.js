@@ -1,7 +1,11 @@
 /** Numbers and times as people read them. */
 
+/** After that long without news nobody counts the seconds any more. */
+export const FORGOTTEN_MS = 60_000;
+
 const integers = new Intl.NumberFormat("en-US");
 const rates = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 3 });
+const round = new Intl.NumberFormat("en-US", { notation: "compact", maximumFractionDigits: 0 });
 const short = new Intl.NumberFormat("en-US", { notation: "compact", maximumSignificantDigits: 3 });
 
 /** @param {number} number */
@@ -43,12 +47,13 @@ export function formatDate(timeMs) {
 }
 
 /**
- * A length of time in at most three figures: "850 µs", "3.2 ms", "1.24 s", "2 m 05 s", "1 h 02 m".
+ * A length of time in at most three figures: "0 s", "850 µs", "3.2 ms", "1.24 s", "2 m 05 s", "1 h 02 m".
  *
  * @param {number} ms
  */
 export function formatDuration(ms) {
   if (!Number.isFinite(ms)) return "–";
+  if (ms < 0.0005) return "0 s";
   if (ms < 0.9995) return `${Math.round(ms * 1000)} µs`;
   if (ms < 999.5) return `${Number(ms.toPrecision(3))} ms`;
   if (ms < 59_950) return `${Number((ms / 1000).toPrecision(3))} s`;
@@ -79,12 +84,32 @@ export function formatRate(rate) {
 }
 
 /**
+ * A rate in at most three characters: "0.1", "9.5", "850", "12K".
+ *
+ * @param {number} rate
+ */
+export function shortRate(rate) {
+  return rate < 9.95 ? rate.toFixed(1) : round.format(rate);
+}
+
+/**
  * A number in at most three figures: "850", "12.3K", "4M".
  *
  * @param {number} number
  */
 export function compact(number) {
   return short.format(number);
+}
+
+/**
+ * For how long nothing has been heard: "no news for 12 s".
+ *
+ * @param {number} ms
+ */
+export function formatSilence(ms) {
+  const isLong = ms > FORGOTTEN_MS;
+  const age = formatDuration(isLong ? FORGOTTEN_MS : 1_000 * Math.round(ms / 1_000));
+  return `no news for ${isLong ? "more than " : ""}${age}`;
 }
 
 /**

@@ -167,7 +167,7 @@ export class Gestures {
 
   /** @param {KeyboardEvent} event */
   #key = (event) => {
-    if (event.altKey || event.isComposing) return;
+    if (event.altKey || event.isComposing || (event.key === "Enter" && event.shiftKey)) return;
     const { timeline, view } = this;
     const { window } = timeline;
     const isFar = event.ctrlKey || event.metaKey;

@@ -3,9 +3,10 @@
 /** @import { Tally } from "./wire.js" */
 /** @import { View } from "./view.js" */
 
-import { brief, element, setText } from "./dom.js";
-import { count, counted, formatDuration } from "./format.js";
+import { element, setText } from "./dom.js";
+import { count, counted, formatDuration, formatSilence } from "./format.js";
 import { SIGNS, WORDS } from "./signs.js";
+import { firstSeen, NAMELESS } from "./times.js";
 
 /** @typedef {"runs" | "running" | "elapsed" | "iterations" | "models" | "tools" | "tokens" | "errors"} Fact */
 
@@ -50,11 +51,11 @@ export class Header {
   draw() {
     const { link, followed } = this.#view;
     const tally = link.tallies.get(followed);
-    setText(this.#title, followed ? brief(tally?.name || followed) : "all runs");
-    this.#title.title = brief(followed);
+    setText(this.#title, followed ? firstSeen(tally?.name ?? "", followed, NAMELESS) : "all runs");
+    this.#title.title = firstSeen(followed);
     this.#title.classList.toggle("lo-run-id", followed !== "" && !tally?.name);
-    setText(this.#status, link.status);
-    this.#status.dataset["state"] = link.status;
+    setText(this.#status, link.isQuiet ? formatSilence(link.silence) : link.status);
+    this.#status.dataset["state"] = link.isQuiet ? "stale" : link.status;
     this.#missing.hidden = link.missing === 0;
     setText(this.#missing, link.missing === 0 ? "" : `${counted(link.missing, "event")} missing`);
     this.#sign.hidden = !tally;

@@ -16,6 +16,8 @@ export class Line {
     this.model = model;
     this.heard = false;
     this.unreachable = false;
+    /** When the last message came, by `performance.now()`. */
+    this.heardAt = 0;
     /** Messages that were none, or not all of them. */
     this.unreadable = 0;
     /** @type {Set<() => void>} */
@@ -45,6 +47,18 @@ export class Line {
    */
   take(_content, _buffers) {
     return false;
+  }
+
+  /** Notes that Python speaks. */
+  hear() {
+    this.heard = true;
+    this.unreachable = false;
+    this.heardAt = performance.now();
+  }
+
+  /** Milliseconds since the last message. */
+  get silence() {
+    return performance.now() - this.heardAt;
   }
 
   /** @type {(content: unknown, buffers?: unknown) => void} */

@@ -11,6 +11,9 @@ import { RowStore } from "./store.js";
 import { readRows } from "./wire.js";
 
 const TELL_MS = 100;
+/** Python says something every 3 s, unless it cannot. */
+export const QUIET_MS = 8_000;
+const KNOCK_MS = 30_000;
 const RESYNC_MS = 1_000;
 const RESYNC_TRIES = 6;
 const MAX_TALLIES = 2_000;
@@ -32,8 +35,8 @@ export class Link extends Line {
     this.fold = new Fold(this.store);
     /** @type {Map<string, Tally>} run id to what is known of it, the most recently changed last */
     this.tallies = new Map();
-    /** @type {Wish | null} */
-    this.wish = null;
+    /** @type {Wish[]} what Python has asked for last, ascending by their numbers */
+    this.wishes = [];
     /** Milliseconds by which the kernel's clock is ahead of the page's, as far as its messages tell. */
     this.ahead = Number.NEGATIVE_INFINITY;
     /** The newest wish that a view has fulfilled. */
@@ -84,19 +87,18 @@ export class Link extends Line {
   }
 
   /** @param {RowsMessage} message */
-  #take({ prev, last, missing, total, status, wish, rows, tallies }) {
-    this.heard = true;
-    this.unreachable = false;
+  #take({ prev, last, missing, total, status, wishes, rows, tallies }) {
+    this.hear();
     this.missing = missing;
     this.total = total;
     this.last = last;
     this.status = status;
-    this.wish = wish ?? this.wish;
+    if (wishes.length > 0) this.wishes = wishes;
     for (const tally of tallies) this.#count(tally);
     if (rows.length > 0) this.#setClock(usualTime(rows) - Date.now());
     this.store.merge(prev, rows);
     this.fold.update();
-    if (rows.length > 0) this.ack();
+    this.ack();
     if (this.store.hasGap) this.#resync();
     else this.#rest();
   }
@@ -121,10 +123,29 @@ export class Link extends Line {
     if (this.tallies.size > MAX_TALLIES) this.tallies.delete([...this.tallies.keys()][0]);
   }
 
-  /** The kernel's time now, in Unix milliseconds; the newest row's until something live has come. */
+  /** Whether Python will say more, if it can. */
+  get goesOn() {
+    return this.heard && (this.status === "live" || this.status === "waiting");
+  }
+
+  /** Whether nothing more is heard: the kernel is gone, or too busy to speak. */
+  get isQuiet() {
+    return this.goesOn && (this.unreachable || this.silence > QUIET_MS);
+  }
+
+  /**
+   * The kernel's time now, in Unix milliseconds; the newest row's until something live has come, and that of
+   * the last news while none comes.
+   */
   now() {
     const { rows } = this.store;
-    return Math.max(rows.length > 0 ? usualTime(rows) : Date.now(), Date.now() + this.ahead);
+    const here = Date.now() - (this.isQuiet ? this.silence : 0);
+    return Math.max(rows.length > 0 ? usualTime(rows) : here, here + this.ahead);
+  }
+
+  /** Says hello to one that has not been heard for long: it may have given the page up. At most twice a minute. */
+  knock() {
+    if (performance.now() - this.helloAt > KNOCK_MS) this.hello();
   }
 
   #rest() {

@@ -1,6 +1,7 @@
 /** A list of lines of one height, of which only those in sight are in the document. */
 
 import { element } from "./dom.js";
+import { isForNotebook } from "./keys.js";
 
 export const LINE_HEIGHT = 24;
 const OVERSCAN = 6;
@@ -96,7 +97,9 @@ export class VirtualList {
     if (this.#isHidden()) return;
     // Read before the list shrinks, which moves it.
     const { scrollTop } = this.node;
-    this.#body.style.height = `${this.#lines.count() * LINE_HEIGHT}px`;
+    const height = this.#lines.count() * LINE_HEIGHT;
+    this.#body.style.height = `${height}px`;
+    this.node.style.setProperty("--l-height", `${height + LINE_HEIGHT + 1}px`);
     const moved = this.#indexOfPlace() - this.#place.index;
     if (this.follow) this.#scrollTo(this.#bottom);
     else if (moved !== 0) this.#scrollTo(scrollTop + moved * LINE_HEIGHT);
@@ -243,7 +246,7 @@ export class VirtualList {
 
   /** @param {KeyboardEvent} event */
   #keyed(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+    if ((isForNotebook(event) && event.key !== "Escape") || event.isComposing) return;
     const index = this.#indexAfter(event.key);
     if (index !== null && this.#lines.count() > 0) {
       const target = Math.min(Math.max(index, 0), this.#lines.count() - 1);

@@ -5,12 +5,12 @@
 
 import { Chart } from "./chart.js";
 import { element, setText } from "./dom.js";
-import { count, counted, formatDuration } from "./format.js";
+import { count, counted, FORGOTTEN_MS, formatSilence } from "./format.js";
+import { keepKeys } from "./keys.js";
 import { ReaderList } from "./readers.js";
 import { twinRules } from "./twin.js";
 
 const STALE_MS = 2_000;
-const FORGOTTEN_MS = 60_000;
 
 /**
  * The figures under the chart by fact, each with its name and what it means. The last four are losses.
@@ -60,6 +60,7 @@ export class Monitor {
     this.#model = model;
     this.#readers = new ReaderList(this.#over.signal);
     this.#root = this.#build();
+    keepKeys(this.#root, this.#over.signal);
     el.replaceChildren(this.#root);
     link.views.add(this.schedule);
     model.on("change:twin", this.schedule);
@@ -120,9 +121,7 @@ export class Monitor {
     const { heard, silence } = this.#link;
     const state = !heard ? "waiting" : silence > STALE_MS ? "stale" : "live";
     this.#badge.dataset["state"] = state;
-    const age = formatDuration(Math.min(FORGOTTEN_MS, 1_000 * Math.round(silence / 1_000)));
-    const more = silence > FORGOTTEN_MS ? "more than " : "";
-    setText(this.#badge, state === "stale" ? `no news for ${more}${age}` : state);
+    setText(this.#badge, state === "stale" ? formatSilence(silence) : state);
     this.#root.classList.toggle("lo-stale", state === "stale");
   }
 

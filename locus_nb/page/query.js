@@ -34,7 +34,7 @@ const UNITS = new Map([
   ["s", 1_000],
   ["m", 60_000],
 ]);
-const STATES = ["ok", "error", "interrupted", "running"];
+const STATES = ["ok", "error", "interrupted", "running", "open"];
 
 /** @type {Record<string, (left: number, right: number) => boolean>} */
 const COMPARE = {

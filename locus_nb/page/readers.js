@@ -4,7 +4,7 @@
 
 import { element, setText } from "./dom.js";
 import { count, hueOf } from "./format.js";
-import { firstSeen } from "./times.js";
+import { firstSeen, NAMELESS } from "./times.js";
 
 const FEW = 8;
 
@@ -41,7 +41,7 @@ class ReaderLine {
     this.node.dataset["reader"] = String(id);
     const name = firstSeen(label, "(no label)");
     setText(this.#label, name);
-    setText(this.#run, run === null ? "all runs" : firstSeen(run, "(no name)"));
+    setText(this.#run, run === null ? "all runs" : firstSeen(run, NAMELESS));
     this.#dot.hidden = run === null;
     this.#dot.style.setProperty("--l-run-hue", String(hueOf(run ?? "")));
     const percent = (/** @type {number} */ part) => `${Math.min(100, (100 * part) / capacity).toFixed(1)}%`;

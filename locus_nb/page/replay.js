@@ -3,8 +3,8 @@
 /** @import { Timeline } from "./timeline.js" */
 /** @import { View } from "./view.js" */
 
-import { spell } from "./axis.js";
 import { element, setText } from "./dom.js";
+import { formatDuration } from "./format.js";
 import { beginOf } from "./times.js";
 
 const STEP_MS = 300;
@@ -77,7 +77,7 @@ export class Replay {
       this.button.setAttribute("aria-label", name);
     }
     this.range.value = String(to > from ? ((at - from) / (to - from)) * NOTCHES : NOTCHES);
-    const text = `${spell(at - from)} of ${spell(to - from)}`;
+    const text = `${formatDuration(at - from)} of ${formatDuration(to - from)}`;
     this.range.setAttribute("aria-valuetext", text);
     setText(this.time, text);
     this.back.hidden = this.cursor === null;

@@ -32,7 +32,7 @@ export class Row {
     this.run = fields[3];
     /** @type {string} */
     this.preview = fields[4];
-    /** @type {string} the payload as indented JSON */
+    /** @type {string} the payload as indented JSON, if it could be told and was not cut */
     this.detail = fields[5];
     /** @type {Phase} */
     this.phase = fields[6];

@@ -4,7 +4,7 @@
 /** @import { RunStatus, Tally } from "./wire.js" */
 
 import { element, setText } from "./dom.js";
-import { compact, count, counted, formatAge, formatDate, formatTime, hueOf } from "./format.js";
+import { compact, count, counted, formatAge, formatDate, formatTime, hueOf, shortRate } from "./format.js";
 import { SIGNS } from "./signs.js";
 import { firstSeen } from "./times.js";
 
@@ -98,11 +98,13 @@ export class RunLine {
    */
   #count(age, events, tokens, errors, rate) {
     const cells = this.#cells;
+    const { state } = this.node.dataset;
+    const isOver = state !== "" && state !== "running";
     setText(cells["age"], age);
     setText(cells["events"], compact(events));
     setText(cells["tokens"], tokens > 0 ? compact(tokens) : "");
     setText(cells["errors"], errors > 0 ? `✕ ${compact(errors)}` : "");
-    setText(cells["rate"], rate > 0 ? `${compact(rate)}/s` : "");
+    setText(cells["rate"], rate > 0 ? `${shortRate(rate)}/s` : isOver ? "–" : "");
   }
 
   /** @param {string} words */

@@ -5,7 +5,11 @@
 /** @type {Record<Known, string>} */
 export const SIGNS = { ok: "✓", error: "✕", interrupted: "■", running: "●", open: "○" };
 
-/** @type {Record<Known, string>} */
+/**
+ * As the filter takes them, but for the last, which is `open` there.
+ *
+ * @type {Record<Known, string>}
+ */
 export const WORDS = {
   ok: "ok",
   error: "error",

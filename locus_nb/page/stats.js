@@ -19,8 +19,6 @@ export class StatsLink extends Line {
     this.readers = [];
     /** @type {Record<string, number> | null} */
     this.facts = null;
-    /** When the last message came, by `performance.now()`. */
-    this.heardAt = 0;
   }
 
   /**
@@ -30,9 +28,7 @@ export class StatsLink extends Line {
   take(content) {
     const message = readStats(content);
     if (message === null) return false;
-    this.heard = true;
-    this.unreachable = false;
-    this.heardAt = performance.now();
+    this.hear();
     this.readers = message.readers;
     this.facts = message.facts;
     for (const sample of message.samples) {
@@ -41,10 +37,5 @@ export class StatsLink extends Line {
     this.samples.splice(0, this.samples.length - MAX_SAMPLES);
     this.ack();
     return message.unreadable === 0;
-  }
-
-  /** Milliseconds since the last message. */
-  get silence() {
-    return performance.now() - this.heardAt;
   }
 }

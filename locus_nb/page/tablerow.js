@@ -3,9 +3,10 @@
 /** @import { Row } from "./row.js" */
 /** @import { View } from "./view.js" */
 
-import { brief, element, setText } from "./dom.js";
+import { element, setText } from "./dom.js";
 import { formatDate, formatDuration, formatTime, hueOf } from "./format.js";
 import { SIGNS, WORDS } from "./signs.js";
+import { firstSeen, NAMELESS, plain, visible } from "./times.js";
 
 const DECADES = 5;
 const MAX_PREVIEW = 1_000;
@@ -66,19 +67,19 @@ export class TableRow {
     node.setAttribute("aria-selected", String(view.state.isSelected(item)));
     if (twisty) node.setAttribute("aria-expanded", String(twisty === "▾"));
     else node.removeAttribute("aria-expanded");
-    setText(this.#type, view.typeOf(item));
+    this.#showName(this.#type, firstSeen(view.typeOf(item), NAMELESS));
     setText(this.#sign, state ? SIGNS[state] : "");
     this.#sign.title = state ? WORDS[state] : "";
     setText(this.#twisty, twisty);
-    setText(this.#text, view.previewOf(item).slice(0, MAX_PREVIEW));
+    setText(this.#text, plain(view.previewOf(item).slice(0, MAX_PREVIEW)));
     this.#showLength(view.elapsed(item));
     if (this.#item === item) return;
     this.#item = item;
     setText(this.#seq, String(item.seq));
     setText(this.#time, formatTime(item.time));
     this.#time.title = formatDate(item.time);
-    setText(this.#run, view.nameOf(item.run));
-    this.#run.title = brief(item.run);
+    setText(this.#run, firstSeen(view.nameOf(item.run), item.run, NAMELESS));
+    this.#run.title = firstSeen(item.run);
     this.#run.style.setProperty("--l-run-hue", String(hueOf(item.run)));
   }
 
@@ -98,7 +99,16 @@ export class TableRow {
     for (const empty of [this.#seq, this.#time, this.#type, this.#run, this.#sign, this.#twisty])
       setText(empty, "");
     this.#showLength(null);
-    setText(this.#text, line);
+    setText(this.#text, visible(line));
+  }
+
+  /**
+   * @param {HTMLElement} cell which may be too narrow for it
+   * @param {string} name
+   */
+  #showName(cell, name) {
+    setText(cell, name);
+    if (cell.title !== name) cell.title = name;
   }
 
   /**

@@ -4,10 +4,10 @@
 /** @import { Row } from "./row.js" */
 /** @import { View } from "./view.js" */
 
-import { spell, Window } from "./axis.js";
+import { Window } from "./axis.js";
 import { Bars, widthOf } from "./bars.js";
 import { element, setText } from "./dom.js";
-import { counted, formatDate, formatTime } from "./format.js";
+import { counted, formatDate, formatDuration, formatTime } from "./format.js";
 import { Fresh } from "./fresh.js";
 import { Gestures } from "./gestures.js";
 import { Lanes, LINE } from "./lanes.js";
@@ -188,11 +188,11 @@ export class Timeline {
     const { times, window } = this;
     const state = times.stateOf(item);
     const begin = beginOf(item);
-    const said = isSpan(item) ? spell(times.lengthOf(item)) : plain(item.preview.slice(0, 160));
+    const said = isSpan(item) ? formatDuration(times.lengthOf(item)) : plain(item.preview.slice(0, 160));
     const lines = [
       titleOf(item),
       [said, state && `${SIGNS[state]} ${WORDS[state]}`].filter(Boolean).join(" · "),
-      `at ${spell(begin - window.all[0])} · ${formatDate(begin)} ${formatTime(begin)}`,
+      `at ${formatDuration(begin - window.all[0])} · ${formatDate(begin)} ${formatTime(begin)}`,
       plain(times.endOf(item)?.error?.slice(0, 200) ?? ""),
     ];
     return lines.filter(Boolean).join("\n");
@@ -313,7 +313,7 @@ export class Timeline {
     for (const { head } of runs.values()) spans += head.items.length;
     const lanes = this.lines.filter(({ kind }) => kind === "lane").length;
     const [from] = this.window.all;
-    const length = spell(Math.max(0, this.last - from));
+    const length = formatDuration(Math.max(0, this.last - from));
     const label = `Timeline: ${counted(spans, "span")} in ${counted(lanes, "lane")}, ${length}`;
     if (this.chart.getAttribute("aria-label") !== label) this.chart.setAttribute("aria-label", label);
     this.blank.hidden = runs.size > 0;

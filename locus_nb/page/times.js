@@ -14,18 +14,33 @@ export const isSpan = (item) => item.phase === "start" || item.phase === "end";
  */
 export const beginOf = (item) => (item.phase === "end" ? item.time - (item.duration ?? 0) : item.time);
 
+// What is not seen or turns what follows around; not what joins several pictures into one.
+const HIDDEN =
+  /(?!(?<=\p{Emoji_Modifier}|\p{Extended_Pictographic}|\uFE0F)\u200D\p{Extended_Pictographic})[\p{Cc}\p{Cf}]/gu;
+
 /**
- * A text in one line, without characters that are not seen or that turn what follows around.
+ * A text without characters that are not seen or that turn what follows around; a space stands for each.
+ *
+ * @param {string} text
+ */
+export const visible = (text) => (/^[ -~]*$/.test(text) ? text : text.replace(HIDDEN, " "));
+
+/**
+ * A visible text in one line, with no more than one space between its words.
  *
  * @param {string} text
  */
 export function plain(text) {
-  // Nearly all names; the other expression takes ten times as long.
-  if (/^[!-~]+$/.test(text)) return text;
-  return text.replace(/[\p{Cc}\p{Cf}\p{Z}\s]+/gu, " ").trim();
+  // Nearly all texts; the other expressions take ten times as long.
+  if (/^[!-~]+(?: [!-~]+)*$/.test(text)) return text;
+  return visible(text)
+    .replace(/[\p{Z}\s]+/gu, " ")
+    .trim();
 }
 
 const MAX_NAME = 200;
+/** What stands for a name in which there is nothing to see. */
+export const NAMELESS = "(no name)";
 
 /**
  * The first of these names in which there is something to see, in one line and not too long; "" without one.

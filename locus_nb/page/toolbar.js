@@ -3,8 +3,9 @@
 /** @import { Family } from "./row.js" */
 /** @import { View } from "./view.js" */
 
-import { brief, element, setText } from "./dom.js";
+import { element, setText } from "./dom.js";
 import { count, counted } from "./format.js";
+import { firstSeen, NAMELESS } from "./times.js";
 
 const RECOUNT_MS = 250;
 const FEW = 2_000;
@@ -12,7 +13,7 @@ const MAX_CHIPS = 60;
 const FILTER_TITLE = [
   'words and "exact words", in type, run, preview and error',
   "type:agent.tool  type:*.failed  type:=just.this  tool:  model:  agent:  run:",
-  "status:ok, error, interrupted or running",
+  "status:ok, error, interrupted, running, or open: never completed",
   "dur>500  dur<=2s  tokens>1000  iteration:2  seq>100",
   "a leading - means: not",
 ].join("\n");
@@ -78,7 +79,8 @@ class Chip {
   /** @param {string} type */
   constructor(type) {
     this.type = type;
-    this.node.append(element("span", "chip-type", {}, type), this.count);
+    this.name = firstSeen(type, NAMELESS);
+    this.node.append(element("span", "chip-type", {}, this.name), this.count);
   }
 
   /**
@@ -89,7 +91,7 @@ class Chip {
     setText(this.count, count(kind.count));
     this.node.dataset["family"] = kind.family;
     this.node.dataset["chip"] = state;
-    const words = `${brief(this.type)}, ${counted(kind.count, "row")}, ${CHIP_WORDS[state]}`;
+    const words = `${this.name}, ${counted(kind.count, "row")}, ${CHIP_WORDS[state]}`;
     this.node.setAttribute("aria-label", words);
     this.node.setAttribute("aria-pressed", state === "without" ? "mixed" : String(state === "only"));
   }

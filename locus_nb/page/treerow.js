@@ -18,7 +18,7 @@ const ROOM = 140;
 
 /** What stands over the rows. */
 export function makeHead() {
-  const titles = { call: "call", share: "share", duration: "took", tokens: "tokens", said: "result" };
+  const titles = { call: "call", share: "share", duration: "took", tokens: "tokens", result: "result" };
   const cells = Object.entries(titles).map(([name, title]) =>
     element("span", `${name} lo-word`, { role: "columnheader" }, title),
   );

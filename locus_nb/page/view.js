@@ -16,8 +16,10 @@
 import { Asked } from "./asked.js";
 import { element, setText } from "./dom.js";
 import { Drawer } from "./drawer.js";
-import { counted, formatDuration } from "./format.js";
+import { counted, FORGOTTEN_MS, formatDuration } from "./format.js";
 import { Header } from "./header.js";
+import { keepKeys } from "./keys.js";
+import { QUIET_MS } from "./link.js";
 import { Query } from "./query.js";
 import { Runs } from "./runs.js";
 import { Scene } from "./scene.js";
@@ -30,6 +32,7 @@ import { Tree } from "./tree.js";
 import { twinRules } from "./twin.js";
 
 const GROW_MS = 250;
+const SECOND_MS = 1_000;
 
 /** A view. Draws at most once a frame, and only after something changed or while something grows. */
 export class View extends Scene {
@@ -45,6 +48,7 @@ export class View extends Scene {
   #twin = document.createElement("style");
   #frame = 0;
   #timer = 0;
+  #timerAt = 0;
   #inSight = true;
   #sights = new IntersectionObserver((entries) => {
     this.#inSight = entries.at(-1)?.isIntersecting ?? true;
@@ -98,6 +102,7 @@ export class View extends Scene {
     this.link.views.add(this.schedule);
     for (const trait of TRAITS) this.model.on(`change:${trait}`, this.schedule);
     this.root.addEventListener("keydown", (event) => this.#keyed(event), { signal });
+    keepKeys(this.root, signal);
     document.addEventListener("visibilitychange", this.schedule, { signal });
     this.#sights.observe(this.root);
   }
@@ -133,7 +138,11 @@ export class View extends Scene {
    * @param {number} ms
    */
   soon(ms) {
-    if (this.#timer || this.#over.signal.aborted || !this.#inSight || document.hidden) return;
+    if (this.#over.signal.aborted || !this.#inSight || document.hidden) return;
+    const at = performance.now() + ms;
+    if (this.#timer && this.#timerAt <= at) return;
+    clearTimeout(this.#timer);
+    this.#timerAt = at;
     this.#timer = window.setTimeout(() => {
       this.#timer = 0;
       this.schedule();
@@ -169,8 +178,8 @@ export class View extends Scene {
     const isTyping = target.matches("input, textarea, select");
     const hasSpace = target.matches("button, .lo-payload");
     if (!this.#used(event.key, isTyping, hasSpace)) return;
-    // The notebook has uses of its own for these keys.
     event.preventDefault();
+    // Also a key that the notebook gets otherwise: it was used here.
     event.stopPropagation();
   }
 
@@ -215,7 +224,17 @@ export class View extends Scene {
     this.#note.hidden = this.#note.textContent === "";
     setText(this.#twin, this.link.heard ? twinRules(this.model.get("twin")) : "");
     this.#asked.tell();
-    if (this.#grows()) this.soon(GROW_MS);
+    this.#drawAgain();
+  }
+
+  /** Has what changes by time alone drawn again, also that nothing is heard. */
+  #drawAgain() {
+    const { link } = this;
+    if (link.isQuiet) {
+      link.knock();
+      if (link.silence <= FORGOTTEN_MS) this.soon(SECOND_MS);
+    } else if (this.#grows()) this.soon(GROW_MS);
+    else if (link.goesOn) this.soon(QUIET_MS - link.silence + 1);
   }
 
   /** Brings the shown items up to date with the filter and with what has come. */
@@ -242,7 +261,7 @@ export class View extends Scene {
     const { style, classList } = this.root;
     style.setProperty("--l-seq-width", `${Math.max(digits, 4)}.5ch`);
     style.setProperty("--l-type-width", `${Math.min(typeWidth, 44) + 2.5}ch`);
-    style.setProperty("--l-run-width", this.followed ? "" : `${Math.min(runWidth, 16) + 2.5}ch`);
+    style.setProperty("--l-run-width", this.followed ? "" : `minmax(3ch, ${Math.min(runWidth, 16) + 2.5}ch)`);
     classList.toggle("lo-all-runs", this.followed === "");
   }
 
@@ -281,7 +300,7 @@ export class View extends Scene {
   /** Whether something gets longer by time alone. */
   #grows() {
     const { link, followed } = this;
-    if (link.status !== "live" || link.unreachable) return false;
+    if (link.status !== "live") return false;
     if (followed) return link.tallies.get(followed)?.status === "running";
     return [...link.tallies.values()].some(({ status }) => status === "running");
   }

@@ -4,7 +4,7 @@ import { isRow, Row } from "./row.js";
 
 /** @typedef {"waiting" | "live" | "ended" | "failed"} Status */
 /** @typedef {"running" | "ok" | "error" | "interrupted"} RunStatus */
-/** @typedef {{ n: number, filter: string, paused: boolean }} Wish */
+/** @typedef {{ n: number, filter: string | null, paused: boolean | null }} Wish null: to stay as it is */
 /**
  * What is known of a run, over all its events.
  *
@@ -31,7 +31,7 @@ import { isRow, Row } from "./row.js";
  * @property {number} missing
  * @property {number} total
  * @property {Status} status
- * @property {Wish | null} wish
+ * @property {Wish[]} wishes
  * @property {Row[]} rows
  * @property {Tally[]} tallies
  * @property {number} unreadable rows and tallies that are none
@@ -114,7 +114,7 @@ export function readRows(content, buffers) {
     missing: Number(missing),
     total: Number(total),
     status: /** @type {Status} */ (status),
-    wish: readWish(message.wish),
+    wishes: readWishes(message.wishes),
     rows,
     tallies: known,
     unreadable: values.length - rows.length + tallies.length - known.length,
@@ -171,12 +171,15 @@ function readReader(value) {
 
 /**
  * @param {unknown} value
- * @returns {Wish | null}
+ * @returns {Wish[]}
  */
-function readWish(value) {
-  const { n, filter, paused } = /** @type {Record<string, unknown>} */ (value ?? {});
-  if (!isCount(n) || typeof filter !== "string" || typeof paused !== "boolean") return null;
-  return { n: Number(n), filter, paused };
+function readWishes(value) {
+  return (Array.isArray(value) ? value : []).filter(
+    (wish) =>
+      isCount(wish?.n) &&
+      (wish.filter === null || typeof wish.filter === "string") &&
+      (wish.paused === null || typeof wish.paused === "boolean"),
+  );
 }
 
 /**

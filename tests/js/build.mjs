@@ -49,11 +49,23 @@ async function bundle(entry, ending) {
 }
 
 /**
- * With the blocks of all files in one, and without the spaces in the values of variables: esbuild keeps both.
+ * With the blocks of all files in one, and without spaces in the values of variables, all of which esbuild keeps;
+ * variables that no script names have short names.
  *
  * @param {string} style
  */
-const tight = (style) => style.replaceAll("}.locus-live{", "").replace(/(?<=--[\w-]+:|[(,]) +/g, "");
+function tight(style) {
+  const scripts = readdirSync(`${root}page`)
+    .filter((name) => name.endsWith(".js"))
+    .map((name) => readFileSync(`${root}page/${name}`, "utf8"))
+    .join();
+  const known = new Set(style.match(/--l-[\w-]+/g));
+  const own = [...known].filter((name) => !scripts.includes(name));
+  return style
+    .replaceAll("}.locus-live{", "")
+    .replace(/(?<=--[\w-]+:|[(,]) +/g, "")
+    .replace(/--l-[\w-]+/g, (name) => (own.includes(name) ? `--l${own.indexOf(name)}` : name));
+}
 
 /** @param {string} ending */
 const firstLine = (ending) =>

@@ -225,7 +225,7 @@ export class FakeWidget {
       status: "live",
       total: this.total,
       run,
-      wish: null,
+      wishes: [],
       ...changes,
     };
     this.deliverText(JSON.stringify(rows), { kind: "rows", ...content }, JSON.stringify(tallies));
