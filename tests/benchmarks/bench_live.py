@@ -91,10 +91,10 @@ FILL = f"""
 from IPython.display import display
 filled = watch("filled")
 display(filled)
-begun = time.monotonic()
 with run_context("filled"):
     for n in range({FILTER_ROWS}):
-        if n / {EVENTS_PER_SECOND} > time.monotonic() - begun:
+        # No flood: the rows are to be there, all of them.
+        while n - filled.total - filled.missing > 500:
             time.sleep(0.001)
         if n % 2:
             emit_sync("agent.think", iteration=n, reasoning_preview=f"Porto or Lisbon, {{n}}?")
