@@ -146,7 +146,7 @@ MODEL_CALLS = (
     _ENDED,
     _TOOK,
     *_OUTCOME,
-    Column("stop_reason", _CATEGORY, "outcome", "payload", "gen_ai.response.finish_reasons"),
+    Column("stop_reason", _CATEGORY, "outcome", "payload"),
     Column("message_count", _COUNT, "payload", "messages sent"),
     Column("tool_count", _COUNT, "payload", "tools offered"),
     Column("tool_call_count", _COUNT, "payload", "tools that the answer calls"),

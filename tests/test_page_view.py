@@ -171,6 +171,28 @@ def test_twin_is_hidden_only_while_rows_are_shown(chromium_page: Tab) -> None:
     assert chromium_page.evaluate(visible) == [True, True]
 
 
+def test_an_output_that_holds_the_twin_in_another_one_stays(chromium_page: Tab) -> None:
+    """Of outputs inside of outputs only the one of the twin itself is hidden: the view may be in the others."""
+    chromium_page.evaluate(
+        """() => {
+            const [outer, inner] = ["outer", "inner"].map((name) =>
+                Object.assign(document.createElement("div"), { className: `jp-OutputArea-child ${name}` }));
+            const twin = Object.assign(document.createElement("div"), { className: "twin-1" });
+            twin.append("static");
+            inner.append(twin);
+            outer.append("above", inner);
+            document.body.append(outer);
+        }"""
+    )
+    table = LiveView(chromium_page, twin="twin-1")
+    table.show()
+    table.deliver([])
+    visible = (
+        """() => [".outer", ".inner"].map((selector) => document.querySelector(selector).checkVisibility())"""
+    )
+    assert chromium_page.evaluate(visible) == [True, False]
+
+
 def test_two_views_show_the_same_rows(table: LiveView) -> None:
     """A second view has all rows at once, and keeps its own filter and selection."""
     table.points(1, 8)

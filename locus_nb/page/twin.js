@@ -8,6 +8,8 @@
 export function twinRules(twin) {
   if (!twin) return "";
   const name = CSS.escape(twin);
+  // Only the innermost output: an output may hold others, and the view among them.
+  const output = `.jp-OutputArea-child:has(.${name}):not(:has(.jp-OutputArea-child .${name}))`;
   // Two rules: a browser that does not know :has() must still follow the first.
-  return `.${name} { display: none !important } .jp-OutputArea-child:has(.${name}) { display: none !important }`;
+  return `.${name} { display: none !important } ${output} { display: none !important }`;
 }
