@@ -198,6 +198,8 @@ class History:
             ModuleNotFoundError: pyarrow is not installed.
         """
         parquet = import_module("locus_nb._parquet")
+        # Before what may take a while.
+        parquet.check_installed("History.to_parquet")
         parquet.to_parquet(self.events_df(run, **wanted), path, caller="History.to_parquet")
         return Path(path)
 

@@ -101,7 +101,8 @@ def duration(ms: float) -> str:
     if not isfinite(ms):
         return _UNKNOWN
     if ms < 0.9995:  # noqa: PLR2004 - what is nearer to the next unit, in three figures, has that
-        return f"{floor(ms * 1000 + 0.5)} µs"
+        microseconds = floor(ms * 1000 + 0.5)
+        return f"{microseconds} µs" if microseconds > 0 else "0 s"
     if ms < 999.5:  # noqa: PLR2004 - as above
         return f"{_three_figures(ms)} ms"
     if ms < 59_950:  # noqa: PLR2004 - as above

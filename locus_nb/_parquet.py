@@ -43,8 +43,7 @@ def to_parquet(
         FileNotFoundError: The directory does not exist.
         OSError: The file cannot be written.
     """
-    with optional("pyarrow", caller=caller, extra="parquet"):
-        import pyarrow  # noqa: F401, ICN001, PLC0415  # pyright: ignore[reportUnusedImport, reportMissingTypeStubs] - pandas' own message names no extra of ours
+    check_installed(caller)
     frame = (
         source_or_frame
         if isinstance(source_or_frame, pd.DataFrame)
@@ -52,6 +51,19 @@ def to_parquet(
     )
     with whole_file(path) as file:
         _writable(frame).to_parquet(cast("Any", file), engine="pyarrow")
+
+
+def check_installed(caller: str) -> None:
+    """Say what to install if Parquet files cannot be written here.
+
+    Args:
+        caller: What the user called.
+
+    Raises:
+        ModuleNotFoundError: pyarrow is not installed.
+    """
+    with optional("pyarrow", caller=caller, extra="parquet"):
+        import pyarrow  # noqa: F401, ICN001, PLC0415  # pyright: ignore[reportUnusedImport, reportMissingTypeStubs] - pandas' own message names no extra of ours
 
 
 def _events_of(source: Source, *, redact: bool) -> pd.DataFrame:

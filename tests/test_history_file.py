@@ -491,7 +491,7 @@ def test_parquet_holds_the_frame(path: Path, tmp_path: Path) -> None:
     file = history(path).to_parquet(tmp_path / "events.parquet", "run")
     df = pd.read_parquet(file)
     assert list(df.columns) == list(history(path).events_df().columns)
-    assert df["data"].tolist() == ['{"iteration": 2}']
+    assert df["data"].tolist() == ['{"iteration":2}']
     assert df["iteration"].tolist() == [2]
 
 
@@ -516,10 +516,10 @@ def test_missing_extras_are_named(path: Path, tmp_path: Path, monkeypatch: pytes
     """Without its extra a method names itself, the package and the line that installs it."""
     stored(path, [event()])
     monkeypatch.setitem(sys.modules, "adbc_driver_sqlite.dbapi", None)
-    monkeypatch.setattr(file_history, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(ModuleNotFoundError, match=r"stored_df needs adbc.*'locus-nb\[adbc\]'"):
         history(path).stored_df()
-    with pytest.raises(ModuleNotFoundError, match=r"to_parquet needs pyarrow.*'locus-nb\[parquet\]'"):
+    with pytest.raises(ModuleNotFoundError, match=r"History.to_parquet needs .*pyarrow.*locus-nb\[parquet\]"):
         history(path).to_parquet(tmp_path / "events.parquet")
 
 

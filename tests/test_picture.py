@@ -181,8 +181,8 @@ def test_all_runs_have_a_table_of_their_own() -> None:
         "errors",
         "tokens",
     ]
-    assert cells[1] == ["run-B", "…", "running", "0 µs", "1", "0", "0", "1", "5 + 2"]
-    assert cells[2] == ["run-A", "…", "running", "0 µs", "1", "0", "0", "0", ""]
+    assert cells[1] == ["run-B", "…", "running", "0 s", "1", "0", "0", "1", "5 + 2"]
+    assert cells[2] == ["run-A", "…", "running", "0 s", "1", "0", "0", "0", ""]
     assert [line[3] for line in cells[3:]] == ["run", "run-A", "run-B"]
 
 
