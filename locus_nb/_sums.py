@@ -10,25 +10,25 @@ import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from locus_nb._event import exact
+from locus_nb._kinds import kind_of
 from locus_nb._numbers import amount, count, input_tokens, summed
 from locus_nb._outcomes import names_failure, status_of
 from locus_nb._wire import jsonable
-from locus_nb.event_types import (
-    AGENT_MODEL_COMPLETED,
-    AGENT_MODEL_STARTED,
-    AGENT_TOKENS_USED,
-    AGENT_TOOL_COMPLETED,
-    AGENT_TOOL_STARTED,
-)
+from locus_nb.event_types import AGENT_TOKENS_USED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from locus_nb._event import StreamEvent
+    from locus_nb._kinds import Family
 
 _TOKENS = ("prompt_tokens", "completion_tokens", "total_tokens", "cache_read_tokens", "cache_write_tokens")
+_NAMED_BY = ("tool_name", "model", "agent_name")
 _READ = frozenset(
-    (*_TOKENS, "span_id", "iteration", "cost_usd", "success", "error", "error_type", "reason", "stop_reason")
+    (
+        *(*_TOKENS, *_NAMED_BY, "span_id", "iteration", "cost_usd"),
+        *("success", "error", "error_type", "reason", "stop_reason"),
+    )
 )
 # Of these types no code of a payload's own can run.
 _PLAIN = {str, int, float, bool, type(None)}
@@ -58,13 +58,15 @@ class Sums(NamedTuple):
     Attributes:
         events: How many there are.
         iterations: The highest seen.
-        model_calls: Calls of models: those that began, and those that ended of whose beginning nothing is known.
+        model_calls: Calls of models: those that began, and those that ended of whose beginning nothing is known;
+            as many as `model_calls_df` has rows.
         tool_calls: Calls of tools, counted so too.
         tool_errors: Those of them that failed.
         errors: The events that tell of an error, in order.
         tokens: Tokens, from `agent.tokens.used`.
-        cost_usd: US dollars, the sum of what emitters put into payloads as `cost_usd`. NaN if none did, or if
-            a model call has tokens and no cost: an unknown part makes the whole unknown.
+        cost_usd: US dollars, of what emitters put into payloads as `cost_usd`; what one call says with its tokens
+            and once more is one cost. NaN if there is none, or if a call has tokens and no cost: an unknown part
+            makes the whole unknown. As `runs_df` has it.
     """
 
     events: int
@@ -79,22 +81,18 @@ class Sums(NamedTuple):
 
 def sums_of(events: Iterable[StreamEvent]) -> Sums:
     """Sum up the events of one run. Never raises, whatever their payloads hold."""
-    number = iterations = tool_errors = 0
+    number = iterations = 0
     errors: list[StreamEvent] = []
-    models, tools = (
-        _Calls(AGENT_MODEL_STARTED, AGENT_MODEL_COMPLETED),
-        _Calls(AGENT_TOOL_STARTED, AGENT_TOOL_COMPLETED),
-    )
+    models, tools = _Calls("model"), _Calls("tool")
     bill = _Bill()
     for event in events:
         number += 1
         told, event_type = _told(event._data), event._event_type
         iterations = max(iterations, count(told.get("iteration")))
-        models.add(event_type, told)
-        tools.add(event_type, told)
-        bill.add(event_type, told)
         failed = status_of(event_type, told) == "error"
-        tool_errors += failed and event_type == AGENT_TOOL_COMPLETED
+        models.add(event, told, failed=failed)
+        tools.add(event, told, failed=failed)
+        bill.add(event_type, told)
         if failed or names_failure(event_type):
             errors.append(event)
     return Sums(
@@ -102,7 +100,7 @@ def sums_of(events: Iterable[StreamEvent]) -> Sums:
         iterations=iterations,
         model_calls=models.number,
         tool_calls=tools.number,
-        tool_errors=tool_errors,
+        tool_errors=tools.errors,
         errors=tuple(errors),
         tokens=bill.tokens(),
         cost_usd=bill.cost_usd(),
@@ -119,31 +117,54 @@ def _told(data: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 class _Calls:
-    """Counts the calls of one kind."""
+    """Counts the calls of one kind, as `spans_df` makes rows of them."""
 
-    def __init__(self, start: str, end: str) -> None:
-        self._start, self._end = start, end
-        self._open: set[object] = set()
-        self._unnamed = 0
+    def __init__(self, family: Family) -> None:
+        self._family = family
+        self._open: set[str] = set()
         self.number = 0
+        self.errors = 0
 
-    def add(self, event_type: str, told: Mapping[str, Any]) -> None:
-        """Count an event that begins one, or ends one that never began."""
-        if event_type not in (self._start, self._end):
+    def add(self, event: StreamEvent, told: Mapping[str, Any], *, failed: bool) -> None:
+        """Count an event that begins one, or ends one of whose beginning nothing is known."""
+        kind = kind_of(event._event_type)
+        if kind.family != self._family or kind.phase not in {"start", "end"}:
             return
-        span = told.get("span_id")
-        span = span if isinstance(span, str) and span else None
-        if event_type == self._start:
+        call = _span_in(told) or _name_in(event._event_type, told)
+        if kind.phase == "start":
             self.number += 1
-            self._unnamed += span is None
-            self._open.add(span)
-        elif span is None:
-            # Without a name each end belongs to one of the beginnings without one.
-            self.number += self._unnamed == 0
-            self._unnamed = max(0, self._unnamed - 1)
-        elif span not in self._open:
-            self.number += 1
-            self._open.add(span)
+            self._open.add(call)
+            return
+        self.number += call not in self._open
+        self._open.discard(call)
+        self.errors += failed
+
+
+def _span_in(told: Mapping[str, Any]) -> str | None:
+    span = told.get("span_id")
+    return f"id {span}" if isinstance(span, str) and span else None
+
+
+def _name_in(event_type: str, told: Mapping[str, Any]) -> str:
+    """Give what a call without an id is known by."""
+    for key in _NAMED_BY:
+        name = told.get(key)
+        if isinstance(name, str) and name:
+            return f"name {name}"
+    return f"name {event_type.rpartition('.')[0]}"
+
+
+class _Cost:
+    """What one call cost, as far as that was said: with its tokens, else by what was said last."""
+
+    def __init__(self) -> None:
+        self.with_tokens: list[float] = []
+        self.said = math.nan
+
+    def usd(self) -> float:
+        """Give it; NaN where it is unknown."""
+        total = summed(self.with_tokens) if self.with_tokens else math.nan
+        return self.said if math.isnan(total) else total
 
 
 class _Bill:
@@ -151,27 +172,24 @@ class _Bill:
 
     def __init__(self) -> None:
         self._tokens = [0, 0, 0, 0]
-        self._costs: list[float] = []
-        self._priced: set[str] = set()
-        self._unpriced: set[str | None] = set()
+        self._costs: dict[object, _Cost] = {}
 
     def add(self, event_type: str, told: Mapping[str, Any]) -> None:
         """Take an event of any type."""
-        span = told.get("span_id")
-        span = span if isinstance(span, str) and span else None
         cost = amount(told.get("cost_usd"))
         has_cost = 0 <= cost < math.inf
-        if has_cost:
-            self._costs.append(cost)
-            if span is not None:
-                self._priced.add(span)
-        if event_type == AGENT_TOKENS_USED:
+        tells_tokens = event_type == AGENT_TOKENS_USED
+        if tells_tokens:
             prompt, completion, total, read, written = (count(told.get(key)) for key in _TOKENS)
             used = (input_tokens(prompt, completion, total, read, written), completion, read, written)
-            used = [max(0, number) for number in used]
-            self._tokens = [sum(pair) for pair in zip(self._tokens, used, strict=True)]
-            if any(used) and not has_cost:
-                self._unpriced.add(span)
+            self._tokens = [sum(pair) for pair in zip(self._tokens, (max(0, n) for n in used), strict=True)]
+        if not tells_tokens and not has_cost:
+            return
+        call = self._costs.setdefault(_span_in(told) or object(), _Cost())
+        if tells_tokens:
+            call.with_tokens.append(cost if has_cost else math.nan)
+        else:
+            call.said = cost
 
     def tokens(self) -> Tokens:
         """Give all of them."""
@@ -180,5 +198,5 @@ class _Bill:
 
     def cost_usd(self) -> float:
         """Give what all of it cost; NaN where that is not known."""
-        known = self._costs and not self._unpriced - self._priced
-        return summed(self._costs) if known else math.nan
+        costs = [call.usd() for call in self._costs.values()]
+        return summed(costs) if costs and not any(map(math.isnan, costs)) else math.nan

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from locus_nb import (
     EventBus,
+    Run,
     StreamEvent,
     UnknownPriceWarning,
     _tables,
@@ -24,6 +26,7 @@ from locus_nb import (
     spans_df,
     tools_df,
 )
+from locus_nb._sums import sums_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -465,6 +468,31 @@ def records(frame: pd.DataFrame) -> list[Any]:
     return [
         SimpleNamespace(**{str(name): cell for name, cell in row.items()}) for row in frame.to_dict("records")
     ]
+
+
+@given(history=histories)
+def test_a_run_says_what_its_row_says(history: list[Any]) -> None:
+    """Tokens, cost, calls, errors and times of a `Run` are those of its row in `runs_df`."""
+    bus = EventBus()
+    for event in made(history):
+        bus.publish_nowait(event)
+    for name in "ab":
+        bus.close_stream_nowait(name)
+    for row in records(runs_df(source=bus)):
+        run = Run(row.run_id, source=bus)
+        sums = sums_of(run.events)
+        told = [None if pd.isna(getattr(row, name)) else getattr(row, name) for name in TOKENS]
+        assert [number or 0 for number in told] == list(run.tokens)
+        assert (sums.iterations, sums.model_calls, sums.tool_calls, sums.tool_errors) == (
+            row.iterations,
+            row.model_calls,
+            row.tool_calls,
+            row.tool_errors,
+        )
+        assert math.isnan(run.cost) if pd.isna(row.cost_usd) else run.cost == pytest.approx(row.cost_usd)
+        assert run.started_at == row.started_at
+        assert run.ended_at == (None if pd.isna(row.ended_at) else row.ended_at)
+        assert (run.status, run.trimmed) == (row.status, row.trimmed_events)
 
 
 def cost_by_hand(events: list[StreamEvent]) -> float | None:
