@@ -3,20 +3,19 @@
 Data goes one way:
 
     emit -> EventBus -> Subscription -> pump -> sink (a live view)
-               |
-               +-- history(run_id) -> Run, diff, events_df -> DataFrame
-               +-- history(run_id) -> events_df -> DataFrame
-               +-- store -> history("runs.db") -> events_df
+               |              +------> store -> history("runs.db") --+
+               +-- history(run_id) ----------------------------------+-> Run, diff, events_df -> DataFrame
 
 `_event` is the record, `_bus` what users call and `_exchange` how it works, `_history` what is kept, `_inbox` what
 one reader has yet to read, `_subscription` the reader's end. `_context` and `_emit` are what an agent's code
-calls; `_agent`, `_tool` and `_model` are such an agent. `_frames` makes DataFrames. `_store` keeps
-events by its `_writer` in `_sqlite` or `_jsonl`, and `_file_history` reads them. `_pump`
-calls; `_agent`, `_tool` and `_model` are such an agent. `_frames` makes DataFrames, `_cost` says what the calls
-in them cost, `_files` keeps runs as `_run_lines`. `_pump`
-carries events to a `_row_sink`, which makes `_rows` and tells the page; `_view` is what every live view is, `_watch`
-has those of runs, `_picture` is what stays of them; `_monitor` shows the bus itself by its `_samples`.
-`_run` is a run as an object and `_run_list` several, made of `_run_facts` and `_steps`; `_diff` compares them.
+calls; `_agent`, `_tool` and `_model` are such an agent.
+
+`_pump` carries events to a `_row_sink`, which makes `_rows` and tells the page; `_view` is what every live view is,
+`_watch` has those of runs, `_picture` is what stays of them; `_monitor` shows the bus itself by its `_samples`.
+
+A `_source` is what holds runs: the bus; a store, which `_writer` fills in `_sqlite` or `_jsonl` and `_file_history`
+reads; files of runs, by `_files`. `_frames` makes DataFrames of one, `_tables` says what is in them, `_cost` what the
+calls in them cost. `_run` is a run as an object, `_run_list` has several, and `_diff` compares them.
 
 Importing this loads next to nothing: each name comes, with what it needs, at its first use. The bus, contexts
 and `emit` need the standard library only.
