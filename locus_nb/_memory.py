@@ -40,8 +40,8 @@ class Memory:
 
     def run_ids(self) -> Sequence[str]:
         """The store's runs that memory lacks, then those in memory, each least recently used first."""
-        kept = self._bus.run_ids()
-        return (*(run_id for run_id in self._stored().run_ids() if run_id not in set(kept)), *kept)
+        kept = dict.fromkeys(self._bus.run_ids())
+        return (*(run_id for run_id in self._stored().run_ids() if run_id not in kept), *kept)
 
     def history(self, run_id: str) -> Sequence[StreamEvent]:
         """Events of the run, oldest first. Read from the store if memory lacks some, with the store's `seq`."""
