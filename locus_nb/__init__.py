@@ -6,16 +6,18 @@ Data goes one way:
                |              +------> store -> history("runs.db") --+
                +-- history(run_id) ----------------------------------+-> Run, diff, events_df -> DataFrame
 
-`_event` is the record, `_bus` what users call and `_exchange` how it works, `_history` what is kept, `_inbox` what
-one reader has yet to read, `_subscription` the reader's end. `_context` and `_emit` are what an agent's code
-calls; `_agent`, `_tool` and `_model` are such an agent.
+What stands here is the bus: `_event` is the record, `_bus` what users call and `_exchange` how it works, `_history`
+what is kept, `_inbox` what one reader has yet to read, `_subscription` the reader's end. `_context` and `_emit` are
+what an agent's code calls. Everything else is in packages, each of which imports only from those before it:
 
-`_pump` carries events to a `_row_sink`, which makes `_rows` and tells the page; `_view` is what every live view is,
-`_watch` has those of runs, `_picture` is what stays of them; `_monitor` shows the bus itself by its `_samples`.
-
-A `_source` is what holds runs: the bus; a store, which `_writer` fills in `_sqlite` or `_jsonl` and `_file_history`
-reads; files of runs, by `_files`. `_frames` makes DataFrames of one, `_tables` says what is in them, `_cost` what the
-calls in them cost. `_run` is a run as an object, `_run_list` has several, and `_diff` compares them.
+    _agent     an agent, its tools and models
+    _payloads  what events say: secrets taken out, in one line, in numbers
+    _store     events kept beyond the process
+    _frames    DataFrames
+    _views     the pump, and the live views that it feeds
+    _files     runs in files
+    _runs      runs as objects
+    _diff      runs compared
 
 Importing this loads next to nothing: each name comes, with what it needs, at its first use. The bus, contexts
 and `emit` need the standard library only.
@@ -27,12 +29,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from locus_nb._agent import Agent
-    from locus_nb._agent_loop import AgentResult
+    from locus_nb._agent.agent import Agent
+    from locus_nb._agent.loop import AgentResult
+    from locus_nb._agent.loops import allow_nested_loops
+    from locus_nb._agent.messages import Message, Model, ModelReply, ToolCall
+    from locus_nb._agent.model import get_model
+    from locus_nb._agent.tool import Tool, tool
     from locus_nb._bus import EventBus, get_event_bus, reset_event_bus
     from locus_nb._context import current_run_id, reset_run_id, run_context, set_run_id
-    from locus_nb._dashboard import Dashboard, dashboard
-    from locus_nb._diff import Diff, diff
+    from locus_nb._diff.diff import Diff, diff
     from locus_nb._emit import emit, emit_sync
     from locus_nb._errors import (
         LocusError,
@@ -43,23 +48,20 @@ if TYPE_CHECKING:
         ViewRefusedError,
     )
     from locus_nb._event import StreamEvent
-    from locus_nb._file_history import History, history
-    from locus_nb._files import LoadedRuns, load
-    from locus_nb._frames import events_df, model_calls_df, runs_df, spans_df, tools_df
+    from locus_nb._files.files import LoadedRuns, load
+    from locus_nb._frames.frames import events_df, model_calls_df, runs_df, spans_df, tools_df
     from locus_nb._history import RunRecord
-    from locus_nb._loops import allow_nested_loops
-    from locus_nb._messages import Message, Model, ModelReply, ToolCall
-    from locus_nb._model import get_model
-    from locus_nb._monitor import BusMonitor, monitor
     from locus_nb._readers import ReaderStats
-    from locus_nb._run import Run
-    from locus_nb._run_list import RunList, last_run, runs
-    from locus_nb._store import Store, configure
+    from locus_nb._runs.run import Run
+    from locus_nb._runs.run_list import RunList, last_run, runs
+    from locus_nb._store.file_history import History, history
+    from locus_nb._store.store import Store, configure
+    from locus_nb._store.writer import StoreStats
     from locus_nb._subscription import Batch, Subscription
-    from locus_nb._tool import Tool, tool
+    from locus_nb._views.dashboard import Dashboard, dashboard
+    from locus_nb._views.monitor import BusMonitor, monitor
+    from locus_nb._views.watch import RunsView, RunView, watch
     from locus_nb._wakeup import Wakeup
-    from locus_nb._watch import RunsView, RunView, watch
-    from locus_nb._writer import StoreStats
 
 __version__ = "0.1.0"
 
@@ -124,62 +126,62 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Agent": "_agent",
-    "AgentResult": "_agent_loop",
+    "Agent": "_agent.agent",
+    "AgentResult": "_agent.loop",
     "Batch": "_subscription",
-    "BusMonitor": "_monitor",
-    "Dashboard": "_dashboard",
-    "Diff": "_diff",
+    "BusMonitor": "_views.monitor",
+    "Dashboard": "_views.dashboard",
+    "Diff": "_diff.diff",
     "EventBus": "_bus",
-    "History": "_file_history",
-    "LoadedRuns": "_files",
+    "History": "_store.file_history",
+    "LoadedRuns": "_files.files",
     "LocusError": "_errors",
-    "Message": "_messages",
-    "Model": "_messages",
-    "ModelReply": "_messages",
+    "Message": "_agent.messages",
+    "Model": "_agent.messages",
+    "ModelReply": "_agent.messages",
     "ReaderStats": "_readers",
-    "Run": "_run",
-    "RunList": "_run_list",
+    "Run": "_runs.run",
+    "RunList": "_runs.run_list",
     "RunRecord": "_history",
-    "RunView": "_watch",
-    "RunsView": "_watch",
-    "Store": "_store",
+    "RunView": "_views.watch",
+    "RunsView": "_views.watch",
+    "Store": "_store.store",
     "StoreError": "_errors",
-    "StoreStats": "_writer",
+    "StoreStats": "_store.writer",
     "StreamEvent": "_event",
     "Subscription": "_subscription",
     "SubscriptionBusyError": "_errors",
-    "Tool": "_tool",
-    "ToolCall": "_messages",
+    "Tool": "_agent.tool",
+    "ToolCall": "_agent.messages",
     "UnknownPriceWarning": "_errors",
     "UnreadableRunError": "_errors",
     "ViewRefusedError": "_errors",
     "Wakeup": "_wakeup",
-    "allow_nested_loops": "_loops",
-    "configure": "_store",
+    "allow_nested_loops": "_agent.loops",
+    "configure": "_store.store",
     "current_run_id": "_context",
-    "dashboard": "_dashboard",
-    "diff": "_diff",
+    "dashboard": "_views.dashboard",
+    "diff": "_diff.diff",
     "emit": "_emit",
     "emit_sync": "_emit",
-    "events_df": "_frames",
+    "events_df": "_frames.frames",
     "get_event_bus": "_bus",
-    "get_model": "_model",
-    "history": "_file_history",
-    "last_run": "_run_list",
-    "load": "_files",
-    "model_calls_df": "_frames",
-    "monitor": "_monitor",
+    "get_model": "_agent.model",
+    "history": "_store.file_history",
+    "last_run": "_runs.run_list",
+    "load": "_files.files",
+    "model_calls_df": "_frames.frames",
+    "monitor": "_views.monitor",
     "reset_event_bus": "_bus",
     "reset_run_id": "_context",
     "run_context": "_context",
-    "runs": "_run_list",
-    "runs_df": "_frames",
+    "runs": "_runs.run_list",
+    "runs_df": "_frames.frames",
     "set_run_id": "_context",
-    "spans_df": "_frames",
-    "tool": "_tool",
-    "tools_df": "_frames",
-    "watch": "_watch",
+    "spans_df": "_frames.frames",
+    "tool": "_agent.tool",
+    "tools_df": "_frames.frames",
+    "watch": "_views.watch",
 }
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from locus_nb._history import RunRecord
-    from locus_nb._store import Store
+    from locus_nb._store.store import Store
 
 
 class BusStats(TypedDict):
@@ -109,7 +109,7 @@ class EventBus(Exchange):
         self.store: Store | None = None
         if store is not None:
             # By its name: it stands on this module, and most buses need none.
-            import_module("locus_nb._store").Store(store, bus=self)
+            import_module("locus_nb._store.store").Store(store, bus=self)
 
     async def publish(self, event: StreamEvent) -> None:
         """Record `event` and hand it to the run's readers, then to the global ones.

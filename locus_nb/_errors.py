@@ -19,7 +19,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from locus_nb._files import LoadedRuns
+    from locus_nb._files.files import LoadedRuns
 
 
 class LocusError(Exception):

@@ -8,12 +8,12 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from locus_nb._messages import Message, ModelReply, ToolCall
+from locus_nb._agent.messages import Message, ModelReply, ToolCall
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence
 
-    from locus_nb._tool import Tool
+    from locus_nb._agent.tool import Tool
 
 __all__ = ["ScriptedCall", "ScriptedModel"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from locus_nb import EventBus, Store, StreamEvent, history
-from locus_nb._redact import redact
+from locus_nb._payloads.redact import redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

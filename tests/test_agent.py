@@ -14,8 +14,6 @@ from hypothesis import strategies as st
 
 from locus_nb import (
     Agent,
-    _agent_events,
-    _worker,
     current_run_id,
     emit_sync,
     get_event_bus,
@@ -25,9 +23,11 @@ from locus_nb import (
     set_run_id,
     tool,
 )
-from locus_nb._agent_loop import AgentResult, TokenMetrics, ToolUse
-from locus_nb._messages import Message, ModelReply, ToolCall
-from locus_nb._worker import run_on_worker, stop_worker
+from locus_nb._agent import events as agent_events_module
+from locus_nb._agent import worker as worker_module
+from locus_nb._agent.loop import AgentResult, TokenMetrics, ToolUse
+from locus_nb._agent.messages import Message, ModelReply, ToolCall
+from locus_nb._agent.worker import run_on_worker, stop_worker
 from locus_nb.testing import ScriptedModel
 from tests.ctrl_c import CtrlC
 
@@ -752,7 +752,7 @@ def test_an_interrupted_model_that_does_not_end(
     way: str, seconds: float, ctrl_c: CtrlC, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who gives up waiting for an interrupted answer tells its end; what it does later is not told."""
-    monkeypatch.setattr(_worker, "INTERRUPT_SECONDS", seconds)
+    monkeypatch.setattr(worker_module, "INTERRUPT_SECONDS", seconds)
     model = Stubborn(way, ctrl_c)
     with run_context("r"), pytest.raises(KeyboardInterrupt):
         Agent(model, tools=[add]).run_sync("Go")
@@ -790,7 +790,7 @@ def test_an_interrupted_tool_that_swallows_it(
     ctrl_c: CtrlC, monkeypatch: pytest.MonkeyPatch, *, ends: bool
 ) -> None:
     """A tool that swallows its cancellation is the last one, and told as failed if it does not end."""
-    monkeypatch.setattr(_worker, "INTERRUPT_SECONDS", 30 if ends else 0.05)
+    monkeypatch.setattr(worker_module, "INTERRUPT_SECONDS", 30 if ends else 0.05)
     go_on = threading.Event()
 
     @tool
@@ -821,27 +821,27 @@ def test_an_interrupted_tool_that_swallows_it(
 
 def test_an_interrupt_before_it_began(monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer that is interrupted while the worker is too busy to begin it still tells its end."""
-    monkeypatch.setattr(_worker, "INTERRUPT_SECONDS", 0)
+    monkeypatch.setattr(worker_module, "INTERRUPT_SECONDS", 0)
     begun, go_on = threading.Event(), threading.Event()
-    hand_to = _worker._Job.hand_to
+    hand_to = worker_module._Job.hand_to
 
     async def block() -> None:
         begun.set()
         go_on.wait(30)
 
-    def interrupted(job: Any, worker: _worker._Worker) -> None:
+    def interrupted(job: Any, worker: worker_module._Worker) -> None:
         hand_to(job, worker)
         raise KeyboardInterrupt
 
     blocking = threading.Thread(target=run_on_worker, args=[block])
     blocking.start()
     assert begun.wait(30)
-    monkeypatch.setattr(_worker._Job, "hand_to", interrupted)
+    monkeypatch.setattr(worker_module._Job, "hand_to", interrupted)
     with run_context("r"), pytest.raises(KeyboardInterrupt):
         Agent(ScriptedModel([])).run_sync("Go")
     go_on.set()
     blocking.join(30)
-    monkeypatch.setattr(_worker._Job, "hand_to", hand_to)
+    monkeypatch.setattr(worker_module._Job, "hand_to", hand_to)
     run_on_worker(answers_ended)
     (terminate,) = events_in("r")
     assert (terminate.data["reason"], terminate.data["iterations_used"]) == ("interrupted", 0)
@@ -849,7 +849,7 @@ def test_an_interrupt_before_it_began(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_interrupt_between_two_calls(ctrl_c: CtrlC, monkeypatch: pytest.MonkeyPatch) -> None:
     """Given up between two calls, nothing is told but the end: what was completed is completed once."""
-    monkeypatch.setattr(_worker, "INTERRUPT_SECONDS", 0)
+    monkeypatch.setattr(worker_module, "INTERRUPT_SECONDS", 0)
     go_on = threading.Event()
 
     class Calls(list[ToolCall]):
@@ -873,7 +873,7 @@ def test_an_interrupt_between_two_calls(ctrl_c: CtrlC, monkeypatch: pytest.Monke
 
 def test_giving_up_while_it_ends(ctrl_c: CtrlC, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether the answer or who gives it up is first, its end is told once and is the last."""
-    monkeypatch.setattr(_worker, "INTERRUPT_SECONDS", 0)
+    monkeypatch.setattr(worker_module, "INTERRUPT_SECONDS", 0)
 
     class Press:
         async def complete(self, messages: Any, tools: Any) -> ModelReply:
@@ -1145,7 +1145,7 @@ def test_leaving_run_early_with_a_model_that_does_not_end(
     within: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Left early, `run` waits a while for its agent, then tells its end, and nothing is told after it."""
-    monkeypatch.setattr(_agent_events, "INTERRUPT_SECONDS", 0.01)
+    monkeypatch.setattr(agent_events_module, "INTERRUPT_SECONDS", 0.01)
 
     class Deaf:
         async def complete(self, messages: Any, tools: Any) -> ModelReply:

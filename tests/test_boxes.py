@@ -7,9 +7,10 @@ import pytest
 import traitlets
 from ipywidgets import HBox, IntSlider, Label, Tab, VBox
 
-from locus_nb import _view, dashboard, watch
-from locus_nb._boxes import OF_VIEWS, held, mark_boxes_of
-from locus_nb._view import View
+from locus_nb import dashboard, watch
+from locus_nb._views import view as view_module
+from locus_nb._views.boxes import OF_VIEWS, held, mark_boxes_of
+from locus_nb._views.view import View
 from tests.test_watch import WIDGET, no_hurry, no_views_left, page, readers, say, static_of
 
 if TYPE_CHECKING:
@@ -144,4 +145,4 @@ def test_box_without_a_notebook_shows_no_picture() -> None:
     """In a script a box is a box: there is nowhere to show a picture."""
     with watch("run") as view:
         assert WIDGET in (HBox([view])._repr_mimebundle_() or {})
-        assert not _view._made
+        assert not view_module._made

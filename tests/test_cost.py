@@ -23,8 +23,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from locus_nb import UnknownPriceWarning
-from locus_nb._cost import Costs, cost_usd, costs_usd, unpriced_models, warn_unpriced
-from locus_nb._prices import PackagePrices, PriceTable, prices_of
+from locus_nb._frames.cost import Costs, cost_usd, costs_usd, unpriced_models, warn_unpriced
+from locus_nb._frames.prices import PackagePrices, PriceTable, prices_of
 
 NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 TABLE = {
@@ -323,7 +323,7 @@ def test_the_package_is_missing() -> None:
     script = """
 import sys
 sys.modules["genai_prices"] = None
-from locus_nb._prices import prices_of
+from locus_nb._frames.prices import prices_of
 prices_of({"m": {"input": 1, "output": 1}})
 try:
     prices_of(True)

@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from locus_nb import EventBus, ViewRefusedError, _view, dashboard, emit_sync, get_event_bus, run_context
-from locus_nb._pump import the_pump
+from locus_nb import EventBus, ViewRefusedError, dashboard, emit_sync, get_event_bus, run_context
+from locus_nb._views import view as view_module
+from locus_nb._views.pump import the_pump
 from tests.bus_kit import GRACE_S, put
 from tests.test_watch import WIDGET, no_views_left, page, readers, static_of
 
@@ -72,7 +73,7 @@ def test_frozen_board_leaves_its_pictures(page: Page) -> None:
     assert "locus-gone" in static_of(box)
     assert board.comm is None
     assert readers() == 0
-    assert not _view._on_page
+    assert not view_module._on_page
     again = page.run("board")
     assert [static_of(output) for output in again] == [static_of(picture) for picture in pictures]
 

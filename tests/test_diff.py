@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from locus_nb import Diff, EventBus, Run, RunList, diff, runs
-from locus_nb._align import align
-from locus_nb._compare import compare
-from locus_nb._steps import steps_of
+from locus_nb._diff.align import align
+from locus_nb._diff.compare import compare
+from locus_nb._runs.steps import steps_of
 from tests.run_kit import HOSTILE, SECRET, bus_of, call_model, call_tool, html_of, odd_events, put, text_of
 from tests.test_picture import TAGS, Reader
 

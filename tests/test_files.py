@@ -24,9 +24,9 @@ from locus_nb import (
     events_df,
     load,
 )
-from locus_nb._files import save_run
-from locus_nb._redact import redact
-from locus_nb._run_lines import event_line, head_line
+from locus_nb._files.files import save_run
+from locus_nb._files.run_lines import event_line, head_line
+from locus_nb._payloads.redact import redact
 from tests.test_frames import ANYTHING as FIELD_VALUES
 from tests.test_frames import EVENT_TYPES, FIELDS
 from tests.test_wire import ANYTHING, KEYS

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from locus_nb._format import counted, duration, middle
+from locus_nb._payloads.format import counted, duration, middle
 
 if TYPE_CHECKING:
     from tests.browser import Tab

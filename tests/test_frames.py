@@ -16,8 +16,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from locus_nb import EventBus, StreamEvent, _event_columns, _payloads, event_types, get_event_bus
-from locus_nb._frames import events_df
+from locus_nb import EventBus, StreamEvent, event_types, get_event_bus
+from locus_nb._frames import event_columns as event_columns_module
+from locus_nb._frames.frames import events_df
+from locus_nb._payloads import chunks as payloads_module
 
 DTYPES = {
     "run_id": "category",
@@ -496,8 +498,8 @@ def test_names_that_become_the_same() -> None:
 
 def test_rows_of_many_types_keep_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever is looked at together, each row stands at its event's place."""
-    monkeypatch.setattr(_event_columns, "TOGETHER", 16)
-    monkeypatch.setattr(_payloads, "TOGETHER", 16)
+    monkeypatch.setattr(event_columns_module, "TOGETHER", 16)
+    monkeypatch.setattr(payloads_module, "TOGETHER", 16)
     events = [
         event(f"type.{n * n % 7}", span_id=f"s{n}", iteration=n, keys=["k"] * (n % 3)) for n in range(500)
     ]

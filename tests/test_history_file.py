@@ -15,13 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from locus_nb import EventBus, RunRecord, Store, StoreError, StreamEvent, events_df, history
-from locus_nb import _file_history as file_history
-from locus_nb import _mounts as mounts
-from locus_nb import _sqlite as sqlite_module
-from locus_nb import _store as store_module
-from locus_nb._jsonl import JsonlStorage, candidates
-from locus_nb._sqlite import SqliteStorage
-from locus_nb._storage import Limits
+from locus_nb._store import file_history, mounts
+from locus_nb._store import sqlite as sqlite_module
+from locus_nb._store import store as store_module
+from locus_nb._store.jsonl import JsonlStorage, candidates
+from locus_nb._store.sqlite import SqliteStorage
+from locus_nb._store.storage import Limits
 from locus_nb._wire import jsonable
 from tests.bus_kit import event, in_threads, ns, put
 from tests.store_kit import as_stored, ns_of, stored
@@ -358,7 +357,7 @@ def test_a_failed_write_is_taken_back(path: Path, monkeypatch: pytest.MonkeyPatc
     bus = EventBus()
     with Store(path, bus=bus, kind="jsonl") as store:
         put(bus, range(3))
-        monkeypatch.setattr("locus_nb._jsonl.os.write", write)
+        monkeypatch.setattr("locus_nb._store.jsonl.os.write", write)
         with pytest.warns(RuntimeWarning, match="No space left"):
             assert not store.flush()
         assert not store.flush()
@@ -526,7 +525,7 @@ def test_missing_extras_are_named(path: Path, tmp_path: Path, monkeypatch: pytes
 def test_a_locked_file_says_so(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that somebody holds alone is refused after a while, with what to do."""
     stored(path, [event()])
-    monkeypatch.setattr("locus_nb._sqlite_reader.BUSY_S", 0.01)
+    monkeypatch.setattr("locus_nb._store.sqlite_reader.BUSY_S", 0.01)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("PRAGMA locking_mode = EXCLUSIVE")
     other.execute("BEGIN EXCLUSIVE")

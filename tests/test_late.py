@@ -8,7 +8,7 @@ import pytest
 from comm import DummyComm
 from ipywidgets.widgets.widget import _instances
 
-from locus_nb._late import OpensLate
+from locus_nb._views.late import OpensLate
 
 
 def test_line_is_opened_for_who_asks_for_its_name() -> None:

@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from locus_nb import get_model, tool
-from locus_nb._messages import Message, Model, ModelReply, StreamingModel, ToolCall
+from locus_nb._agent.messages import Message, Model, ModelReply, StreamingModel, ToolCall
 from locus_nb.testing import ScriptedModel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from locus_nb._tool import Tool
+    from locus_nb._agent.tool import Tool
 
 
 class Unit(enum.Enum):

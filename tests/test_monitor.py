@@ -12,9 +12,11 @@ from IPython.core.interactiveshell import InteractiveShell
 from ipywidgets import HBox
 from traitlets.config import Config
 
-from locus_nb import EventBus, _monitor, _view, get_event_bus, monitor, reset_event_bus
-from locus_nb._notebook import NOTEBOOK, Notebook
-from locus_nb._pump import the_pump
+from locus_nb import EventBus, get_event_bus, monitor, reset_event_bus
+from locus_nb._views import monitor as monitor_module
+from locus_nb._views import view as view_module
+from locus_nb._views.notebook import NOTEBOOK, Notebook
+from locus_nb._views.pump import the_pump
 from tests.bus_kit import GRACE_S, in_threads, put
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ def page(monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
     """An IPython shell in this process, whose outputs are kept, with the public names imported."""
     monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
     notebook = Notebook(NOTEBOOK._find_shell)
-    for module in (_monitor, _view):
+    for module in (monitor_module, view_module):
         monkeypatch.setattr(module, "NOTEBOOK", notebook)
     config = Config()
     config.HistoryManager.enabled = False
@@ -67,8 +69,8 @@ def no_views_left() -> Iterator[None]:
     yield
     for sink in tuple(the_pump()._pairs):
         the_pump().detach(sink)
-    _view._on_page.clear()
-    _view._made.clear()
+    view_module._on_page.clear()
+    view_module._made.clear()
 
 
 def hear(view: BusMonitor, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:

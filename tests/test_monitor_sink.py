@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from locus_nb import EventBus, get_event_bus, reset_event_bus
-from locus_nb._monitor_sink import MonitorSink
-from locus_nb._samples import MAX_READERS, MAX_SAMPLES, Samples
 from locus_nb._subscription import Batch
+from locus_nb._views.monitor_sink import MonitorSink
+from locus_nb._views.samples import MAX_READERS, MAX_SAMPLES, Samples
 from tests.bus_kit import Clock, put
 
 HELLO = {"kind": "hello", "last_seq": 0}

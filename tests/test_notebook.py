@@ -4,7 +4,7 @@ from collections import defaultdict
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from locus_nb._notebook import Notebook
+from locus_nb._views.notebook import Notebook
 from tests.bus_kit import python
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def test_looking_for_a_notebook_loads_none() -> None:
     """A script that watches a run does not load IPython to learn that there is no notebook."""
     said = python("""
 import sys
-from locus_nb._notebook import NOTEBOOK
+from locus_nb._views.notebook import NOTEBOOK
 print(NOTEBOOK.connect(), "IPython" in sys.modules)
 """)
     assert said == "False False\n"

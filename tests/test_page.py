@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from locus_nb._page import PageState, page_state
+from locus_nb._views.page import PageState, page_state
 
 SAID: dict[str, Any] = {
     "kind": "view",

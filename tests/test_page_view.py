@@ -12,7 +12,7 @@ from unicodedata import category
 import pytest
 
 from locus_nb import StreamEvent, emit_sync, events_df, run_context
-from locus_nb._rows import row_of, text_of
+from locus_nb._views.rows import row_of, text_of
 from tests.page_kit import HOSTILE, LiveView, ended, row, started, tally
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from locus_nb import EventBus, StreamEvent, events_df, load
-from locus_nb._files import save_run
+from locus_nb._files.files import save_run
+from locus_nb._files.parquet import to_parquet
 from locus_nb._optional import optional
-from locus_nb._parquet import to_parquet
 from tests.test_frames import EVENTS
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def test_the_package_is_missing() -> None:
 import sys
 sys.modules["pyarrow"] = None
 from locus_nb import events_df
-from locus_nb._parquet import to_parquet
+from locus_nb._files.parquet import to_parquet
 try:
     to_parquet(events_df([]), "x.parquet", caller="Run.to_parquet")
 except ModuleNotFoundError as error:

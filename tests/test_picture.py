@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from locus_nb._picture import About, picture_html, picture_text
-from locus_nb._rows import Row
-from locus_nb._tally import Tallies
+from locus_nb._views.picture import About, picture_html, picture_text
+from locus_nb._views.rows import Row
+from locus_nb._views.tally import Tallies
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

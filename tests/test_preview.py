@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from locus_nb import event_types
-from locus_nb._preview import LONGEST_PREVIEW, preview_of
+from locus_nb._payloads.preview import LONGEST_PREVIEW, preview_of
 from locus_nb._wire import jsonable
 
 AGENT_TYPES = [

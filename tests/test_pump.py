@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from locus_nb import EventBus
-from locus_nb._pump import TICK, Pump, the_pump
+from locus_nb._views.pump import TICK, Pump, the_pump
 from locus_nb._wakeup import Wakeup
 from tests.bus_kit import GRACE_S, event, in_threads, ns, put, python
 
@@ -258,7 +258,7 @@ def test_failure_prints_nothing_where_no_logging_is_set_up() -> None:
     said = python("""
 import threading
 from locus_nb import EventBus, StreamEvent
-from locus_nb._pump import Pump
+from locus_nb._views.pump import Pump
 class Sink:
     unread = 0
     def put(self, batch): raise ValueError("no")
@@ -418,7 +418,7 @@ def test_process_has_one_pump_and_a_forked_child_its_own() -> None:
 import os, threading, warnings
 warnings.simplefilter("ignore")
 from locus_nb import EventBus, StreamEvent
-from locus_nb._pump import the_pump
+from locus_nb._views.pump import the_pump
 class Sink:
     unread = 0
     def __init__(self): self.got = threading.Event()

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from locus_nb import _redact
-from locus_nb._redact import MARK, redact, redact_text
+from locus_nb._payloads import redact as redact_module
+from locus_nb._payloads.redact import MARK, redact, redact_text
 from locus_nb._wire import jsonable
 
 # Put together here, so that no scanner takes this file for a leak.
@@ -251,7 +251,7 @@ PIECES = st.sampled_from(
 def test_the_quick_check_overlooks_nothing(text: str) -> None:
     """Whatever the quick check lets through unchanged, no pattern would have changed."""
     full = text
-    for pattern, replacement in _redact._PATTERNS:
+    for pattern, replacement in redact_module._PATTERNS:
         full = pattern.sub(replacement, full)
     assert redact_text(text) == full
 
@@ -302,9 +302,9 @@ def test_values_json_does_not_know_are_redacted_too() -> None:
 
 def test_the_longest_keys_are_judged_by_their_end() -> None:
     """A key of any length is judged, and none of the long ones is kept in memory."""
-    before = _redact._judge_cached.cache_info().currsize
+    before = redact_module._judge_cached.cache_info().currsize
     assert redact({"x" * 100_000 + "_api_key": "abc"}) == {"x" * 100_000 + "_api_key": MARK}
-    assert _redact._judge_cached.cache_info().currsize == before
+    assert redact_module._judge_cached.cache_info().currsize == before
 
 
 HOSTILE = [
@@ -360,7 +360,7 @@ def test_long_hostile_text_is_done(piece: str) -> None:
 
 def test_every_repetition_is_bounded_or_possessive() -> None:
     """No pattern repeats in a way that could be tried again at other lengths without bound."""
-    for pattern, _ in _redact._PATTERNS:
+    for pattern, _ in redact_module._PATTERNS:
         outside_classes = re.sub(r"\\.|\[(?:\\.|[^\]\\])*\]", "x", pattern.pattern)
         final = re.sub(r"(?:[*+]|\{\d+,\})\+", "", outside_classes)
         # The one lazy search: it ends at the end of the text, so it cannot fail.

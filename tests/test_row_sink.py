@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from locus_nb import EventBus, StreamEvent, _row_sink
-from locus_nb._page import Wish
-from locus_nb._row_sink import RowSink
-from locus_nb._rows import Row, row_of
+from locus_nb import EventBus, StreamEvent
+from locus_nb._views import row_sink as row_sink_module
+from locus_nb._views.page import Wish
+from locus_nb._views.row_sink import RowSink
+from locus_nb._views.rows import Row, row_of
 from tests.bus_kit import Clock, event
 
 if TYPE_CHECKING:
@@ -545,7 +546,7 @@ def test_event_whose_row_cannot_be_made_costs_no_other_its_row(
             raise RuntimeError("dictionary changed size during iteration")
         return made(event)
 
-    monkeypatch.setattr(_row_sink, "row_of", fail_on_even)
+    monkeypatch.setattr(row_sink_module, "row_of", fail_on_even)
     desk = Desk()
     desk.put(4)
     desk.tick()

@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from locus_nb import EventBus, StreamEvent, _head, _rows, events_df
-from locus_nb._redact import redact
-from locus_nb._row_store import RowStore
-from locus_nb._rows import Row, encode, row_of
+from locus_nb import EventBus, StreamEvent, events_df
+from locus_nb._payloads.redact import redact
+from locus_nb._views import head as head_module
+from locus_nb._views import rows as rows_module
+from locus_nb._views.row_store import RowStore
+from locus_nb._views.rows import Row, encode, row_of
 from locus_nb._wire import dumps, jsonable
 
 
@@ -122,7 +124,7 @@ def test_only_the_beginning_of_a_large_payload_is_looked_at(
         seen.append(len(json.dumps(data)))
         return redact(data)
 
-    monkeypatch.setattr(_rows, "redact", measured)
+    monkeypatch.setattr(rows_module, "redact", measured)
     made = row_of(published({"value": value}))
     assert seen[0] < 40_000
     assert made.detail.startswith('{\n  "value": ')
@@ -345,8 +347,8 @@ def test_payload_that_changes_while_it_is_read_is_read_again(monkeypatch: pytest
             raise RuntimeError("dictionary changed size during iteration")
         return dict.items(container)
 
-    (_, *others) = _head._CONTAINERS
-    monkeypatch.setattr(_head, "_CONTAINERS", ((dict, items_of), *others))
+    (_, *others) = head_module._CONTAINERS
+    monkeypatch.setattr(head_module, "_CONTAINERS", ((dict, items_of), *others))
     assert '"inner": {' in row_of(event).detail
 
 
@@ -371,7 +373,7 @@ class Text(str):
 )
 def test_containers_of_all_kinds_are_read_as_far_as_there_is_room(value: Any) -> None:
     """Of sets and of subclasses of the built-in types no more is copied than is looked at."""
-    assert len(dumps(_head.Room().head({"value": value}))) < 3 * _head.LOOKED_AT
+    assert len(dumps(head_module.Room().head({"value": value}))) < 3 * head_module.LOOKED_AT
     assert "cut here" in row_of(published({"value": value})).detail
 
 

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 
-from locus_nb import EventBus, Run, StreamEvent, _frames, get_event_bus, last_run, load, runs
-from locus_nb._fold import fold
-from locus_nb._rows import rows_of
-from locus_nb._run_tree import MAX_DEPTH, tree_lines, tree_of
-from locus_nb._sums import sums_of
+from locus_nb import EventBus, Run, StreamEvent, get_event_bus, last_run, load, runs
+from locus_nb._frames import frames as frames_module
+from locus_nb._runs.sums import sums_of
+from locus_nb._runs.tree import MAX_DEPTH, tree_lines, tree_of
+from locus_nb._views.fold import fold
+from locus_nb._views.rows import rows_of
 from tests.run_kit import (
     HOSTILE,
     SECRET,
@@ -342,7 +343,7 @@ def test_frames_are_of_this_run(monkeypatch: pytest.MonkeyPatch, method: str) ->
     """A run's frames are those of the module's functions for its id and source, with the options given."""
     calls: list[Any] = []
     name = "events_df" if method == "df" else method
-    monkeypatch.setattr(_frames, name, counting(calls, "a frame"), raising=False)
+    monkeypatch.setattr(frames_module, name, counting(calls, "a frame"), raising=False)
     bus = EventBus()
     assert getattr(Run("run", source=bus), method)(redact=False) == "a frame"
     assert calls == [(("run",), {"source": bus, "redact": False})]

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from locus_nb import EventBus, Run, RunList, StreamEvent, _frames, last_run, runs
+from locus_nb import EventBus, Run, RunList, StreamEvent, last_run, runs
+from locus_nb._frames import frames as frames_module
 from tests.run_kit import call_model, counting, html_of, put, text_of
 from tests.test_picture import TAGS, Reader
 
@@ -156,7 +157,7 @@ def test_table_is_bounded() -> None:
 def test_frame_is_of_these_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     """The list's frame is that of its runs, in its order, from their source."""
     calls: list[Any] = []
-    monkeypatch.setattr(_frames, "runs_df", counting(calls, "a frame"), raising=False)
+    monkeypatch.setattr(frames_module, "runs_df", counting(calls, "a frame"), raising=False)
     bus = kept(a="complete", b="error")
     frame: Any = runs(source=bus).df(redact=False)
     assert frame == "a frame"

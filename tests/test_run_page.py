@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from locus_nb import EventBus, StreamEvent
-from locus_nb._run_page import run_html
+from locus_nb._files.run_page import run_html
 from tests.test_picture import HOSTILE
 
 SECRET = "sk-" + "Ab3" * 8

@@ -18,7 +18,6 @@ from locus_nb import (
     Run,
     StreamEvent,
     UnknownPriceWarning,
-    _tables,
     events_df,
     get_event_bus,
     model_calls_df,
@@ -26,17 +25,18 @@ from locus_nb import (
     spans_df,
     tools_df,
 )
-from locus_nb._sums import sums_of
+from locus_nb._frames import tables as tables_module
+from locus_nb._runs.sums import sums_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-FRAMES: dict[str, tuple[Callable[..., pd.DataFrame], Sequence[_tables.Column]]] = {
-    "events_df": (events_df, _tables.EVENTS),
-    "runs_df": (runs_df, _tables.RUNS),
-    "spans_df": (spans_df, _tables.SPANS),
-    "tools_df": (tools_df, _tables.TOOLS),
-    "model_calls_df": (model_calls_df, _tables.MODEL_CALLS),
+FRAMES: dict[str, tuple[Callable[..., pd.DataFrame], Sequence[tables_module.Column]]] = {
+    "events_df": (events_df, tables_module.EVENTS),
+    "runs_df": (runs_df, tables_module.RUNS),
+    "spans_df": (spans_df, tables_module.SPANS),
+    "tools_df": (tools_df, tables_module.TOOLS),
+    "model_calls_df": (model_calls_df, tables_module.MODEL_CALLS),
 }
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 SECRET = "sk-" + "Ab3" * 8

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from locus_nb import ReaderStats
-from locus_nb._picture import About, picture_html
-from locus_nb._samples import BusPicture, Sample
-from locus_nb._static_monitor import MAX_READERS, monitor_html, monitor_text
+from locus_nb._views.picture import About, picture_html
+from locus_nb._views.samples import BusPicture, Sample
+from locus_nb._views.static_monitor import MAX_READERS, monitor_html, monitor_text
 
 if TYPE_CHECKING:
     from tests.browser import Chromium

@@ -26,10 +26,10 @@ from locus_nb import (
     history,
     reset_event_bus,
 )
-from locus_nb import _sqlite as sqlite_module
-from locus_nb import _writer as writer_module
-from locus_nb._memory import default_source
-from locus_nb._sqlite import SqliteStorage
+from locus_nb._store import sqlite as sqlite_module
+from locus_nb._store import writer as writer_module
+from locus_nb._store.memory import default_source
+from locus_nb._store.sqlite import SqliteStorage
 from tests.bus_kit import GRACE_S, event, in_threads, ns, put, python
 from tests.store_kit import ns_of
 

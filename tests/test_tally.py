@@ -3,8 +3,8 @@ from __future__ import annotations
 from typing import Any
 
 from locus_nb import EventBus, StreamEvent
-from locus_nb._rows import row_of
-from locus_nb._tally import Tallies
+from locus_nb._views.rows import row_of
+from locus_nb._views.tally import Tallies
 
 CALL: list[tuple[str, dict[str, Any]]] = [
     ("agent.model.started", {"iteration": 1, "span_id": "m"}),

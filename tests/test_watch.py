@@ -26,9 +26,6 @@ from locus_nb import (
     LocusError,
     StreamEvent,
     ViewRefusedError,
-    _row_sink,
-    _view,
-    _watch,
     emit_sync,
     events_df,
     get_event_bus,
@@ -36,8 +33,11 @@ from locus_nb import (
     run_context,
     watch,
 )
-from locus_nb._notebook import NOTEBOOK, Notebook
-from locus_nb._pump import the_pump
+from locus_nb._views import row_sink as row_sink_module
+from locus_nb._views import view as view_module
+from locus_nb._views import watch as watch_module
+from locus_nb._views.notebook import NOTEBOOK, Notebook
+from locus_nb._views.pump import the_pump
 from tests.bus_kit import GRACE_S, in_threads, put
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class Page:
 def no_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages need no time, and a picture may be made again at once."""
     for name in ("PAGE_MAKES", "PAGE_PAINTS", "_REPORTS_EVERY"):
-        monkeypatch.setattr(_row_sink, name, 0.0)
+        monkeypatch.setattr(row_sink_module, name, 0.0)
 
 
 @pytest.fixture
@@ -87,8 +87,8 @@ def page(monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
     """An IPython shell in this process, whose outputs are kept, with `watch` imported."""
     monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
     notebook = Notebook(NOTEBOOK._find_shell)
-    monkeypatch.setattr(_watch, "NOTEBOOK", notebook)
-    monkeypatch.setattr(_view, "NOTEBOOK", notebook)
+    monkeypatch.setattr(watch_module, "NOTEBOOK", notebook)
+    monkeypatch.setattr(view_module, "NOTEBOOK", notebook)
     config = Config()
     config.HistoryManager.enabled = False
     shell = InteractiveShell.instance(config=config)
@@ -105,8 +105,8 @@ def no_views_left() -> Iterator[None]:
     yield
     for sink in tuple(the_pump()._pairs):
         the_pump().detach(sink)
-    _view._on_page.clear()
-    _view._made.clear()
+    view_module._on_page.clear()
+    view_module._made.clear()
 
 
 def readers(run_id: str = "run") -> int:
@@ -142,7 +142,7 @@ def test_view_is_a_widget_and_a_picture(page: Page, cell: str) -> None:
     live, static = page.run(cell)[:2]
     assert set(live["data"]) == {WIDGET, "text/plain"}
     assert live["data"]["text/plain"] == "<RunView of run 'run'>"
-    (view,) = _view._on_page
+    (view,) = view_module._on_page
     assert live["data"][WIDGET]["model_id"] == view.model_id
     assert live["transient"] == {"display_id": f"{view.twin}-live"}
     assert static["transient"] == {"display_id": view.twin}
@@ -165,11 +165,11 @@ def test_picture_is_brought_up_to_date_after_each_cell_with_news(page: Page) -> 
 def test_page_paints_the_view_before_it_gets_the_picture(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
     """A displayed view has a line for a picture; the picture comes when a page had its time, be a cell running."""
     say(reasoning_preview="to be seen")
-    monkeypatch.setattr(_row_sink, "PAGE_MAKES", 1000.0)
+    monkeypatch.setattr(row_sink_module, "PAGE_MAKES", 1000.0)
     _widget, announced = page.run("view = watch('run')\nview")
     assert "&lt;RunView of run" in static_of(announced)
     assert "to be seen" not in static_of(announced)
-    monkeypatch.setattr(_row_sink, "PAGE_PAINTS", 0.0)
+    monkeypatch.setattr(row_sink_module, "PAGE_PAINTS", 0.0)
     page["view"]._sink.hear({"kind": "hello", "last_seq": 0})
     monkeypatch.setattr(NOTEBOOK, "_busy", True)
     the_pump().wake()
@@ -201,7 +201,7 @@ def test_rerun_cell_leaves_one_view_and_one_reader(page: Page) -> None:
         say()
         page.run(cell)
     assert readers() == 1
-    assert len(_view._on_page) == len(_view._made) == 1
+    assert len(view_module._on_page) == len(view_module._made) == 1
     assert page["view"] is not old
     assert page["view"].total == 3
     assert len(the_pump()._pairs) == 1
@@ -226,7 +226,7 @@ def test_edited_cell_ends_the_views_that_it_no_longer_makes(page: Page) -> None:
     assert (readers(), get_event_bus().stats()["global_subscribers"]) == (2, 0)
     page.run("'no view at all'", name="first")
     assert readers() == 1
-    assert len(_view._on_page) == len(the_pump()._pairs) == 1
+    assert len(view_module._on_page) == len(the_pump()._pairs) == 1
 
 
 def test_view_made_by_a_background_task_takes_no_other_cell_s_place(page: Page) -> None:
@@ -267,7 +267,7 @@ def test_cells_without_a_name_keep_the_newest_views(page: Page) -> None:
     del vars(page.shell)["kernel"]
     for n in range(25):
         page.shell.run_cell(f"view = watch('run')\nview  # {n}", store_history=True).raise_error()
-    assert readers() == len(_view._on_page) == 20
+    assert readers() == len(view_module._on_page) == 20
 
 
 def test_view_that_was_never_displayed_ends_with_its_last_reference(page: Page) -> None:
@@ -409,7 +409,7 @@ def test_frozen_view_leaves_one_picture_and_no_reader(page: Page, way: str) -> N
     assert gone["update"]
     assert readers() == 0
     assert view.comm is None
-    assert not _view._on_page
+    assert not view_module._on_page
     with run_context("run"):
         emit_sync("agent.think")
     assert page.run("1") == []
@@ -568,7 +568,7 @@ def test_view_sits_in_a_box(page: Page) -> None:
     say(3)
     page.run("from ipywidgets import HBox, Tab\nbox = HBox([watch('run'), Tab([watch()])])")
     assert page.outputs == []
-    several, one = cast("Any", _view._on_page)
+    several, one = cast("Any", view_module._on_page)
     assert page["box"].get_state()["children"][0] == f"IPY_MODEL_{one.model_id}"
     assert one.comm is not None
     gc.collect()
@@ -751,7 +751,7 @@ def test_works_without_a_notebook() -> None:
         assert "3 events" in one._repr_mimebundle_()[0]["text/plain"]
     with watch() as all_runs:
         assert str(all_runs).startswith("<RunsView of all runs: live")
-    assert not _view._made
+    assert not view_module._made
 
 
 def test_views_may_be_made_and_closed_in_threads(page: Page) -> None:

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from locus_nb._fold import fold
-from locus_nb._waterfall import MAX_BARS, MAX_LANES, lanes, waterfall
+from locus_nb._views.fold import fold
+from locus_nb._views.waterfall import MAX_BARS, MAX_LANES, lanes, waterfall
 from tests.test_picture import call, html, make
 
 if TYPE_CHECKING:
-    from locus_nb._rows import Row
+    from locus_nb._views.rows import Row
     from tests.browser import Chromium
 
 BAR_HEIGHT = "12"

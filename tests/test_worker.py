@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-from locus_nb import _worker
-from locus_nb._worker import run_on_worker, stop_worker
+from locus_nb._agent import worker as worker_module
+from locus_nb._agent.worker import run_on_worker, stop_worker
 from tests.ctrl_c import CtrlC
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ NAME: contextvars.ContextVar[str] = contextvars.ContextVar("name", default="none
 PRELUDE = """
 import asyncio, os, sys, threading, time
 from locus_nb import Agent, get_event_bus, run_context, tool
-from locus_nb._messages import ToolCall
+from locus_nb._agent.messages import ToolCall
 from locus_nb.testing import ScriptedModel
 def last(run_id):
     data = get_event_bus().history(run_id)[-1]
@@ -217,7 +217,7 @@ def test_an_interrupt_waits_for_the_end(ctrl_c: CtrlC) -> None:
 
 def test_an_interrupt_does_not_wait_for_ever(ctrl_c: CtrlC, monkeypatch: pytest.MonkeyPatch) -> None:
     """A coroutine that will not end holds its interrupted caller no longer than the bound."""
-    monkeypatch.setattr(_worker, "INTERRUPT_SECONDS", 0.05)
+    monkeypatch.setattr(worker_module, "INTERRUPT_SECONDS", 0.05)
     go_on = threading.Event()
 
     async def stubborn() -> None:
@@ -237,7 +237,7 @@ def test_an_interrupt_does_not_wait_for_ever(ctrl_c: CtrlC, monkeypatch: pytest.
 
 def test_what_does_not_end_keeps_nobody_else_waiting(ctrl_c: CtrlC, monkeypatch: pytest.MonkeyPatch) -> None:
     """After an interrupt that a blocking coroutine did not heed, the next caller has a worker of its own."""
-    monkeypatch.setattr(_worker, "INTERRUPT_SECONDS", 0.05)
+    monkeypatch.setattr(worker_module, "INTERRUPT_SECONDS", 0.05)
     go_on = threading.Event()
 
     async def blocking() -> None:
@@ -362,7 +362,7 @@ async def main():
     allow_nested_loops()
     return Agent().run_sync("Hello").message
 assert asyncio.run(main()) == first == Agent().run_sync("Hello").message
-from locus_nb._worker import stop_worker
+from locus_nb._agent.worker import stop_worker
 stop_worker()
 print(Agent().run_sync("Hello").message == first)
 """

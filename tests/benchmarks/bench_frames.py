@@ -24,8 +24,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 import pandas as pd
 
 from locus_nb import EventBus, StreamEvent
-from locus_nb._frames import events_df, model_calls_df, runs_df, spans_df, tools_df
-from locus_nb._tables import EVENTS
+from locus_nb._frames.frames import events_df, model_calls_df, runs_df, spans_df, tools_df
+from locus_nb._frames.tables import EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from bench_frames import payloads, published
 
 from locus_nb import EventBus, Store, StreamEvent, history
-from locus_nb._writer import Writer
+from locus_nb._store.writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,0 +1,6 @@
+"""A small agent that says what it does: `agent` as users call it, and its `loop`.
+
+`tool` makes tools of functions, whose parameters `schema` describes; `model` finds the model that `messages` go to,
+by default the `mock`. `events` are the agent's while it runs, `worker` is a loop where none may be started, and
+`loops` lets one be started inside another.
+"""

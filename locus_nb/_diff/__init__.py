@@ -1,0 +1,5 @@
+"""Runs compared: `diff` is what users call, and `facts` what differs.
+
+`align` puts the steps of two runs side by side, and `step_changes` says what became of them; `compare` weighs the
+numbers of two groups. `picture` is how it shows itself.
+"""

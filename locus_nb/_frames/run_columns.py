@@ -1,0 +1,214 @@
+"""The columns of `runs_df`."""
+
+# The raw values of an event, not what its properties make of them, are what is quick to read.
+# ruff: noqa: SLF001
+# pyright: reportPrivateUsage=false
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from locus_nb._frames.columns import CountColumn, NameColumn, TextColumn, objects
+from locus_nb._frames.event_columns import NO_TIME, own_times, rows_by_type, time_column
+from locus_nb._frames.span_columns import amount_array, count_array, usage_columns
+from locus_nb._frames.spans import Spans
+from locus_nb._frames.usage import Usage
+from locus_nb._payloads.chunks import clean_chunks
+from locus_nb._payloads.outcomes import statuses
+from locus_nb._payloads.redact import redact as taken_out
+from locus_nb.event_types import AGENT_TERMINATE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from locus_nb._event import StreamEvent
+    from locus_nb._frames.usage import Price
+    from locus_nb._history import RunRecord
+
+_NS = 1_000_000
+
+
+def run_columns(
+    events: Sequence[StreamEvent],
+    records: dict[str, RunRecord | None],
+    *,
+    redact: bool,
+    price: Price | None,
+) -> dict[str, Any]:
+    """Make the columns of `RUNS`.
+
+    Args:
+        events: Of these runs, in the order of their source.
+        records: The runs, each with what its source knows of it.
+        redact: Take secrets out of names, tags and reasons.
+        price: What tokens cost whose cost was not told.
+    """
+    count = len(records)
+    code_of = {run_id: code for code, run_id in enumerate(records)}
+    runs = np.fromiter((code_of[event._run_id] for event in events), np.int64, len(events))
+    known = list(records.values())
+    lives = _Lives(events, runs, known)
+    ends = _Ends(events, runs, count, redact=redact)
+    running = lives.running(ends)
+    return {
+        "run_id": _names(list(records)),
+        "name": _texts([record and record.name for record in known], redact=redact),
+        "status": _names([_status(record, ends.statuses[place]) for place, record in enumerate(known)]),
+        **lives.columns(running),
+        "iterations": count_array(_iterations(events, runs, count)),
+        **_calls(events, runs, count),
+        **_used(events, runs, count, price),
+        "terminate_reason": _names(ends.reasons),
+        **lives.counts(),
+        "cell_id": _texts([record and record.cell_id for record in known], redact=redact),
+        "execution_count": _counted([record and record.execution_count for record in known]),
+        "tags": objects([_tags(record, redact=redact) for record in known]),
+    }
+
+
+class _Lives:
+    """When each run began and ended, and how much of it is here."""
+
+    def __init__(
+        self, events: Sequence[StreamEvent], runs: NDArray[np.int64], records: Sequence[RunRecord | None]
+    ) -> None:
+        times = own_times(events)
+        has_time = times != NO_TIME
+        self._records = records
+        self._first = np.full(len(records), np.iinfo(np.int64).max)
+        self._last = np.full(len(records), NO_TIME)
+        np.minimum.at(self._first, runs[has_time], times[has_time])
+        np.maximum.at(self._last, runs[has_time], times[has_time])
+        self._here = np.bincount(runs, minlength=len(records))
+        self._trimmed = np.array([record.trimmed if record else 0 for record in records], np.int64)
+        self._dropped = np.array([record.dropped if record else 0 for record in records], np.int64)
+
+    def running(self, ends: _Ends) -> NDArray[np.bool_]:
+        """Say which runs still go on."""
+        return np.array(
+            [
+                record.status == "running" if record else status is None
+                for record, status in zip(self._records, ends.statuses, strict=True)
+            ],
+            np.bool_,
+        )
+
+    def columns(self, running: NDArray[np.bool_]) -> dict[str, Any]:
+        """Give when they began and ended, and how long they took."""
+        heard = np.array([record.started_at_ns if record else 0 for record in self._records], np.int64)
+        closed = np.array([(record and record.ended_at_ns) or NO_TIME for record in self._records], np.int64)
+        some = self._last != NO_TIME
+        first = np.where(heard > 0, np.minimum(self._first, heard), self._first)
+        began = np.where(some, first, np.where(heard > 0, heard, NO_TIME))
+        ended = np.where(running, NO_TIME, np.where(some, self._last, closed))
+        both = (began != NO_TIME) & (ended != NO_TIME)
+        took = np.where(both, np.maximum(ended - np.where(both, began, 0), 0) / _NS, np.nan)
+        return {
+            "started_at": time_column(began),
+            "ended_at": time_column(ended),
+            "duration_ms": amount_array(took),
+        }
+
+    def counts(self) -> dict[str, Any]:
+        """Give how many events are here, and how many are not."""
+        return {
+            "event_count": count_array(self._here),
+            "dropped_events": count_array(self._dropped),
+            "trimmed_events": count_array(self._trimmed - self._dropped),
+            "complete": self._trimmed == 0,
+        }
+
+
+class _Ends:
+    """How each run ended, by its last `agent.terminate`."""
+
+    def __init__(
+        self, events: Sequence[StreamEvent], runs: NDArray[np.int64], count: int, *, redact: bool
+    ) -> None:
+        self.reasons: list[Any] = [None] * count
+        self.statuses: list[str | None] = [None] * count
+        raws = [event._data for event in events]
+        found: list[tuple[int, Any, str | None]] = []
+        for event_type, rows in rows_by_type(events):
+            if event_type == AGENT_TERMINATE:
+                for chunk in clean_chunks(event_type, rows, raws, secrets=not redact, copy=False):
+                    nothing = (None,) * len(chunk.rows)
+                    reasons = chunk.columns.get("reason", nothing)
+                    found += zip(chunk.rows, reasons, statuses(chunk) or nothing, strict=True)
+        for row, reason, status in sorted(found, key=lambda each: each[0]):
+            code = int(runs[row])
+            self.reasons[code] = reason
+            self.statuses[code] = status or "ok"
+
+
+def _status(record: RunRecord | None, told: str | None) -> str:
+    return record.status if record else told or "running"
+
+
+def _iterations(events: Sequence[StreamEvent], runs: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    column = CountColumn()
+    column.add([_iteration(event._data) for event in events])
+    told = column.array(np.arange(len(events))).to_numpy(np.int64, na_value=0)
+    highest = np.zeros(count, np.int64)
+    np.maximum.at(highest, runs, told)
+    return highest
+
+
+def _iteration(raw: dict[Any, Any]) -> object:
+    try:
+        return raw.get("iteration")
+    except Exception:  # noqa: BLE001 - an edge: methods of a payload's own keys; then it tells none
+        return None
+
+
+def _calls(events: Sequence[StreamEvent], runs: NDArray[np.int64], count: int) -> dict[str, Any]:
+    spans = Spans(events, runs, families=("model", "tool"), payload={"status": NameColumn}, redact=False)
+    tools = spans.is_kind("tool")
+    failed = tools & (spans.column("status", "end") == "error")
+    counted = {"model_calls": spans.is_kind("model"), "tool_calls": tools, "tool_errors": failed}
+    return {
+        name: count_array(np.bincount(spans.runs[which], minlength=count)) for name, which in counted.items()
+    }
+
+
+def _used(
+    events: Sequence[StreamEvent], runs: NDArray[np.int64], count: int, price: Price | None
+) -> dict[str, Any]:
+    usage = Usage(events, price=price)
+    mine = runs[usage.rows]
+    columns = usage_columns(usage, mine, count)
+    numbers = usage.calls(runs)
+    costs = usage.cost_of(numbers, int(numbers.max(initial=-1)) + 1)
+    of_run = np.zeros(len(costs), np.int64)
+    of_run[numbers] = mine
+    sums = np.full(count, np.nan)
+    sums[mine] = 0.0
+    np.add.at(sums, of_run, costs)
+    return columns | {"cost_usd": amount_array(sums)}
+
+
+def _tags(record: RunRecord | None, *, redact: bool) -> dict[str, Any]:
+    tags = dict(record.tags) if record else {}
+    return taken_out(tags) if redact else tags
+
+
+def _names(texts: Sequence[Any]) -> Any:
+    column = NameColumn()
+    column.add(texts)
+    return column.array(np.arange(len(texts)))
+
+
+def _texts(texts: Sequence[Any], *, redact: bool) -> Any:
+    column = TextColumn()
+    column.add([taken_out(text) if redact and text else text for text in texts])
+    return column.array(np.arange(len(texts)))
+
+
+def _counted(values: Sequence[Any]) -> Any:
+    column = CountColumn()
+    column.add(values)
+    return column.array(np.arange(len(values)))

@@ -1,0 +1,153 @@
+"""The columns of `spans_df`, `tools_df` and `model_calls_df`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import pandas as pd
+
+from locus_nb._frames.columns import CountColumn, NameColumn, TextColumn
+from locus_nb._frames.event_columns import run_column, time_column
+from locus_nb._frames.spans import KINDS, Spans
+from locus_nb._frames.usage import Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from locus_nb._event import StreamEvent
+    from locus_nb._frames.columns import Column
+    from locus_nb._frames.usage import Price
+
+_AGENT: dict[str, type[Column]] = {
+    "parent_span_id": TextColumn,
+    "agent_name": NameColumn,
+    "iteration": CountColumn,
+    "status": NameColumn,
+    "error_type": NameColumn,
+    "error": TextColumn,
+}
+_OF_TOOL: dict[str, type[Column]] = {
+    "tool_name": NameColumn,
+    "arg_keys": TextColumn,
+    "output_preview": TextColumn,
+}
+_OF_MODEL: dict[str, type[Column]] = {
+    "model": NameColumn,
+    "stop_reason": NameColumn,
+    "message_count": CountColumn,
+    "tool_count": CountColumn,
+    "tool_call_count": CountColumn,
+    "content_preview": TextColumn,
+}
+_CODES = ["OK", "ERROR", "UNSET"]
+
+
+def span_columns(events: Sequence[StreamEvent], *, redact: bool) -> dict[str, Any]:
+    """Make the columns of `SPANS`."""
+    runs = run_column(events)
+    payload: dict[str, type[Column]] = {
+        "parent_span_id": TextColumn,
+        "status": NameColumn,
+        "error": TextColumn,
+    }
+    spans = Spans(events, runs.codes, payload=payload, redact=redact, attributes=True)
+    status = spans.column("status", "end")
+    code_of = {"ok": "OK", "error": "ERROR", "interrupted": "ERROR"}
+    # The last one is what the code -1 finds.
+    codes = [_CODES.index(code_of[name]) for name in status.categories]
+    by_status = np.array([*codes, _CODES.index("UNSET")])
+    return {
+        **_places(spans, runs),
+        "name": spans.names,
+        "span_kind": _named(spans.kinds, KINDS),
+        **_times(spans),
+        "status_code": _named(by_status[status.codes], _CODES),
+        "status_message": spans.column("error", "end"),
+        "attributes": spans.attributes,
+    }
+
+
+def tool_columns(events: Sequence[StreamEvent], *, redact: bool) -> dict[str, Any]:
+    """Make the columns of `TOOLS`."""
+    runs = run_column(events)
+    spans = Spans(events, runs.codes, families=("tool",), payload=_AGENT | _OF_TOOL, redact=redact)
+    return {
+        **_places(spans, runs),
+        **{name: spans.column(name) for name in ("agent_name", "iteration", "tool_name")},
+        **_times(spans),
+        **_outcome(spans),
+        **{name: spans.column(name) for name in ("arg_keys", "output_preview")},
+    }
+
+
+def model_columns(events: Sequence[StreamEvent], *, redact: bool, price: Price | None) -> dict[str, Any]:
+    """Make the columns of `MODEL_CALLS`."""
+    runs = run_column(events)
+    spans = Spans(events, runs.codes, families=("model",), payload=_AGENT | _OF_MODEL, redact=redact)
+    usage = Usage(events, price=price)
+    places = spans.places_of(usage.ids, usage.rows, runs.codes)
+    return {
+        **_places(spans, runs),
+        **{name: spans.column(name) for name in ("agent_name", "iteration", "model")},
+        **_times(spans),
+        **_outcome(spans),
+        "stop_reason": spans.column("stop_reason", "end"),
+        **{name: spans.column(name) for name in ("message_count", "tool_count", "tool_call_count")},
+        **usage_columns(usage, places, len(spans)),
+        "output_preview": spans.column("content_preview", "end"),
+    }
+
+
+def usage_columns(usage: Usage, places: NDArray[np.int64], count: int) -> dict[str, Any]:
+    """Make the columns of tokens and cost of `count` calls, of which `places` are those the events tell of."""
+    sums = {name: usage.sum_of(part, places, count) for name, part in zip(_SUMS, usage.tokens, strict=True)}
+    read, written = sums["input_tokens"], sums["output_tokens"]
+    both = np.maximum(read, 0) + np.maximum(written, 0)
+    cost = usage.cost_of(places, count)
+    return {
+        **{name: count_array(each) for name, each in sums.items()},
+        "total_tokens": count_array(np.where((read < 0) & (written < 0), -1, both)),
+        "cost_usd": amount_array(cost),
+    }
+
+
+def count_array(values: NDArray[np.int64]) -> Any:
+    """Give whole numbers as Int64, NA for what is negative."""
+    return pd.arrays.IntegerArray(np.maximum(values, 0), values < 0)
+
+
+def amount_array(values: NDArray[np.float64]) -> Any:
+    """Give amounts as Float64, NA for NaN."""
+    return pd.arrays.FloatingArray(np.nan_to_num(values), np.isnan(values))
+
+
+_SUMS = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_write_input_tokens")
+
+
+def _named(codes: NDArray[Any], names: Sequence[str]) -> pd.Categorical:
+    # Always of dtype object, which pandas would not choose for each set of names.
+    categories = cast("Any", pd.Index)(names, dtype=object)
+    return pd.Categorical.from_codes(cast("Any", codes), categories)
+
+
+def _places(spans: Spans, runs: pd.Categorical) -> dict[str, Any]:
+    return {
+        "run_id": runs[spans.rows],
+        "span_id": spans.span_ids,
+        "parent_id": spans.column("parent_span_id"),
+    }
+
+
+def _times(spans: Spans) -> dict[str, Any]:
+    return {
+        "start_time": time_column(spans.began),
+        "end_time": time_column(spans.ended),
+        "duration_ms": spans.took,
+    }
+
+
+def _outcome(spans: Spans) -> dict[str, Any]:
+    return {name: spans.column(name, "end") for name in ("status", "error_type", "error")}

@@ -1,0 +1,5 @@
+"""What events say: `redact` takes secrets out, of many payloads at once in `chunks`, and `preview` makes one line.
+
+`kinds` tells by an event's type what it is about, `outcomes` how something ended, `numbers` reads counts and amounts,
+and `format` writes texts and times as people read them.
+"""

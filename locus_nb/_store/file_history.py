@@ -1,0 +1,252 @@
+"""Runs that were stored: read from a file, whoever writes it meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from locus_nb._errors import StoreError
+from locus_nb._event import run_id_error
+from locus_nb._store.jsonl_reader import JsonlSnapshot
+from locus_nb._store.past import Wanted, microseconds
+from locus_nb._store.sqlite_reader import sqlite_snapshot
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Generator, Sequence
+    from datetime import datetime
+
+    import pandas as pd
+
+    from locus_nb._event import StreamEvent
+    from locus_nb._history import RunRecord
+    from locus_nb._runs.run_list import RunList
+    from locus_nb._store.past import Snapshot
+
+
+def history(path: str | os.PathLike[str]) -> History:
+    """Open what a store keeps, to read it: an SQLite file or a folder of JSONL files.
+
+    Raises:
+        FileNotFoundError: There is nothing at `path`.
+        StoreError: It is no store, damaged, of another version, or may not be read.
+
+    Example:
+        >>> from locus_nb import history
+        >>> history("runs.db").runs()  # doctest: +SKIP
+        <RunList of 1 run>
+    """
+    return History(path)
+
+
+class History:
+    """Runs in a store. Made by `history`; holds no file open, so there is nothing to close.
+
+    It may be used from any thread and while other processes write: each call sees one consistent moment of an
+    SQLite file, and of a JSONL folder each run at one moment. Payloads are as they were stored: JSON values, secrets
+    taken out. An event's `seq` is its place in the file (of JSONL: on the bus it came from).
+
+    Args:
+        path: The store.
+
+    Raises:
+        StoreError: From any call: the store is damaged, of another version, or cannot be read.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._path = Path(path).absolute()
+        if not self._path.exists():
+            raise FileNotFoundError(
+                f"There is no store at {str(self._path)!r}: begin one by configure(store=...), or name another path"
+            )
+        with self._now():
+            pass
+
+    @property
+    def path(self) -> Path:
+        """Where it is, absolute."""
+        return self._path
+
+    def run_ids(self) -> tuple[str, ...]:
+        """All runs, least recently used first."""
+        with self._now() as snapshot:
+            return tuple(snapshot.run_ids())
+
+    def runs(self) -> RunList:
+        """Give the runs as a list, as `locus_nb.runs` does: the newest used first."""
+        return import_module("locus_nb._runs.run_list").runs(source=self)
+
+    def records(self) -> tuple[RunRecord, ...]:
+        """What is known of all runs, least recently used first. `trimmed` counts events the store lacks."""
+        with self._now() as snapshot:
+            return tuple(snapshot.records())
+
+    def events_of(self, run_ids: Sequence[str]) -> list[StreamEvent]:
+        """Give all events of some runs, in the order of the store."""
+        return self.events(run_ids)
+
+    def run_record(self, run_id: str) -> RunRecord | None:
+        """What is known of the run; None for an unknown one."""
+        with self._now() as snapshot:
+            return snapshot.run_record(run_id)
+
+    def history(self, run_id: str) -> tuple[StreamEvent, ...]:
+        """Events of the run, in the order of the store; empty for an unknown run."""
+        with self._now() as snapshot:
+            return tuple(snapshot.history(run_id))
+
+    def events(
+        self,
+        run: object = None,
+        *,
+        event_type: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> list[StreamEvent]:
+        """Read events of many runs at once, in the order of the store.
+
+        Args:
+            run: A run id, an object with a `run_id` or `id` that is one, or an iterable of such; None: all.
+            event_type: Only of this type; `*` stands for any text, as in `agent.tool.*`.
+            since: Only those made at this time or later; aware.
+            until: Only those made before.
+
+        Raises:
+            TypeError, ValueError: `run` is none of these; a time is no datetime, or naive.
+        """
+        wanted = Wanted(
+            _run_ids_of(run), event_type, microseconds("since", since), microseconds("until", until)
+        )
+        with self._now() as snapshot:
+            return snapshot.events(wanted)
+
+    def events_df(
+        self,
+        run: object = None,
+        *,
+        event_type: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        **options: Any,
+    ) -> pd.DataFrame:
+        """Give stored events as a table, as `locus_nb.events_df` does; the arguments are those of `events`.
+
+        Further keywords are those of `locus_nb.events_df`.
+        """
+        # They were redacted when they were stored.
+        options.setdefault("redact", False)
+        events = self.events(run, event_type=event_type, since=since, until=until)
+        return _frames().events_df(events, **options)
+
+    def runs_df(self, run: object = None, **options: Any) -> pd.DataFrame:
+        """Give stored runs as a table, as `locus_nb.runs_df` does, whose keywords it takes."""
+        return self._frame("runs_df", run, options)
+
+    def spans_df(self, run: object = None, **options: Any) -> pd.DataFrame:
+        """Give stored spans as a table, as `locus_nb.spans_df` does, whose keywords it takes."""
+        return self._frame("spans_df", run, options)
+
+    def tools_df(self, run: object = None, **options: Any) -> pd.DataFrame:
+        """Give stored tool calls as a table, as `locus_nb.tools_df` does, whose keywords it takes."""
+        return self._frame("tools_df", run, options)
+
+    def model_calls_df(self, run: object = None, **options: Any) -> pd.DataFrame:
+        """Give stored model calls as a table, as `locus_nb.model_calls_df` does, whose keywords it takes."""
+        return self._frame("model_calls_df", run, options)
+
+    def stored_df(
+        self,
+        run: object = None,
+        *,
+        event_type: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> pd.DataFrame:
+        """Give the events of an SQLite store as they stand there: several times as fast as `events_df`.
+
+        Columns: `run_id`, `seq`, `event_id`, `timestamp` (datetime64[us, UTC]), `event_type`, and `data` as JSON
+        text. It takes the extra `adbc`; the arguments are those of `events`.
+
+        Raises:
+            ModuleNotFoundError: The extra is not installed.
+            StoreError: The store is a folder of JSONL files.
+        """
+        if self._path.is_dir():
+            raise StoreError(
+                f"Cannot read {str(self._path)!r} by SQL: it is a folder of JSONL files; use events_df()"
+            )
+        wanted = Wanted(
+            _run_ids_of(run), event_type, microseconds("since", since), microseconds("until", until)
+        )
+        return import_module("locus_nb._store.adbc").stored_frame(self._path, wanted)
+
+    def to_parquet(self, path: str | os.PathLike[str], run: object = None, **wanted: Any) -> Path:
+        """Write stored events to a Parquet file: the columns of `events_df`, `data` as JSON text.
+
+        Args:
+            path: The file, written anew.
+            run: As in `events`.
+            **wanted: The keywords of `events`.
+
+        Returns:
+            The file.
+
+        Raises:
+            ModuleNotFoundError: pyarrow is not installed.
+        """
+        parquet = import_module("locus_nb._files.parquet")
+        # Before what may take a while.
+        parquet.check_installed("History.to_parquet")
+        parquet.to_parquet(self.events_df(run, **wanted), path, caller="History.to_parquet")
+        return Path(path)
+
+    def __repr__(self) -> str:
+        return f"<History {str(self._path)!r}>"
+
+    def _frame(self, name: str, run: object, options: dict[str, Any]) -> pd.DataFrame:
+        with self._now() as snapshot:
+            return getattr(_frames(), name)(run, source=snapshot, **options)
+
+    @contextmanager
+    def _now(self) -> Generator[Snapshot, None, None]:
+        if self._path.is_dir():
+            yield JsonlSnapshot(self._path)
+        else:
+            with sqlite_snapshot(self._path) as snapshot:
+                yield snapshot
+
+
+def _frames() -> Any:
+    """Give the module that makes frames; pandas comes at its first use."""
+    return import_module("locus_nb._frames.frames")
+
+
+def _run_ids_of(run: object) -> list[str] | None:
+    if run is None:
+        return None
+    if (run_id := _run_id(run)) is not None:
+        return [_checked(run_id)]
+    if not isinstance(run, Iterable):
+        raise TypeError(f"A run is an id, or an object with one as run_id or id, not {type(run).__name__}")
+    members = list(cast("Iterable[object]", run))
+    found = [(member, _run_id(member)) for member in members]
+    odd = [member for member, run_id in found if run_id is None]
+    if odd:
+        raise TypeError(f"A run is an id, or an object with one as run_id or id, not {type(odd[0]).__name__}")
+    return [_checked(run_id) for _, run_id in found if run_id is not None]
+
+
+def _run_id(run: object) -> str | None:
+    for run_id in (run, getattr(run, "run_id", None), getattr(run, "id", None)):
+        if isinstance(run_id, str):
+            return run_id
+    return None
+
+
+def _checked(run_id: str) -> str:
+    if (error := run_id_error(run_id)) is not None:
+        raise error
+    return run_id

@@ -1,0 +1,323 @@
+"""The SQLite file of a store: its schema, how it is opened, and how it is written.
+
+`events.seq` is the order in the file, also where several processes write it. The file is in WAL mode with
+`synchronous=NORMAL`: what was committed outlives the death of any process, `kill -9` included; a power loss or a
+crash of the operating system may take the newest commits, and never damages the file
+(https://sqlite.org/pragma.html#pragma_synchronous).
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from contextlib import contextmanager
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from locus_nb._errors import StoreError
+from locus_nb._history import RunRecord
+from locus_nb._store.storage import plain_record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from locus_nb._store.storage import Limits, StoredEvents
+
+# "locu"
+APPLICATION_ID = 0x6C6F6375
+VERSION = 1
+# How long one process waits for another one's transaction, in seconds.
+BUSY_S = 1.0
+
+_SCHEMA = f"""
+CREATE TABLE runs (
+    run INTEGER PRIMARY KEY,
+    run_id TEXT NOT NULL UNIQUE,
+    name TEXT,
+    tags TEXT NOT NULL,
+    status TEXT NOT NULL,
+    started_at_ns INTEGER NOT NULL,
+    ended_at_ns INTEGER,
+    cell_id TEXT,
+    execution_count INTEGER,
+    closed INTEGER NOT NULL,
+    total INTEGER NOT NULL,
+    stored INTEGER NOT NULL,
+    used_at_ns INTEGER NOT NULL
+);
+CREATE TABLE events (
+    seq INTEGER PRIMARY KEY,
+    run INTEGER NOT NULL,
+    event_id TEXT NOT NULL,
+    event_type TEXT NOT NULL,
+    time_us INTEGER NOT NULL,
+    data TEXT NOT NULL
+);
+CREATE INDEX events_of_run ON events (run);
+PRAGMA application_id = {APPLICATION_ID};
+PRAGMA user_version = {VERSION};
+"""
+_TELL = """
+INSERT INTO runs (run_id, name, tags, status, started_at_ns, ended_at_ns, cell_id, execution_count, closed,
+                  total, stored, used_at_ns)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (run_id) DO UPDATE SET
+    name = coalesce(excluded.name, name),
+    tags = iif(excluded.tags = '{}', tags, excluded.tags),
+    status = excluded.status,
+    started_at_ns = min(started_at_ns, excluded.started_at_ns),
+    ended_at_ns = excluded.ended_at_ns,
+    cell_id = coalesce(excluded.cell_id, cell_id),
+    execution_count = coalesce(excluded.execution_count, execution_count),
+    closed = excluded.closed,
+    total = iif(?, max(total, excluded.total), total + ?),
+    stored = stored + excluded.stored,
+    used_at_ns = max(used_at_ns, excluded.used_at_ns)
+RETURNING run
+"""
+_USE = "UPDATE runs SET stored = stored + ?, used_at_ns = max(used_at_ns, ?) WHERE run_id = ? RETURNING run"
+_INSERT = "INSERT INTO events (run, event_id, event_type, time_us, data) VALUES "
+_ROW = "(?,?,?,?,?)"
+_WIDTH = 5
+# Bytes. Larger pages are fewer calls of the system for the same batch.
+_PAGE = 16_384
+# Rows in one statement: each statement gives up the interpreter's lock and has to wait for it again, for up to
+# 5 ms where the agent computes. More than these gain nothing.
+_ROWS_AT_ONCE = 100
+_INSERT_MANY = _INSERT + ",".join([_ROW] * _ROWS_AT_ONCE)
+_DAY_NS = 86_400 * 10**9
+# A run that was left open by a process that died counts as running for this long.
+_ABANDONED_NS = _DAY_NS
+# Connections of the process that this one was forked from (https://sqlite.org/howtocorrupt.html, section 2.6).
+_abandoned: list[sqlite3.Connection] = []
+# Runs whose totals are remembered, to add only what came since.
+_MOST_TOTALS = 10_000
+
+
+class SqliteStorage:
+    """Writes events to an SQLite file; a `Storage`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection: sqlite3.Connection | None = None
+        self._file: tuple[int, int] | None = None
+        # What the file was told of each run's number of events, so that several processes' add up.
+        self._totals: dict[str, int] = {}
+        # Runs of which the file held events of this process before.
+        self._gone_on: set[str] = set()
+
+    def open(self) -> None:
+        """Open the file, made if there is none; again if another one took its place."""
+        if self._connection is not None and self._file == _identity(self._path):
+            return
+        self.close()
+        self._connection = _opened(self._path)
+        self._file = _identity(self._path)
+
+    def close(self) -> None:
+        """Close the file."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def abandon(self) -> None:
+        """Let go in a forked child, without a call into SQLite, which would take part in the parent's work."""
+        if self._connection is not None:
+            _abandoned.append(self._connection)
+        self._connection = None
+
+    def held(self, run_id: str, ids: Sequence[str]) -> set[str]:
+        """Say which of these events of a run the file holds already."""
+        rows = self._now_open().execute(
+            "SELECT event_id FROM events WHERE run = (SELECT run FROM runs WHERE run_id = ?)", (run_id,)
+        )
+        found = {event_id for (event_id,) in rows}.intersection(ids)
+        if found:
+            self._gone_on.add(run_id)
+        return found
+
+    def write(self, events: StoredEvents, records: Mapping[str, RunRecord]) -> None:
+        """Add all in one transaction."""
+        connection, now = self._now_open(), time.time_ns()
+        plain = {record.run_id: record for record in map(plain_record, records.values())}
+        counts: dict[str, int] = {}
+        for run_id in events.run_ids:
+            counts[run_id] = counts.get(run_id, 0) + 1
+        with _transaction(connection):
+            runs = {
+                run_id: self._tell(record, counts.pop(run_id, 0), now) for run_id, record in plain.items()
+            }
+            for run_id, count in counts.items():
+                runs[run_id] = self._use(run_id, count, events, now)
+            _insert(connection, [runs[run_id] for run_id in events.run_ids], events)
+        self._totals.update((run_id, record.total) for run_id, record in plain.items())
+        self._gone_on.difference_update(plain)
+        while len(self._totals) > _MOST_TOTALS:
+            self._totals.pop(next(iter(self._totals)))
+
+    def prune(self, limits: Limits, is_running: Callable[[str], bool]) -> None:
+        """Delete runs one by one, each in a transaction, and give their room back."""
+        connection, now = self._now_open(), time.time_ns()
+        rows: list[tuple[int, str, int, int]] = connection.execute(
+            "SELECT run, run_id, closed, used_at_ns FROM runs ORDER BY used_at_ns, run"
+        ).fetchall()
+        left = len(rows)
+        pruned = False
+        for run, run_id, closed, used_at_ns in rows:
+            too_many = limits.runs is not None and left > limits.runs
+            too_old = limits.days is not None and now - used_at_ns > limits.days * _DAY_NS
+            if not (too_many or too_old or _is_too_large(connection, limits.mb)):
+                break
+            if not closed and (now - used_at_ns < _ABANDONED_NS or is_running(run_id)):
+                continue
+            with _transaction(connection):
+                connection.execute("DELETE FROM events WHERE run = ?", (run,))
+                connection.execute("DELETE FROM runs WHERE run = ?", (run,))
+            self._totals.pop(run_id, None)
+            left -= 1
+            pruned = True
+        if pruned:
+            # A script, because only that takes as many steps as this pragma has.
+            connection.executescript("PRAGMA incremental_vacuum")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def _now_open(self) -> sqlite3.Connection:
+        self.open()
+        return self._own()
+
+    def _own(self) -> sqlite3.Connection:
+        assert self._connection is not None  # noqa: S101 - told to the type checker
+        return self._connection
+
+    def _tell(self, record: RunRecord, count: int, now: int) -> int:
+        """Write what is known of a run, count events to it, and give its key."""
+        run_id, name, tags, status, started, ended, cell, execution, closed, _, total, _ = record
+        added = max(0, total - self._totals.get(run_id, 0))
+        row = (
+            run_id, name, json.dumps(tags, ensure_ascii=False) if tags else "{}", status, started, ended, cell,
+            execution, closed, total, count, now, run_id in self._gone_on, added,
+        )  # fmt: skip
+        return self._own().execute(_TELL, row).fetchall()[0][0]
+
+    def _use(self, run_id: str, count: int, events: StoredEvents, now: int) -> int:
+        """Count events to a run, and give its key. Asked each time: another process may have deleted it."""
+        found = self._own().execute(_USE, (count, now, run_id)).fetchall()
+        if found:
+            return found[0][0]
+        first_us = events.times_us[events.run_ids.index(run_id)]
+        record = RunRecord(run_id, None, {}, "running", first_us * 1000, None, None, None, False, 0, 0)  # noqa: FBT003 - a record
+        return self._tell(record, count, now)
+
+
+def check(connection: sqlite3.Connection, path: Path) -> bool:
+    """Say whether the file is a store: False for one that is still empty.
+
+    Raises:
+        StoreError: It is another application's, damaged, or of another version.
+    """
+    with told(path, "open"):
+        (application,) = connection.execute("PRAGMA application_id").fetchone()
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if not (application or version or tables):
+        return False
+    if application != APPLICATION_ID:
+        raise StoreError(
+            f"Cannot open {str(path)!r} as a store: it is a database of something else; name another file"
+        )
+    if version != VERSION:
+        raise StoreError(
+            f"Cannot open the store {str(path)!r}: its schema is version {version}, this locus_nb knows "
+            f"{VERSION}; use the locus_nb that wrote it, or begin a new file"
+        )
+    return True
+
+
+@contextmanager
+def told(path: Path, doing: str) -> Generator[None, None, None]:
+    """Turn SQLite's word for a file that is damaged, or no database at all, into ours."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF not in {
+            sqlite3.SQLITE_CORRUPT,
+            sqlite3.SQLITE_NOTADB,
+        }:
+            raise
+        raise StoreError(
+            f"Cannot {doing} the store {str(path)!r}: {error}; restore it from a copy, save what "
+            f"`sqlite3 {path.name} .recover` can, or begin a new file"
+        ) from error
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+    try:
+        if not check(connection, path):
+            # Takes effect only before the first page is written.
+            connection.execute(f"PRAGMA page_size = {_PAGE}")
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        with told(path, "open"):
+            connection.execute("PRAGMA journal_mode = WAL").fetchall()
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute(f"PRAGMA journal_size_limit = {64 << 20}").fetchall()
+            with _transaction(connection):
+                if not check(connection, path):
+                    for statement in _SCHEMA.split(";"):
+                        connection.execute(statement)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Generator[None, None, None]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        # A full disk rolls back by itself.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _insert(connection: sqlite3.Connection, runs: Sequence[int], events: StoredEvents) -> None:
+    count = len(runs)
+    flat: list[Any] = [None] * (_WIDTH * count)
+    columns: Iterable[Sequence[Any]] = (
+        runs,
+        events.event_ids,
+        events.event_types,
+        events.times_us,
+        events.data,
+    )
+    for place, column in enumerate(columns):
+        flat[place::_WIDTH] = column
+    whole = count - count % _ROWS_AT_ONCE
+    for start in range(0, whole * _WIDTH, _ROWS_AT_ONCE * _WIDTH):
+        connection.execute(_INSERT_MANY, flat[start : start + _ROWS_AT_ONCE * _WIDTH])
+    if rest := count - whole:
+        connection.execute(_INSERT + ",".join([_ROW] * rest), flat[whole * _WIDTH :])
+
+
+def _is_too_large(connection: sqlite3.Connection, mb: float | None) -> bool:
+    if mb is None:
+        return False
+    pragmas = ("page_count", "freelist_count", "page_size")
+    pages, free, size = chain.from_iterable(
+        connection.execute(f"PRAGMA {name}").fetchone() for name in pragmas
+    )
+    return (pages - free) * size > mb * 1_000_000
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino

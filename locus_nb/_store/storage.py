@@ -1,0 +1,136 @@
+"""What a store writes, and what it asks of the place it writes to: an SQLite file, or a folder of JSONL."""
+
+# The raw values of an event are what is quick to read.
+# ruff: noqa: SLF001
+# pyright: reportPrivateUsage=false
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
+
+from locus_nb._event import event_ids
+from locus_nb._payloads.chunks import clean_chunks
+from locus_nb._payloads.redact import redact, redact_text
+from locus_nb._wire import dumps, jsonable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from locus_nb._event import StreamEvent
+    from locus_nb._history import RunRecord
+
+
+class StoredEvents(NamedTuple):
+    """Events as they are stored: columns of the same length, secrets taken out, every text valid UTF-8.
+
+    `times_us` are microseconds since the Unix epoch (UTC), `data` strict JSON text, `seqs` the bus's.
+    """
+
+    run_ids: Sequence[str]
+    event_ids: Sequence[str]
+    event_types: Sequence[str]
+    times_us: Sequence[int]
+    data: Sequence[str]
+    seqs: Sequence[int]
+
+
+class Limits(NamedTuple):
+    """How much is kept: whole runs go, the longest unused first. None is no limit."""
+
+    runs: int | None = None
+    days: float | None = None
+    mb: float | None = None
+
+
+class Storage(Protocol):
+    """A place that events are written to, by one thread at a time.
+
+    All methods may raise `OSError` or `sqlite3.Error`, and have then changed nothing.
+    """
+
+    def open(self) -> None:
+        """Be ready to write; nothing if it is.
+
+        Raises:
+            StoreError: What is there is foreign, damaged or of another version.
+        """
+        ...
+
+    def held(self, run_id: str, ids: Sequence[str]) -> set[str]:
+        """Say which of these events of a run it holds already."""
+        ...
+
+    def write(self, events: StoredEvents, records: Mapping[str, RunRecord]) -> None:
+        """Add events, and what is known of their runs and others: all of it or nothing."""
+        ...
+
+    def prune(self, limits: Limits, is_running: Callable[[str], bool]) -> None:
+        """Forget whole runs beyond the limits, never one that runs."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the files; idempotent. `open` opens again."""
+        ...
+
+    def abandon(self) -> None:
+        """Let go of them in a forked child, so that the parent notices nothing."""
+        ...
+
+
+def encoded(events: Sequence[StreamEvent]) -> StoredEvents:
+    """Make events what is stored of them."""
+    types = [event._event_type for event in events]
+    raws: list[dict[Any, Any]] = [event._data for event in events]
+    rows: dict[str, list[int]] = {}
+    for row, event_type in enumerate(types):
+        rows.setdefault(event_type, []).append(row)
+    data = [""] * len(events)
+    for event_type, alike in rows.items():
+        for chunk in clean_chunks(event_type, alike, raws, secrets=False):
+            for row, text in zip(chunk.rows, _texts(chunk.payloads), strict=True):
+                data[row] = text
+    return StoredEvents(
+        run_ids=_valid([event._run_id for event in events]),
+        event_ids=_valid(event_ids(events)),
+        event_types=_valid(types),
+        times_us=[event._time for event in events],
+        data=data,
+        seqs=[event.seq or 0 for event in events],
+    )
+
+
+def plain_record(record: RunRecord) -> RunRecord:
+    """Give the record as it is stored: secrets taken out, every text valid UTF-8."""
+    if not record.tags and record.name is None and record.cell_id is None and record.run_id.isascii():
+        return record
+    return record._replace(
+        run_id=jsonable(record.run_id),
+        name=None if record.name is None else redact_text(jsonable(record.name)),
+        tags=cast("dict[str, str]", redact(record.tags)),
+        cell_id=jsonable(record.cell_id),
+    )
+
+
+def _valid(texts: list[str]) -> list[str]:
+    return texts if "".join(texts).isascii() else [jsonable(text) for text in texts]
+
+
+def _texts(payloads: Sequence[dict[str, Any]]) -> list[str]:
+    """Give what `dumps` gives for copies that `jsonable` made."""
+    if _encode is None:
+        return [dumps(payload) for payload in payloads]
+    try:
+        return ["".join(_encode(payload, 0)) for payload in payloads]
+    except (RecursionError, MemoryError):
+        return [dumps(payload) for payload in payloads]
+
+
+def _encoder() -> Any:
+    """Give the encoder that `json.JSONEncoder` makes for each call anew, if the interpreter has it in C."""
+    make: Any = getattr(json.encoder, "c_make_encoder", None)
+    text: Any = getattr(json.encoder, "c_encode_basestring", None)
+    return make and text and make(None, None, text, None, ":", ",", False, False, False)  # noqa: FBT003 - takes no keywords
+
+
+_encode = _encoder()

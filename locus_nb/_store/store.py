@@ -1,0 +1,317 @@
+"""What keeps a bus's events beyond the process: the handle of a store."""
+
+from __future__ import annotations
+
+import os
+import threading
+import warnings
+import weakref
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Self
+
+from locus_nb._bus import EventBus, buses, get_event_bus
+from locus_nb._errors import StoreError
+from locus_nb._store.jsonl import JsonlStorage
+from locus_nb._store.mounts import file_system, is_shared
+from locus_nb._store.sqlite import SqliteStorage
+from locus_nb._store.storage import Limits
+from locus_nb._store.writer import MAY_PASS, StoreStats, Writer
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from locus_nb._store.storage import Storage
+
+Kind = Literal["sqlite", "jsonl"]
+
+# Buses that a process was forked with, and the last event it was forked with: those are its parent's to store.
+_inherited: weakref.WeakKeyDictionary[EventBus, int] = weakref.WeakKeyDictionary()
+
+
+class Store:
+    """Keeps a bus's events and runs in a file, from those in its history on, until it is closed.
+
+    One daemon thread writes, in batches of half a second or 500 events and at the end of a run; publishing never
+    waits for it. Secrets are taken out of what is written; events that are live only (streaming chunks) are not
+    kept. What was written and what was not is in `stats()`, and in `bus.readers()`.
+
+    What was published before `flush()` returned True outlives the death of the process, `kill -9` included;
+    without it at most the last batch is lost. A power loss may take the newest batches (`synchronous=NORMAL`),
+    and never damages the file. At the end of the process all is written.
+
+    A full disk, a read-only or a locked file never reaches the agent: it is logged once, told by a
+    `RuntimeWarning` at the next call of this object, and counted. Up to 65,536 events are kept until writing
+    works again; more are dropped, and counted.
+
+    Several processes may write one file, also events of the same run. A forked child does not go on storing:
+    call `configure`, or make a store, in the child. A store that is forgotten with its bus, without `close`, gives
+    a `ResourceWarning`.
+
+    Args:
+        path: An SQLite file, made if there is none (its folder must exist). On a network file system, where
+            SQLite's log would not be safe: a folder, with one JSONL file per run.
+        bus: Whose events; default: the process's bus. A bus has one store at a time.
+        kind: `sqlite` or `jsonl`, whatever the file system.
+        keep_runs: Runs that are kept at most; the longest unused go first, whole, and never one that runs.
+        keep_days: Days that a run is kept after its last event.
+        keep_mb: Megabytes (of 1,000,000 bytes) that all may take. Limits are kept to at opening, at closing, and
+            about once a minute.
+
+    Raises:
+        StoreError: The path leads to something else, damaged, or of another version; the bus has a store, or
+            as many global readers as it may have.
+        FileNotFoundError: There is no such folder.
+        TypeError, ValueError: A limit is no number, or negative; `kind` is none.
+
+    Example:
+        >>> import tempfile
+        >>> from locus_nb import EventBus, Store, StreamEvent, history
+        >>> bus = EventBus()
+        >>> with tempfile.TemporaryDirectory() as folder, Store(f"{folder}/runs.db", bus=bus) as store:
+        ...     bus.publish_nowait(StreamEvent("run-1", "agent.think", {"iteration": 1}))
+        ...     store.flush(), history(store.path).run_ids()
+        (True, ('run-1',))
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        bus: EventBus | None = None,
+        kind: Kind | None = None,
+        keep_runs: int | None = None,
+        keep_days: float | None = None,
+        keep_mb: float | None = None,
+    ) -> None:
+        self._writer: Writer | None = None
+        self._bus = get_event_bus() if bus is None else bus
+        self._path = Path(path).absolute()
+        self._limits = checked_limits(keep_runs, keep_days, keep_mb)
+        if self._bus.store is not None and not self._bus.store.closed:
+            raise StoreError(
+                f"Cannot store this bus's events in {str(path)!r} too: they are stored in "
+                f"{str(self._bus.store.path)!r}; close that store first, or use configure(store=...)"
+            )
+        if not self._path.parent.is_dir():
+            raise FileNotFoundError(
+                f"There is no folder {str(self._path.parent)!r} for the store {self._path.name!r}"
+            )
+        self._kind: Kind = _checked_kind(kind) or _kind_for(self._path)
+        storage: Storage = JsonlStorage(self._path) if self._kind == "jsonl" else SqliteStorage(self._path)
+        failure = _failure_to_open(storage)
+        writer = Writer(
+            self._bus,
+            storage,
+            limits=self._limits,
+            after=_inherited.get(self._bus, 0),
+            label=f"store {self._path.name}",
+        )
+        if failure is not None:
+            writer.report(failure)
+        writer.start()
+        self._writer = writer
+        self._bus.store = self
+        self._tell()
+
+    @property
+    def path(self) -> Path:
+        """Where it writes, absolute."""
+        return self._path
+
+    @property
+    def kind(self) -> Kind:
+        """Whether that is an SQLite file or a folder of JSONL files."""
+        return self._kind
+
+    @property
+    def limits(self) -> Limits:
+        """How much is kept."""
+        return self._limits
+
+    @property
+    def closed(self) -> bool:
+        """Whether it stores nothing any more: it was closed, its bus's readers were ended, or this is a fork."""
+        return self._writer is None or self._writer.closed
+
+    def stats(self) -> StoreStats:
+        """What was written and what was not. Any thread."""
+        self._tell()
+        return self._own_writer().stats()
+
+    def flush(self, timeout: float = 10.0) -> bool:
+        """Wait until all that was published before is committed; any thread.
+
+        Args:
+            timeout: Seconds.
+
+        Returns:
+            False if it could not be written, or not in time. What was dropped before is not waited for.
+        """
+        through = self._own_writer().flush(timeout)
+        self._tell()
+        return through
+
+    def close(self, timeout: float = 10.0) -> None:
+        """Write what there is and let go of the file; what cannot be written is lost, and counted. Idempotent.
+
+        Args:
+            timeout: Seconds to wait for the thread, which goes on to its end in any case.
+        """
+        self._own_writer().close(timeout)
+        self._tell()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        # It may never have become whole.
+        writer = getattr(self, "_writer", None)
+        if writer is not None and not writer.closed:
+            warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=1)
+            writer.forget()
+
+    def __repr__(self) -> str:
+        return f"<Store {str(self._path)!r}{', closed' if self.closed else ''}>"
+
+    def _own_writer(self) -> Writer:
+        assert self._writer is not None  # noqa: S101 - it is whole
+        return self._writer
+
+    def _tell(self) -> None:
+        """Warn of what went wrong in the thread."""
+        unsaid = self._own_writer().unsaid
+        with suppress(IndexError):
+            while True:
+                problem = unsaid.popleft()
+                warnings.warn(
+                    f"Events could not be stored in {str(self._path)!r}: {problem}. They are kept in memory for "
+                    "now, and counted: see stats()",
+                    RuntimeWarning,
+                    stacklevel=3,
+                )
+
+
+def checked_limits(runs: int | None, days: float | None, mb: float | None) -> Limits:
+    """Give what is kept.
+
+    Raises:
+        TypeError: One is no number.
+        ValueError: One is negative.
+    """
+    for name, limit, kinds in (
+        ("keep_runs", runs, int),
+        ("keep_days", days, int | float),
+        ("keep_mb", mb, int | float),
+    ):
+        if limit is None:
+            continue
+        if not isinstance(limit, kinds) or isinstance(limit, bool):
+            raise TypeError(f"{name} is a number, not {type(limit).__name__}")
+        if not limit >= 0:
+            raise ValueError(f"{name} is at least 0, not {limit}")
+    return Limits(runs, days, mb)  # pyright: ignore[reportArgumentType] - checked above
+
+
+def _checked_kind(kind: Kind | None) -> Kind | None:
+    if kind not in {None, "sqlite", "jsonl"}:
+        raise ValueError(f"kind is 'sqlite' or 'jsonl', not {kind!r}")
+    return kind
+
+
+def _kind_for(path: Path) -> Kind:
+    """Choose by what is there, or else by the file system.
+
+    Raises:
+        StoreError: There is a file, where SQLite's log is not safe.
+    """
+    if path.is_dir():
+        return "jsonl"
+    if not is_shared(path):
+        return "sqlite"
+    if path.exists():
+        raise StoreError(
+            f"Cannot store in {str(path)!r}: on {file_system(path)}, a network file system, SQLite's log is not "
+            "safe; name a folder or a new path for JSONL files, or pass kind='sqlite' if only this machine uses it"
+        )
+    return "jsonl"
+
+
+def _failure_to_open(storage: Storage) -> BaseException | None:
+    """Open it; what may pass is only told, so that the agent can begin."""
+    try:
+        storage.open()
+    except StoreError:
+        raise
+    except MAY_PASS as error:
+        return error
+    return None
+
+
+_process_lock = threading.Lock()
+
+
+def configure(
+    *,
+    store: str | os.PathLike[str] | Literal[False] | None,
+    kind: Kind | None = None,
+    keep_runs: int | None = None,
+    keep_days: float | None = None,
+    keep_mb: float | None = None,
+) -> Store | None:
+    """Keep what happens on the process's bus in a file, from now on and from what its history holds.
+
+    Called again with the same, as in a cell that is run again, it changes nothing; with another path, the old
+    store is closed first. After `reset_event_bus`, and in a forked child, call it again.
+
+    Args:
+        store: See `Store`. None or False: keep nothing any more; all is written first.
+        kind: See `Store`.
+        keep_runs: See `Store`.
+        keep_days: See `Store`.
+        keep_mb: See `Store`.
+
+    Returns:
+        The store, which may be closed, or asked for its `stats()`; None without one.
+
+    Raises:
+        StoreError, FileNotFoundError, TypeError, ValueError: As `Store` does.
+
+    Example:
+        >>> from locus_nb import configure
+        >>> configure(store="runs.db", keep_runs=1000)  # doctest: +SKIP
+        <Store '.../runs.db'>
+    """
+    with _process_lock:
+        bus = get_event_bus()
+        now = bus.store if bus.store is not None and not bus.store.closed else None
+        if store is None or store is False:
+            if now is not None:
+                now.close()
+            bus.store = None
+            return None
+        limits = checked_limits(keep_runs, keep_days, keep_mb)
+        if now is not None:
+            same_kind = _checked_kind(kind) in {None, now.kind}
+            if now.path == Path(store).absolute() and same_kind and now.limits == limits:
+                return now
+            now.close()
+        return Store(store, bus=bus, kind=kind, keep_runs=keep_runs, keep_days=keep_days, keep_mb=keep_mb)
+
+
+def _begin_in_child() -> None:
+    global _process_lock  # noqa: PLW0603 - whoever holds it is not here
+    _process_lock = threading.Lock()
+    for bus in buses():
+        if bus.store is not None:
+            _inherited[bus] = bus.stats()["published_events_total"]
+            bus.store = None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_in_child)

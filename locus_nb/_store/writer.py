@@ -1,0 +1,407 @@
+"""The thread that carries a bus's events to a store: `locus_nb store`.
+
+It looks at its subscription every `TICK` seconds and writes when half a second has passed, 500 events wait or a run
+has ended. After some idle seconds it sleeps until the next event. So a publish has to wake it next to never.
+"""
+
+# An event's raw type is what is quick to read, and the length of the subscription's queue is set here.
+# ruff: noqa: SLF001
+# pyright: reportPrivateUsage=false
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import sqlite3
+import threading
+import time
+import weakref
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from locus_nb._errors import StoreError
+from locus_nb._store.storage import Limits, encoded
+from locus_nb._wakeup import Wakeup
+from locus_nb._wire import jsonable
+from locus_nb.event_types import LIVE_ONLY
+
+if TYPE_CHECKING:
+    from locus_nb._bus import EventBus
+    from locus_nb._event import StreamEvent
+    from locus_nb._history import RunRecord
+    from locus_nb._store.storage import Storage
+
+TICK = 0.05
+BATCH_S = 0.5
+BATCH_EVENTS = 500
+RETRY_S = 1.0
+# Idle for this long (seconds), it sleeps until it is woken, which costs whoever publishes then some microseconds.
+_IDLE_S = 5.0
+# Events it takes in while it cannot write; more wait, and are dropped, in its subscription.
+MOST_PENDING = 65_536
+_QUEUE = 65_536
+_PRUNE_EVERY_S = 60.0
+# As often as it takes to write all that can be pending and queued.
+_PASSES = 4
+# Different errors that are reported.
+_MOST_TOLD = 20
+# What is asked of the bus's history at first: all.
+_EVERYTHING = 1 << 62
+# What may be wrong with the place, and right again later. Anything else is wrong with the events.
+MAY_PASS = (OSError, sqlite3.OperationalError, StoreError)
+
+_log = logging.getLogger(__name__)
+# Without a handler of its own a logger's errors are printed, into whichever cell runs now.
+_log.addHandler(logging.NullHandler())
+
+
+class StoreStats(NamedTuple):
+    """What became of the events that a store was to keep; those that are live only are not counted.
+
+    Attributes:
+        written: Committed.
+        pending: Taken, and not yet written.
+        dropped: Never taken, because the writer was too slow or could not write for too long.
+        lost: Given up: they could not be written until the store was closed, or never could.
+        failed: Tries to write that failed, each of them counted.
+        last_error: What the last of these said; None if none failed.
+    """
+
+    written: int
+    pending: int
+    dropped: int
+    lost: int
+    failed: int
+    last_error: str | None
+
+
+@dataclass(slots=True, eq=False)
+class _Flush:
+    """Somebody waits until all that was published before is committed."""
+
+    done: threading.Event = field(default_factory=threading.Event)
+    through: bool = False
+
+
+class Writer:
+    """Takes what a bus has, and has a `Storage` write it.
+
+    Args:
+        bus: Whose events, from those in its history on.
+        storage: Where to.
+        limits: How much of it is kept.
+        after: Events up to this `seq` are not its to write.
+        label: What `EventBus.readers` calls it.
+
+    Raises:
+        StoreError: The bus has as many global readers as it may have.
+    """
+
+    def __init__(self, bus: EventBus, storage: Storage, *, limits: Limits, after: int, label: str) -> None:
+        self._bus = bus
+        self._storage = storage
+        self._limits = limits
+        self._after = after
+        self._pending: list[StreamEvent] = []
+        self._records: dict[str, RunRecord] = {}
+        self._waiting_since = self._busy_at = time.monotonic()
+        self._run_closed = False
+        self._is_first = True
+        self._written = self._lost = self._failed = 0
+        self._last_error: str | None = None
+        self._retry_at = 0.0
+        self._prune_at = 0.0
+        self._told: set[str] = set()
+        # What the next call of the user is told.
+        self.unsaid: deque[str] = deque()
+        self.closed = False
+        self._closing = False
+        self._flushes: deque[_Flush] = deque()
+        self._wakeup = Wakeup()
+        # Held while files are touched, so that a fork never finds them in the midst of that.
+        self.io = threading.RLock()
+        self._subscription = bus.subscribe_global(replay=_EVERYTHING, label=label)
+        if self._subscription.refused:
+            raise StoreError(
+                "Cannot store this bus's events: it has as many global readers as it may have; close one, or make "
+                "the bus with a larger max_global_subscribers"
+            )
+        # A longer queue than a view's: what is dropped here is gone for good.
+        self._subscription._inbox.size = _QUEUE
+        _writers.add(self)
+        self._thread = threading.Thread(
+            target=_run, args=(weakref.ref(self), self._wakeup), name=f"locus_nb {label}", daemon=True
+        )
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stats(self) -> StoreStats:
+        """All counts. Any thread."""
+        return StoreStats(
+            written=self._written,
+            pending=len(self._pending),
+            dropped=self._subscription.stats().dropped,
+            lost=self._lost,
+            failed=self._failed,
+            last_error=self._last_error,
+        )
+
+    def flush(self, timeout: float) -> bool:
+        """Wait until all that was published before is committed; False if that fails or takes too long."""
+        if self.closed:
+            return not self._lost
+        flush = _Flush()
+        self._flushes.append(flush)
+        self._wakeup.call()
+        if not self._thread.is_alive():
+            return False
+        return flush.done.wait(timeout) and flush.through
+
+    def close(self, timeout: float) -> bool:
+        """Write what there is, leave the bus and end the thread; False if it takes too long. Idempotent."""
+        self._closing = True
+        self._wakeup.call()
+        if self._thread.is_alive() and threading.current_thread() is not self._thread:
+            self._thread.join(timeout)
+        return self.closed
+
+    def report(self, error: BaseException) -> None:
+        """Count a failure, and say it once."""
+        self._failed += 1
+        self._last_error = f"{type(error).__name__}: {error}"
+        if self._last_error not in self._told and len(self._told) < _MOST_TOLD:
+            self._told.add(self._last_error)
+            _log.warning("locus_nb could not store events: %s", self._last_error)
+            self.unsaid.append(self._last_error)
+
+    def round(self) -> float | None:
+        """Do what is due; seconds until the next round, -1: when it is woken, None: never. Its thread only."""
+        closing = self._closing
+        flushes = [self._flushes.popleft() for _ in range(len(self._flushes))]
+        with self.io:
+            if self.closed:
+                return None
+            ended = self._take()
+            through = True
+            at_once = bool(closing or flushes or ended)
+            # There may be more than it takes in at a time, but not more than this if somebody goes on publishing.
+            for _ in range(_PASSES if at_once else 1):
+                if not through or not self._is_due(at_once=at_once):
+                    break
+                through = self._write()
+                ended = self._take() or ended
+            if through:
+                self._prune(at_once=bool(closing or ended))
+            if closing or ended:
+                self._end()
+        for flush in flushes:
+            flush.through = through
+            flush.done.set()
+        return None if closing or ended else self._pause()
+
+    def must_stay(self) -> bool:
+        """Say whether it has something to write that nobody else has."""
+        return bool(self._pending)
+
+    def forget(self) -> None:
+        """Let the thread end, and the files go, when nobody holds it any more."""
+        self._wakeup.call()
+        with suppress(*MAY_PASS):
+            self._storage.close()
+
+    def fail(self, error: BaseException) -> None:
+        """End after an error of its own; nothing is written any more."""
+        self.report(error)
+        with self.io:
+            self._end()
+
+    def begin_in_child(self) -> None:
+        """Be closed in a forked child: the thread, and what it had to write, stayed with the parent."""
+        self.io = threading.RLock()
+        self.closed = self._closing = True
+        self._pending.clear()
+        self._storage.abandon()
+        while self._flushes:
+            self._flushes.popleft().done.set()
+
+    def _take(self) -> bool:
+        """Take what the subscription has, as far as there is room; True at its end."""
+        while len(self._pending) < MOST_PENDING:
+            batch = self._subscription.next_batch_nowait()
+            if batch is None:
+                return False
+            if not batch:
+                return True
+            now = time.monotonic()
+            if not self._pending:
+                self._waiting_since = now
+            self._busy_at = now
+            self._pending += [event for event in batch.events if event._event_type not in LIVE_ONLY]
+            for record in batch.runs:
+                self._records[record.run_id] = record
+                self._run_closed = self._run_closed or record.closed
+        return False
+
+    def _is_due(self, *, at_once: bool) -> bool:
+        if not (self._pending or self._records):
+            return False
+        if at_once:
+            return True
+        now = time.monotonic()
+        if now < self._retry_at:
+            return False
+        return self._run_closed or len(self._pending) >= BATCH_EVENTS or now - self._waiting_since >= BATCH_S
+
+    def _write(self) -> bool:
+        """Write all that is pending now, some at a time; False if it failed."""
+        left = len(self._pending)
+        try:
+            if self._is_first:
+                left -= self._leave_out()
+            while True:
+                some = self._pending[: min(left, BATCH_EVENTS)]
+                left -= len(some)
+                self._write_some(some, last=left <= 0)
+                # While it works off a burst the next one is under way.
+                self._take()
+                if left <= 0:
+                    break
+        except MAY_PASS as error:
+            self._stand_back(error)
+            return False
+        self._run_closed = False
+        self._waiting_since = time.monotonic()
+        return True
+
+    def _write_some(self, events: list[StreamEvent], *, last: bool) -> None:
+        """Write the first of the pending events, each of them or it is lost; `last`: and all that is known of runs."""
+        runs = {event.run_id for event in events}
+        records = {run_id: record for run_id, record in self._records.items() if last or run_id in runs}
+        written = len(events)
+        try:
+            self._storage.write(encoded(events), records)
+        except MAY_PASS:
+            raise
+        except Exception as error:  # noqa: BLE001 - an edge: what one event holds must not keep back all others
+            if len(events) > 1:
+                half = len(events) // 2
+                self._write_some(events[:half], last=False)
+                self._write_some(events[half:], last=last)
+                return
+            self.report(error)
+            self._lost += len(events)
+            written = 0
+        self._written += written
+        del self._pending[: len(events)]
+        for run_id, record in records.items():
+            if self._records.get(run_id) is record:
+                del self._records[run_id]
+
+    def _leave_out(self) -> int:
+        """Leave out what history held that is in the store already, or is not this process's to write."""
+        before = len(self._pending)
+        ids: dict[str, list[str]] = {}
+        for event in self._pending:
+            ids.setdefault(event.run_id, []).append(jsonable(event.event_id))
+        held = {run_id: self._storage.held(jsonable(run_id), its) for run_id, its in ids.items()}
+        kept = [
+            event
+            for event in self._pending
+            if (event.seq or 0) > self._after and jsonable(event.event_id) not in held[event.run_id]
+        ]
+        self._pending = kept
+        self._is_first = False
+        return before - len(kept)
+
+    def _prune(self, *, at_once: bool) -> None:
+        """Keep to the limits, now and then."""
+        now = time.monotonic()
+        if self._limits == Limits() or not (at_once or now >= self._prune_at):
+            return
+        self._prune_at = now + _PRUNE_EVERY_S
+        try:
+            self._storage.prune(self._limits, self._is_running)
+        except MAY_PASS as error:
+            self._stand_back(error)
+
+    def _stand_back(self, error: BaseException) -> None:
+        """Try again later, with the files opened anew."""
+        self.report(error)
+        with suppress(*MAY_PASS):
+            self._storage.close()
+        self._retry_at = time.monotonic() + RETRY_S
+
+    def _is_running(self, run_id: str) -> bool:
+        record = self._bus.run_record(run_id)
+        return record is not None and not record.closed
+
+    def _pause(self) -> float:
+        if self._pending or self._records:
+            return TICK
+        if time.monotonic() - self._busy_at > _IDLE_S and self._subscription.wake_with(self._wakeup):
+            return -1
+        return TICK
+
+    def _end(self) -> None:
+        """Leave; what could not be written is lost."""
+        self._subscription.close()
+        self._lost += len(self._pending)
+        self._pending.clear()
+        self._records.clear()
+        with suppress(*MAY_PASS):
+            self._storage.close()
+        self.closed = True
+
+
+def _run(of: weakref.ref[Writer], wakeup: Wakeup) -> None:
+    """Go round, and keep a writer that nobody holds any more only while it has something to write."""
+    while (writer := of()) is not None:
+        try:
+            pause = writer.round()
+        except BaseException as error:  # noqa: BLE001 - an edge: a store that fails must not stop the agent
+            writer.fail(error)
+            return
+        if pause is None:
+            return
+        if not writer.must_stay():
+            writer = None
+        wakeup.wait(pause)
+        del writer
+
+
+_writers: weakref.WeakSet[Writer] = weakref.WeakSet()
+# A fork waits for a writer's transaction, but not for ever.
+_FORK_S = 5.0
+_AT_EXIT_S = 10.0
+_held: list[Writer] = []
+
+
+def _before_fork() -> None:
+    _held.extend(writer for writer in tuple(_writers) if writer.io.acquire(timeout=_FORK_S))
+
+
+def _after_fork() -> None:
+    while _held:
+        _held.pop().io.release()
+
+
+def _begin_in_child() -> None:
+    _held.clear()
+    for writer in tuple(_writers):
+        if not writer.closed:
+            writer.begin_in_child()
+
+
+def _at_exit() -> None:
+    for writer in tuple(_writers):
+        writer.close(_AT_EXIT_S)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_begin_in_child)
+atexit.register(_at_exit)
