@@ -427,7 +427,7 @@ def test_a_warning_names_the_models() -> None:
     costs = costs_usd(prices_of(TABLE), ["mock", "mock", "plain"], **counts)
     assert (costs.unpriced, costs.partly_priced) == (("mock",), ("plain",))
     with pytest.warns(UnknownPriceWarning) as caught:
-        warn_unpriced(costs, stacklevel=1)
+        warn_unpriced(costs)
     assert len(caught) == 1
     assert caught[0].filename == __file__
     said = str(caught[0].message)

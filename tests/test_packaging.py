@@ -68,6 +68,7 @@ LAYERS = [
     "_store.mounts",
     "_store.sqlite",
     "_store.jsonl",
+    "_store.asked",
     "_store.past",
     "_store.sqlite_reader",
     "_store.jsonl_reader",

@@ -78,7 +78,8 @@ def test_list_holds_runs_only() -> None:
         ({"status": "error"}, ["b"]),
         ({"status": ["ok", "running"]}, ["c", "a"]),
         ({"name": "b-name"}, ["b"]),
-        ({"name": "?-n*"}, ["c", "b", "a"]),
+        ({"name": "*-n*"}, ["c", "b", "a"]),
+        ({"name": "?-name"}, []),
         ({"name": "b"}, []),
         ({"tag": "hour"}, ["c", "b", "a"]),
         ({"tag": "hour=1"}, ["b"]),
@@ -86,6 +87,7 @@ def test_list_holds_runs_only() -> None:
         ({"tag": {"hour": "2", "x": "y"}}, []),
         ({"since": AT + timedelta(hours=1)}, ["c", "b"]),
         ({"until": AT + timedelta(hours=1)}, ["a"]),
+        ({"since": "2026-01-05T11:30:00+01:00", "until": "2026-01-05T11:30:00Z"}, ["b"]),
         ({"where": lambda run: run.id > "a", "status": "ok"}, []),
         ({}, ["c", "b", "a"]),
     ],
@@ -109,7 +111,7 @@ def test_run_without_a_name_is_found_by_its_id() -> None:
 @pytest.mark.parametrize("which", ["since", "until"])
 def test_naive_times_are_refused(which: str) -> None:
     """A time without a zone is a guess, and refused."""
-    with pytest.raises(ValueError, match=f"no naive {which}"):
+    with pytest.raises(ValueError, match=f"filter refuses a naive {which}"):
         RunList().filter(**{which: AT.replace(tzinfo=None)})  # pyright: ignore[reportArgumentType] - one of both
 
 
@@ -161,7 +163,7 @@ def test_frame_is_of_these_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     bus = kept(a="complete", b="error")
     frame: Any = runs(source=bus).df(redact=False)
     assert frame == "a frame"
-    assert calls == [((["b", "a"],), {"source": bus, "redact": False})]
+    assert calls == [((tuple(runs(source=bus)),), {"redact": False})]
 
 
 def test_frame_of_several_sources_is_refused() -> None:
@@ -169,3 +171,11 @@ def test_frame_of_several_sources_is_refused() -> None:
     both = RunList([Run("a", source=EventBus()), Run("a", source=EventBus())])
     with pytest.raises(ValueError, match=r"several.*pandas\.concat"):
         both.df()
+
+
+def test_what_is_no_source_is_refused() -> None:
+    """What holds no runs is refused, and what would is said."""
+    asks: list[Any] = [runs, last_run, lambda source: Run("a", source=source)]
+    for ask in asks:
+        with pytest.raises(TypeError, match=r"reads runs from a source: an EventBus, history.*not from str"):
+            ask(source="runs.db")

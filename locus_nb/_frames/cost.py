@@ -6,14 +6,13 @@ input as input. So no token is counted twice.
 
 from __future__ import annotations
 
-import warnings
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 import pandas as pd
 
-from locus_nb._errors import UnknownPriceWarning
+from locus_nb._errors import UnknownPriceWarning, warn
 from locus_nb._frames.columns import objects
 from locus_nb._payloads.format import cut
 
@@ -152,12 +151,11 @@ def cost_usd(
     return float(costs.usd[0])
 
 
-def warn_unpriced(costs: Costs, *, stacklevel: int = 2) -> None:
+def warn_unpriced(costs: Costs) -> None:
     """Say of which models costs are NaN because a price is unknown; nothing if there are none.
 
     Args:
         costs: The costs.
-        stacklevel: Whose line is shown: 1 for that of who calls this, 2 for that of who called them, and so on.
 
     Warns:
         UnknownPriceWarning: Once, of all of them.
@@ -170,11 +168,10 @@ def warn_unpriced(costs: Costs, *, stacklevel: int = 2) -> None:
             f"No price for cached tokens, or none for output, is known for {_listed(costs.partly_priced)}"
         )
     if said:
-        warnings.warn(
+        warn(
             f"{'. '.join(said)}. These costs are NaN: pass prices= with a table that has them, such as "
             "{'my-model': {'input': 3, 'output': 15, 'cache_read': 0.3}} (US dollars per million tokens)",
             UnknownPriceWarning,
-            stacklevel=stacklevel + 1,
         )
 
 

@@ -14,10 +14,11 @@ from locus_nb._frames.cost import Costs, costs_usd, warn_unpriced
 from locus_nb._frames.event_columns import in_order, own_columns, payload_columns
 from locus_nb._frames.prices import prices_of
 from locus_nb._frames.run_columns import run_columns
-from locus_nb._frames.selection import between, of_types, select
+from locus_nb._frames.selection import of_types, select
 from locus_nb._frames.span_columns import model_columns, span_columns, tool_columns
 from locus_nb._frames.spans import KINDS, of_spans
 from locus_nb._frames.tables import EVENTS, MODEL_CALLS, RUNS, SPANS, TOOLS, chosen, documented
+from locus_nb._store.asked import between
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping, Sequence
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from locus_nb._frames.event_columns import Tokens
     from locus_nb._frames.usage import Price
+    from locus_nb._history import RunRecord
     from locus_nb._source import Source
 
 
@@ -54,12 +56,17 @@ def events_df(
 
     Args:
         run: A run id, any object with a `run_id` or `id` that is one, or an iterable of such: their events in
-            history; a run without any, or an unknown one, has no rows. Or an iterable of `StreamEvent`, which
-            need not be in history or published; unpublished ones come last. None: every run in history.
-        source: Where to look for runs: an `EventBus`, what `history` or `load` gave; None: the process's bus.
+            history; a run without any, or an unknown one, has no rows. Or a table with a column `run_id`, such as
+            some rows of `runs_df`. Or an iterable of `StreamEvent`, which need not be in history or published;
+            unpublished ones come last. None: every run there is.
+        source: Where to look for runs: an `EventBus`, what `history` or `load` gave; None: where a `Run` is
+            from, and ids on the process's bus. A bus that has a store is read together with that, which also has
+            what left memory, and earlier sessions. Once it takes the store to have all of what is asked for,
+            `seq` is the place there: merge tables on `event_id`.
         redact: Take secrets out of `data` and all that is read from it; `data` is then a deep, JSON-able
             copy. The ids of runs and events and the event types stay, though a lone surrogate in one is
-            written as its escape. False: `data` is a shallow copy of the payload as it was emitted.
+            written as its escape. False: `data` is a shallow copy of the payload as it was emitted, or, of an
+            event that only a store or a file has, as that was written: without secrets.
         event_type: Only events of these types; `*` stands for anything, as in `agent.tool.*`.
         since: Only events of that time and later: aware, or ISO 8601 with an offset.
         until: Only events before that time.
@@ -134,14 +141,11 @@ def runs_df(
     names = chosen(RUNS, columns, "runs_df")
     time, pricing = between(since, until, "runs_df"), _Pricing(prices)
     with _gc_at_rest():
-        selection = select(run, source, "runs_df")
-        events, _ = in_order([event for event in selection.events if run_id_error(event.run_id) is None])
-        here = dict.fromkeys(event.run_id for event in events)
-        if selection.given:
-            records = dict.fromkeys(here)
-        else:
-            known = {run_id: selection.source.run_record(run_id) for run_id in selection.run_ids}
-            records = {run_id: record for run_id, record in known.items() if record or run_id in here}
+        events, known = select(run, source, "runs_df", records=True)
+        events, _ = in_order([event for event in events if run_id_error(event.run_id) is None])
+        records: dict[str, RunRecord | None] = dict.fromkeys(event.run_id for event in events)
+        if known is not None:
+            records = {run_id: record for run_id, record in known.items() if record or run_id in records}
         made = run_columns(events, records, redact=redact, price=pricing.price)
         warn_unpriced(pricing.costs)
         return _within(_frame(names, made), made["started_at"], time)

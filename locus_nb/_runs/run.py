@@ -15,7 +15,8 @@ from locus_nb._payloads.redact import redact
 from locus_nb._runs.facts import ended_ns_of, facts_of, started_ns_of
 from locus_nb._runs.picture import run_bundle, said_of, timeline_still, tree_still
 from locus_nb._runs.sums import sums_of
-from locus_nb._store.memory import default_source
+from locus_nb._store.asked import run_id_of
+from locus_nb._store.memory import at_one_moment, source_or_default
 from locus_nb._views.rows import text_of
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from locus_nb._event import StreamEvent
     from locus_nb._history import RunRecord, RunStatus
+    from locus_nb._runs.facts import RunFacts
     from locus_nb._runs.still import Still
     from locus_nb._runs.sums import Tokens
     from locus_nb._source import Source
@@ -48,10 +50,11 @@ class Run:
 
     Args:
         run_id: The run's id, or an object that has it as `run_id` or `id`.
-        source: What holds the run, such as an `EventBus`; the process's own bus if None, and its store.
+        source: What holds the run: an `EventBus`, together with its store if it has one, or what `history` or
+            `load` gave; the process's own bus if None.
 
     Raises:
-        TypeError: `run_id` is neither a str nor has one.
+        TypeError: `run_id` is neither a str nor has one; `source` is no source.
         ValueError: It is empty.
 
     Example:
@@ -67,11 +70,11 @@ class Run:
     __slots__ = ("_run_id", "_source")
 
     def __init__(self, run_id: object, *, source: Source | None = None) -> None:
-        found = run_id if isinstance(run_id, str) else _id_of(run_id)
+        found = run_id if (named := run_id_of(run_id)) is None else named
         if (error := run_id_error(found)) is not None:
             raise error
         self._run_id: str = exact(found)
-        self._source: Source = default_source() if source is None else source
+        self._source: Source = source_or_default(source, "Run")
 
     @property
     def run_id(self) -> str:
@@ -109,17 +112,17 @@ class Run:
     @property
     def started_at(self) -> datetime | None:
         """When it began (UTC); None for an unknown run."""
-        return _moment(started_ns_of(self._record(), self.events))
+        return _moment(started_ns_of(*self._seen()))
 
     @property
     def ended_at(self) -> datetime | None:
         """Its latest event (UTC), or without one when it was closed; None while it has not been."""
-        return _moment(ended_ns_of(self._record(), self.events))
+        return _moment(ended_ns_of(*self._seen()))
 
     @property
     def duration_ms(self) -> float:
         """Milliseconds from its start to its end; NaN while it has none."""
-        record, events = self._record(), self.events
+        record, events = self._seen()
         start, end = started_ns_of(record, events), ended_ns_of(record, events)
         return math.nan if start is None or end is None else max(0.0, (end - start) / _NS_IN_MS)
 
@@ -138,7 +141,8 @@ class Run:
     @property
     def events(self) -> tuple[StreamEvent, ...]:
         """Its events that are kept, oldest first; as they were emitted, secrets included."""
-        return tuple(self._source.history(self._run_id))
+        with at_one_moment(self._source) as now:
+            return tuple(now.history(self._run_id))
 
     @property
     def trimmed(self) -> int:
@@ -201,14 +205,14 @@ class Run:
 
         The newest 200 calls, in at most 24 lanes; secrets taken out.
         """
-        return timeline_still(facts_of(self._source, self._run_id))
+        return timeline_still(self._facts())
 
     def tree(self) -> Still:
         """Give its tree as it is now, to be shown: agents, their iterations, the calls in them.
 
         At most 500 lines; secrets taken out.
         """
-        return tree_still(facts_of(self._source, self._run_id))
+        return tree_still(self._facts())
 
     def save(self, path: str | Path) -> None:
         """Write it to a file that `load` reads, as JSON lines.
@@ -218,7 +222,8 @@ class Run:
         """
         from locus_nb._files.files import save_run  # noqa: PLC0415 - only who writes a file needs it
 
-        save_run(self._source, self._run_id, path)
+        with at_one_moment(self._source) as now:
+            save_run(now, self._run_id, path)
 
     def to_html(self, path: str | Path) -> None:
         """Write it as a self-contained page without a script; secrets taken out.
@@ -226,8 +231,8 @@ class Run:
         Raises:
             OSError: The file cannot be written.
         """
-        with whole_file(path) as file:
-            file.write(run_html(self._source, self._run_id).encode())
+        with whole_file(path) as file, at_one_moment(self._source) as now:
+            file.write(run_html(now, self._run_id).encode())
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Run):
@@ -238,26 +243,31 @@ class Run:
         return hash((self._run_id, self._source))
 
     def __repr__(self) -> str:
-        facts = facts_of(self._source, self._run_id)
+        facts = self._facts()
         name = (
             f" {clean(redact(facts.record.name), _MAX_NAME)!r}" if facts.record and facts.record.name else ""
         )
         return f"<Run {text_of(self._run_id)!r}{name}: {', '.join(said_of(facts))}>"
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
-        return run_bundle(facts_of(self._source, self._run_id))
+        return run_bundle(self._facts())
 
     def _record(self) -> RunRecord | None:
-        return self._source.run_record(self._run_id)
+        with at_one_moment(self._source) as now:
+            return now.run_record(self._run_id)
+
+    def _seen(self) -> tuple[RunRecord | None, tuple[StreamEvent, ...]]:
+        with at_one_moment(self._source) as now:
+            return now.run_record(self._run_id), tuple(now.history(self._run_id))
+
+    def _facts(self) -> RunFacts:
+        with at_one_moment(self._source) as now:
+            return facts_of(now, self._run_id)
 
     def _frame(self, name: str, options: dict[str, Any]) -> pd.DataFrame:
         from locus_nb._frames import frames  # noqa: PLC0415 - only who wants a frame needs pandas
 
         return getattr(frames, name)(self._run_id, source=self._source, **options)
-
-
-def _id_of(run: object) -> object:
-    return getattr(run, "run_id", getattr(run, "id", run))
 
 
 def _moment(time_ns: int | None) -> datetime | None:

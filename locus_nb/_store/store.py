@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
 from locus_nb._bus import EventBus, buses, get_event_bus
-from locus_nb._errors import StoreError
+from locus_nb._errors import StoreError, warn
 from locus_nb._store.jsonl import JsonlStorage
 from locus_nb._store.mounts import file_system, is_shared
 from locus_nb._store.sqlite import SqliteStorage
@@ -189,11 +189,10 @@ class Store:
         with suppress(IndexError):
             while True:
                 problem = unsaid.popleft()
-                warnings.warn(
+                warn(
                     f"Events could not be stored in {str(self._path)!r}: {problem}. They are kept in memory for "
                     "now, and counted: see stats()",
                     RuntimeWarning,
-                    stacklevel=3,
                 )
 
 
