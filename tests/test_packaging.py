@@ -195,6 +195,7 @@ PUBLIC = {
         "runs_df",
         "set_run_id",
         "spans_df",
+        "to_parquet",
         "tool",
         "tools_df",
         "watch",

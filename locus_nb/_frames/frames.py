@@ -70,8 +70,8 @@ def events_df(
         event_type: Only events of these types; `*` stands for anything, as in `agent.tool.*`.
         since: Only events of that time and later: aware, or ISO 8601 with an offset.
         until: Only events before that time.
-        columns: Names or groups of columns, which then come in that order; `otel`: all, those that have a name
-            in OpenTelemetry's conventions for generative AI under that.
+        columns: Names or groups of columns, which then come in that order; `otel` among them, or alone for all:
+            those that have a name in OpenTelemetry's conventions for generative AI come under that.
 
     Raises:
         TypeError: `run` is none of these, or mixes events with runs; `source` is no source; another argument has

@@ -181,7 +181,7 @@ class History:
         return import_module("locus_nb._store.adbc").stored_frame(self._path, asked)
 
     def to_parquet(self, path: str | os.PathLike[str], run: object = None, **asked: Any) -> Path:
-        """Write stored events to a Parquet file: the columns of `events_df`, `data` as JSON text.
+        """Write stored events to a Parquet file: what `locus_nb.to_parquet` makes of `events_df`.
 
         Args:
             path: The file, written anew.
@@ -197,8 +197,7 @@ class History:
         parquet = import_module("locus_nb._files.parquet")
         # Before what may take a while.
         parquet.check_installed("History.to_parquet")
-        parquet.to_parquet(self.events_df(run, **asked), path, caller="History.to_parquet")
-        return Path(path)
+        return parquet.to_parquet(self.events_df(run, **asked), path, caller="History.to_parquet")
 
     def __repr__(self) -> str:
         return f"<History {str(self._path)!r}>"
