@@ -1,14 +1,19 @@
 from __future__ import annotations
 
+import copy
+import pickle
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from locus_nb import EventBus, Run, RunList, StreamEvent, last_run, runs
+from locus_nb import EventBus, Run, RunList, Store, StreamEvent, diff, history, last_run, runs
 from locus_nb._frames import frames as frames_module
 from tests.run_kit import call_model, counting, html_of, put, text_of
 from tests.test_picture import TAGS, Reader
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 AT = datetime(2026, 1, 5, 9, 30, tzinfo=UTC)
 
@@ -171,6 +176,40 @@ def test_frame_of_several_sources_is_refused() -> None:
     both = RunList([Run("a", source=EventBus()), Run("a", source=EventBus())])
     with pytest.raises(ValueError, match=r"several.*pandas\.concat"):
         both.df()
+
+
+def test_runs_can_travel(tmp_path: Path) -> None:
+    """Runs of a bus that are pickled are those of then, without secrets; those of a store are read from there."""
+    bus = kept(a="complete", b="error")
+    put(bus, "a", "my.own", api_key="abc", n=1)
+    found = runs(source=bus)
+    again = pickle.loads(pickle.dumps(found))
+    put(bus, "a", "my.own", n=2)
+    assert ids(again) == ["a", "b"]
+    assert again["b"].status == "error"
+    assert [dict(event.data) for event in again["a"].events] == [
+        *({}, {"reason": "complete"}, {"api_key": "[redacted]", "n": 1})
+    ]
+    assert again.df()["event_count"].tolist() == [3, 2]
+    assert pickle.loads(pickle.dumps(found["b"])).name == "b-name"
+    unknown = Run("nobody", source=bus)
+    assert pickle.loads(pickle.dumps(unknown)).status is None
+    assert copy.copy(found) == copy.deepcopy(found) == found
+    assert copy.deepcopy(found["a"]) == found["a"]
+    with Store(tmp_path / "runs.db", bus=bus):
+        pass
+    stored = history(tmp_path / "runs.db").runs()
+    assert pickle.loads(pickle.dumps(stored)) == copy.copy(stored) == stored
+
+
+def test_a_diff_can_travel() -> None:
+    """A difference that is pickled or copied shows what it did."""
+    bus = kept(a="complete", b="error")
+    call_model(bus, "a", "m")
+    for found in (diff("a", "b", source=bus), diff(runs(source=bus), "b", source=bus)):
+        for again in (pickle.loads(pickle.dumps(found)), copy.deepcopy(found)):
+            assert html_of(again) == html_of(found)
+            assert again.df.equals(found.df)
 
 
 def test_what_is_no_source_is_refused() -> None:

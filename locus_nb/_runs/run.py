@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from locus_nb._bus import EventBus
 from locus_nb._event import exact, run_id_error
 from locus_nb._files.run_page import run_html
 from locus_nb._files.whole_file import whole_file
@@ -16,11 +17,11 @@ from locus_nb._runs.facts import ended_ns_of, facts_of, started_ns_of
 from locus_nb._runs.picture import run_bundle, said_of, timeline_still, tree_still
 from locus_nb._runs.sums import sums_of
 from locus_nb._store.asked import run_id_of
-from locus_nb._store.memory import at_one_moment, source_or_default
+from locus_nb._store.memory import at_one_moment, moments, source_or_default
 from locus_nb._views.rows import text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     import pandas as pd
@@ -44,7 +45,8 @@ class Run:
     A light handle that holds no events: whatever is asked of it is read from the source at that moment, so that
     of a run which goes on it is up to date. It need not exist: an unknown run, or one that was evicted, has no
     events, no times and no status but what its source still knows. Payloads of any form are taken; none makes
-    this raise. Two handles are equal if id and source are the same.
+    this raise. Two handles are equal if id and source are the same. A pickled one of a bus holds the run as it
+    was then, as a saved file does: without secrets.
 
     As the last expression of a cell it shows its status, times, tokens, cost and waterfall, as of then.
 
@@ -242,6 +244,16 @@ class Run:
     def __hash__(self) -> int:
         return hash((self._run_id, self._source))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _pickled, (self._run_id, portable([self])[self._source])
+
+    def __copy__(self) -> Run:
+        # It never changes, and its source is what others publish to.
+        return self
+
+    def __deepcopy__(self, memo: object) -> Run:
+        return self
+
     def __repr__(self) -> str:
         facts = self._facts()
         name = (
@@ -268,6 +280,28 @@ class Run:
         from locus_nb._frames import frames  # noqa: PLC0415 - only who wants a frame needs pandas
 
         return getattr(frames, name)(self._run_id, source=self._source, **options)
+
+
+def portable(runs: Iterable[Run]) -> dict[Source, Source]:
+    """Give the sources of runs, each with what of it can leave the process: of a bus, its runs as they are now."""
+    of: dict[Source, list[str]] = {}
+    for run in runs:
+        of.setdefault(run.source, []).append(run.run_id)
+    with moments(of) as now:
+        return {
+            source: _kept(now[source], run_ids) if isinstance(source, EventBus) else source
+            for source, run_ids in of.items()
+        }
+
+
+def _kept(source: Source, run_ids: Iterable[str]) -> Source:
+    from locus_nb._files.files import kept_runs  # noqa: PLC0415 - only who pickles a run needs it
+
+    return kept_runs(source, run_ids)
+
+
+def _pickled(run_id: str, source: Source) -> Run:
+    return Run(run_id, source=source)
 
 
 def _moment(time_ns: int | None) -> datetime | None:

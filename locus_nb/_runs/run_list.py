@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from locus_nb._runs.facts import RunFacts, facts_of, started_ns_of
 from locus_nb._runs.list_picture import MAX_RUNS, runs_html, runs_text
-from locus_nb._runs.run import Run
+from locus_nb._runs.run import Run, portable
 from locus_nb._store.asked import between, is_like
 from locus_nb._store.memory import at_one_moment, moments, source_or_default
 
@@ -194,6 +194,17 @@ class RunList(Sequence[Run]):
     def __hash__(self) -> int:
         return hash(self._runs)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Together, so that they are of one source afterwards too.
+        kept = portable(self._runs)
+        return _pickled, ([(run.run_id, kept[run.source]) for run in self._runs],)
+
+    def __copy__(self) -> RunList:
+        return self
+
+    def __deepcopy__(self, memo: object) -> RunList:
+        return self
+
     def __repr__(self) -> str:
         return runs_text(self._shown(), len(self))
 
@@ -203,6 +214,10 @@ class RunList(Sequence[Run]):
 
     def _shown(self) -> list[RunFacts]:
         return facts_of_all(self._runs[:MAX_RUNS])
+
+
+def _pickled(runs: Sequence[tuple[str, Source]]) -> RunList:
+    return RunList(Run(run_id, source=source) for run_id, source in runs)
 
 
 def _tags(tag: str | Mapping[str, str] | None) -> list[tuple[str, str | None]]:

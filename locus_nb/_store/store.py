@@ -44,6 +44,9 @@ class Store:
     `RuntimeWarning` at the next call of this object, and counted. Up to 65,536 events are kept until writing
     works again; more are dropped, and counted.
 
+    One id is one run, for good: events under an id that the file holds already, from an earlier session too, are added
+    to that run, whatever the bus has forgotten of it (`drop_history`). A new run takes a new id.
+
     Several processes may write one file, also events of the same run. A forked child does not go on storing:
     call `configure`, or make a store, in the child. A store that is forgotten with its bus, without `close`, gives
     a `ResourceWarning`.
