@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from locus_nb._frames.frames import events_df, model_calls_df, runs_df, spans_df, tools_df
     from locus_nb._history import RunRecord
     from locus_nb._readers import ReaderStats
+    from locus_nb._runs.block import run
     from locus_nb._runs.run import Run
     from locus_nb._runs.run_list import RunList, last_run, runs
     from locus_nb._store.file_history import History, history
@@ -115,6 +116,7 @@ __all__ = [
     "monitor",
     "reset_event_bus",
     "reset_run_id",
+    "run",
     "run_context",
     "runs",
     "runs_df",
@@ -174,6 +176,7 @@ _HOMES = {
     "monitor": "_views.monitor",
     "reset_event_bus": "_bus",
     "reset_run_id": "_context",
+    "run": "_runs.block",
     "run_context": "_context",
     "runs": "_runs.run_list",
     "runs_df": "_frames.frames",
