@@ -47,7 +47,7 @@ _NAMES = (
 _ASSIGN = r"\s{0,4}\\{0,7}[\"']?\s{0,4}(?::|=>?)\s{0,4}"
 _SCHEME = r"(?:(?:bearer|basic|digest|token|bot)\s{1,4})?"
 # Not: what was redacted before, what stands for no value, the type in a signature.
-_VALUE = r"(?!\[redacted[\]:]|(?:none|null|true|false|str)\b)"
+_VALUE = rf"(?!{_SCHEME}\[redacted[\]:]|(?:none|null|true|false|str)\b)"
 # A double-quoted value, a single-quoted one, one in a JSON text inside a JSON text, one without quotes.
 _QUOTED = (
     rf"(\"){_VALUE}(?:[^\"\\]|\\.)++|('){_VALUE}(?:[^'\\]|\\.)++"
@@ -113,7 +113,7 @@ _SHAPES: tuple[tuple[str, str], ...] = (
     ("Postman key", r"PMAK-[a-f0-9]{24}"),
     ("New Relic key", r"NRAK-[A-Z0-9]{20}"),
     ("Heroku key", r"HRKU-[\w-]{20}"),
-    ("Square token", r"sq0(?:atp|csp|idp)-[\w-]{20}|(?<!/)(?<!\+)EAAA[EFl][\w-]{55}(?![\w+/=-])"),
+    ("Square token", r"sq0(?:atp|csp|idp)-[\w-]{20}|(?<!/)(?<!\+)EAAA[EFl][\w-]{55,64}+(?![\w+/=-])"),
     ("SendGrid key", r"SG\.[\w-]{20,24}\.[\w-]{30}"),
     ("Vault token", r"hv[brs]\.[\w-]{20}"),
     ("Doppler token", r"dp\.(?:audit|ct|pt|sa|scim|st)\.(?:[\w-]{1,40}\.)?[A-Za-z0-9]{40}"),
