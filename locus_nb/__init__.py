@@ -31,10 +31,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from locus_nb._agent.agent import Agent
-    from locus_nb._agent.loop import AgentResult
     from locus_nb._agent.loops import allow_nested_loops
     from locus_nb._agent.messages import Message, Model, ModelReply, ToolCall
     from locus_nb._agent.model import get_model
+    from locus_nb._agent.result import AgentResult
     from locus_nb._agent.tool import Tool, tool
     from locus_nb._bus import EventBus, get_event_bus, reset_event_bus
     from locus_nb._configure import configure
@@ -129,7 +129,7 @@ __all__ = [
 
 _HOMES = {
     "Agent": "_agent.agent",
-    "AgentResult": "_agent.loop",
+    "AgentResult": "_agent.result",
     "Batch": "_subscription",
     "BusMonitor": "_views.monitor",
     "Dashboard": "_views.dashboard",

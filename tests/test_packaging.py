@@ -50,6 +50,7 @@ LAYERS = [
     "_agent.model",
     "_agent.worker",
     "_agent.loops",
+    "_agent.result",
     "_agent.loop",
     "_agent.events",
     "_agent.agent",
