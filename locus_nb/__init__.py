@@ -8,7 +8,8 @@ Data goes one way:
 
 What stands here is the bus: `_event` is the record, `_bus` what users call and `_exchange` how it works, `_history`
 what is kept, `_inbox` what one reader has yet to read, `_subscription` the reader's end. `_context`, `_propagate` and
-`_emit` are what an agent's code calls. Everything else is in packages, each of which imports only from those before it:
+`_emit` are what an agent's code calls, and `_configure` says what holds for the whole process. Everything else is in
+packages, each of which imports only from those before it:
 
     _agent     an agent, its tools and models
     _payloads  what events say: secrets taken out, in one line, in numbers
@@ -30,12 +31,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from locus_nb._agent.agent import Agent
-    from locus_nb._agent.loop import AgentResult
     from locus_nb._agent.loops import allow_nested_loops
     from locus_nb._agent.messages import Message, Model, ModelReply, ToolCall
     from locus_nb._agent.model import get_model
+    from locus_nb._agent.result import AgentResult
     from locus_nb._agent.tool import Tool, tool
     from locus_nb._bus import EventBus, get_event_bus, reset_event_bus
+    from locus_nb._configure import configure
     from locus_nb._context import current_run_id, reset_run_id, run_context, set_run_id
     from locus_nb._diff.diff import Diff, diff
     from locus_nb._emit import emit, emit_sync
@@ -57,7 +59,7 @@ if TYPE_CHECKING:
     from locus_nb._runs.run import Run
     from locus_nb._runs.run_list import RunList, last_run, runs
     from locus_nb._store.file_history import History, history
-    from locus_nb._store.store import Store, configure
+    from locus_nb._store.store import Store
     from locus_nb._store.writer import StoreStats
     from locus_nb._subscription import Batch, Subscription
     from locus_nb._views.dashboard import Dashboard, dashboard
@@ -132,7 +134,7 @@ __all__ = [
 
 _HOMES = {
     "Agent": "_agent.agent",
-    "AgentResult": "_agent.loop",
+    "AgentResult": "_agent.result",
     "Batch": "_subscription",
     "BusMonitor": "_views.monitor",
     "Dashboard": "_views.dashboard",
@@ -164,7 +166,7 @@ _HOMES = {
     "ViewRefusedError": "_errors",
     "Wakeup": "_wakeup",
     "allow_nested_loops": "_agent.loops",
-    "configure": "_store.store",
+    "configure": "_configure",
     "current_run_id": "_context",
     "dashboard": "_views.dashboard",
     "diff": "_diff.diff",

@@ -23,7 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from locus_nb import UnknownPriceWarning
-from locus_nb._frames.cost import Costs, cost_usd, costs_usd, unpriced_models, warn_unpriced
+from locus_nb._frames.cost import Costs, cost_usd, costs_usd, warn_unpriced
 from locus_nb._frames.prices import PackagePrices, PriceTable, prices_of
 
 NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
@@ -279,7 +279,7 @@ def test_names_the_package_finds() -> None:
     spellings = [name, name.upper(), f"openai/{name}", f"openai:{name}"]
     assert len({one(True, spelling, input_tokens=1_000, at=NOW) for spelling in spellings}) == 1
     unknown = ["mock", "scripted", "test", "", f"nobody/{name}", ":", "a/", "x" * 100_000]
-    assert unpriced_models(PRICES, [*spellings, *unknown]) == set(unknown)
+    assert {name for name in [*spellings, *unknown] if PRICES.rates(name, NOW) is None} == set(unknown)
 
 
 def test_each_provider_has_its_own_prices() -> None:

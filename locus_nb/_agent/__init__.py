@@ -1,4 +1,4 @@
-"""A small agent that says what it does: `agent` as users call it, and its `loop`.
+"""A small agent that says what it does: `agent` as users call it, its `loop`, and its `result`.
 
 `tool` makes tools of functions, whose parameters `schema` describes; `model` finds the model that `messages` go to,
 by default the `mock`. `events` are the agent's while it runs, `worker` is a loop where none may be started, and

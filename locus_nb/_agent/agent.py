@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, cast
 
 from locus_nb._agent.events import events_of
-from locus_nb._agent.loop import AgentLoop, AgentResult
+from locus_nb._agent.loop import AgentLoop
 from locus_nb._agent.messages import Model, StreamingModel
 from locus_nb._agent.model import get_model
 from locus_nb._agent.tool import Tool
@@ -17,6 +17,7 @@ from locus_nb._agent.worker import run_on_worker
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
+    from locus_nb._agent.result import AgentResult
     from locus_nb._event import StreamEvent
 
 

@@ -8,13 +8,13 @@ import threading
 import time
 from collections.abc import AsyncIterable, Awaitable, Coroutine, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
 from locus_nb import event_types as et
 from locus_nb._agent.messages import Message, ModelReply, StreamingModel, ToolCall
+from locus_nb._agent.result import AgentResult, TokenMetrics, ToolUse
 from locus_nb._emit import emit_sync
 from locus_nb._wire import dumps, jsonable
 
@@ -22,56 +22,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from locus_nb._agent.messages import Model
+    from locus_nb._agent.result import Reason
     from locus_nb._agent.tool import Tool
-
-Reason = Literal["complete", "max_iterations", "error", "interrupted"]
 
 PREVIEW_CHARS = 240
 _ERROR_CHARS = 2_000
 _COUNTS = ("prompt_tokens", "completion_tokens", "cache_read_tokens", "cache_write_tokens")
-
-
-@dataclass(frozen=True, slots=True)
-class TokenMetrics:
-    """Tokens of all model calls of one answer; prompt tokens include cached ones."""
-
-    prompt_tokens: int
-    completion_tokens: int
-    total_tokens: int
-
-
-@dataclass(frozen=True, slots=True)
-class ToolUse:
-    """One tool call and what became of it.
-
-    Attributes:
-        name: The tool that the model named.
-        arguments: What it passed.
-        output: The text that the model was given; None if the call failed.
-        error: What went wrong, at most 2,000 characters; None if nothing did.
-    """
-
-    name: str
-    arguments: Mapping[str, Any]
-    output: str | None
-    error: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class AgentResult:
-    """What an agent answered.
-
-    Attributes:
-        message: The model's last text.
-        metrics: Tokens of all model calls.
-        tool_calls: Every tool call, in order.
-        reason: `complete`, or `max_iterations` if the model still wanted tools at its last answer.
-    """
-
-    message: str
-    metrics: TokenMetrics
-    tool_calls: tuple[ToolUse, ...]
-    reason: Reason
 
 
 class _Span:

@@ -18,7 +18,7 @@ from locus_nb._frames.columns import objects
 from locus_nb._payloads.format import cut
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -150,12 +150,6 @@ def cost_usd(
         at_ns=None if at is None else np.array([_ns(at)], np.int64),
     )
     return float(costs.usd[0])
-
-
-def unpriced_models(prices: Prices, models: Iterable[str]) -> set[str]:
-    """Give those of the models that have no known price now."""
-    now = datetime.now(UTC)
-    return {model for model in models if prices.rates(model, now) is None}
 
 
 def warn_unpriced(costs: Costs, *, stacklevel: int = 2) -> None:
