@@ -679,45 +679,27 @@ def test_fulfilled_wish_is_nothing_to_a_later_view(table: LiveView) -> None:
     assert table.tab.evaluate("() => document.querySelector('.lo-filter').value") == ""
 
 
-def test_one_event_of_the_future_spoils_no_clock(table: LiveView) -> None:
-    """What runs is as long as it has been, though one event was dated thirty days ahead."""
-    ahead = table.tab.evaluate(
-        """async () => {
-            const { Link } = await import("/page/link.js");
-            const link = new Link(widget.model.proxy({}));
-            for (let seq = 1; seq <= 12; seq++) {
-                const time = Date.now() + (seq === 4 ? 30 * 24 * 3600e3 : 0);
-                const rows = JSON.stringify([wireRow(seq, "t", { time })]);
-                const known = { kind: "rows", count: 1, missing: 0, status: "live" };
-                const buffers = [rows, "[]"].map((text) => new TextEncoder().encode(text));
-                link.receive({ ...known, prev: seq - 1, last: seq, total: seq }, buffers);
-            }
-            const ahead = link.now() - Date.now();
-            link.stop();
-            return ahead;
-        }"""
+def test_what_runs_is_as_old_as_the_kernel_says(chromium_page: Tab) -> None:
+    """However long ago the last event was, and whenever the page came: the messages tell the kernel's time."""
+    chromium_page.call(lambda page: page.clock.install(time=1_000))
+    chromium_page.call(lambda page: page.clock.pause_at(500_000))
+    table = LiveView(chromium_page, run="run-A")
+    rows, tallies = [started(1, time_ms=1_000_000)], [tally("run-A", started=1_000_000)]
+    chromium_page.evaluate(
+        """async ([rows, tallies]) => {
+            await widget.show();
+            widget.deliver(rows, { now: 1_025_000 }, tallies);
+        }""",
+        [rows, tallies],
     )
-    assert abs(ahead) < 60_000
-
-
-def test_newest_event_of_the_future_spoils_no_clock(table: LiveView) -> None:
-    """While the newest row of a message is dated thirty days ahead, now is when the others were."""
-    ahead = table.tab.evaluate(
-        """async () => {
-            const { Link } = await import("/page/link.js");
-            const link = new Link(widget.model.proxy({}));
-            const month = 30 * 24 * 3600e3;
-            const rows = [1, 2, 3, 4].map((seq) =>
-                wireRow(seq, "t", { time: Date.now() + (seq === 4 ? month : 0) }));
-            const known = { kind: "rows", prev: 0, last: 4, count: 4, total: 4, missing: 0, status: "live" };
-            const buffers = [rows, []].map((value) => new TextEncoder().encode(JSON.stringify(value)));
-            link.receive(known, buffers);
-            const ahead = link.now() - Date.now();
-            link.stop();
-            return ahead;
-        }"""
-    )
-    assert abs(ahead) < 60_000
+    chromium_page.call(lambda page: page.clock.run_for(1_000))
+    (elapsed,), (length,) = table.texts("value"), table.texts("length")
+    # It is drawn four times a second.
+    assert 25.6 < float(elapsed.split()[0]) <= 26
+    assert 25.6 < float(length.split()[0]) <= 26
+    chromium_page.evaluate("() => widget.deliver([wireRow(2, 't', { time: 1e15 })], { now: 1_030_000 })")
+    chromium_page.call(lambda page: page.clock.run_for(1_000))
+    assert 30.6 < float(table.texts("value")[0].split()[0]) <= 31
 
 
 def test_names_turn_nothing_around(table: LiveView) -> None:
