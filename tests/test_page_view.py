@@ -702,6 +702,42 @@ def test_what_runs_is_as_old_as_the_kernel_says(chromium_page: Tab) -> None:
     assert 30.6 < float(table.texts("value")[0].split()[0]) <= 31
 
 
+@pytest.mark.parametrize("status", ["ended", "failed"])
+def test_what_still_ran_when_the_view_was_over_stands_still(chromium_page: Tab, status: str) -> None:
+    """A view that takes in no more, as after a reset of the bus, shows nothing as running, and its time stands."""
+    chromium_page.call(lambda page: page.clock.install(time=1_000))
+    chromium_page.call(lambda page: page.clock.pause_at(500_000))
+    for run in ("run-A", ""):
+        table = LiveView(chromium_page, run=run)
+        rows = [started(1, time_ms=1_000), row(2, time_ms=5_000)]
+        chromium_page.evaluate(
+            """async ([rows, tallies, status]) => {
+                document.querySelector(".output")?.remove();
+                await widget.show();
+                widget.deliver(rows, { now: 9_000 }, tallies);
+                widget.deliver([], { now: 10_000, status });
+            }""",
+            [rows, [tally("run-A", started=1_000, last=5_000)], status],
+        )
+        chromium_page.call(lambda page: page.clock.run_for(20_000))
+        if run:
+            assert (table.text("outcome"), table.texts("value")) == ("○", ["4 s"])
+        else:
+            # The age has no room here.
+            line = chromium_page.evaluate(
+                "() => [...document.querySelectorAll('.lo-run-line')].at(-1).textContent"
+            )
+            assert line == "○run-A< 1 m0–"
+            assert table.texts("value") == ["1"]
+        assert "never completed" in table.texts("preview")[1]
+        for name in ("timeline", "tree"):
+            chromium_page.call(lambda page, name=name: page.click(f".lo-tab:text-is('{name.title()}')"))
+            chromium_page.call(lambda page: page.clock.run_for(1_000))
+            texts = " ".join(table.texts("span") + table.texts("branch"))
+            assert "never completed" in texts
+            assert "●" not in texts
+
+
 def test_names_turn_nothing_around(table: LiveView) -> None:
     """A name that writes from right to left, or never ends doing so, leaves the facts beside it in their order."""
     order = """() => [...document.querySelectorAll(".lo-drawer-fact")].map(

@@ -84,9 +84,11 @@ export class Link extends Line {
     this.missing = missing;
     this.total = total;
     this.last = last;
+    // What was taken for running is looked at again when the view is over.
+    const before = this.isOver ? [] : [...this.tallies.values()];
     this.status = status;
     if (wishes.length > 0) this.wishes = wishes;
-    for (const tally of tallies) this.#count(tally);
+    for (const tally of this.isOver ? [...before, ...tallies] : tallies) this.#count(tally);
     this.store.merge(prev, rows);
     this.fold.update();
     this.ack();
@@ -96,14 +98,20 @@ export class Link extends Line {
 
   /** @param {Tally} tally */
   #count(tally) {
+    const isLeft = this.isOver && tally.status === "running";
     this.tallies.delete(tally.run);
-    this.tallies.set(tally.run, tally);
+    this.tallies.set(tally.run, isLeft ? { ...tally, status: "open", ended: tally.last } : tally);
     if (this.tallies.size > MAX_TALLIES) this.tallies.delete([...this.tallies.keys()][0]);
   }
 
   /** Whether Python will say more, if it can. */
   get goesOn() {
-    return this.heard && (this.status === "live" || this.status === "waiting");
+    return this.heard && !this.isOver;
+  }
+
+  /** Whether the view takes in no more: what still ran then is not known to have ended. */
+  get isOver() {
+    return this.status === "ended" || this.status === "failed";
   }
 
   /** Whether nothing more is heard: the kernel is gone, or too busy to speak. */
@@ -111,10 +119,10 @@ export class Link extends Line {
     return this.goesOn && (this.unreachable || this.silence > QUIET_MS);
   }
 
-  /** The kernel's time now, in Unix milliseconds: that of the last news while none comes; the page's before any. */
+  /** The kernel's time now, in Unix milliseconds: that of the last news while no more come; the page's before any. */
   now() {
     if (!this.heard) return Date.now();
-    return this.toldAt + (this.isQuiet ? 0 : this.silence);
+    return this.toldAt + (this.goesOn && !this.isQuiet ? this.silence : 0);
   }
 
   /** Says hello to one that has not been heard for long: it may have given the page up. At most twice a minute. */

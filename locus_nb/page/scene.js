@@ -73,11 +73,11 @@ export class Scene {
 
   /** @param {string} run */
   #isOver(run) {
-    const { status, tallies } = this.link;
+    const { isOver, tallies } = this.link;
     const tally = tallies.get(run);
     const hasEnded = tally !== undefined && tally.status !== "running";
     if (this.state.paused && hasEnded) return (tally.ended ?? tally.last) <= this.#stopped.at;
-    return hasEnded || status === "ended";
+    return hasEnded || isOver;
   }
 
   /**

@@ -97,12 +97,11 @@ export class Times {
    * @param {string} run
    */
   endedAt(run) {
-    const { status, tallies, store } = this.view.link;
+    const { isOver, tallies, store } = this.view.link;
     const tally = tallies.get(run);
     let ended = null;
     if (tally && tally.status !== "running") ended = tally.ended ?? tally.last;
-    else if (status === "ended" || status === "failed")
-      ended = tally?.last ?? store.rows.at(-1)?.time ?? null;
+    else if (isOver) ended = store.rows.at(-1)?.time ?? null;
     // What a run says of itself is so, whatever the clock of the page has made of the kernel's by now.
     const limit = this.view.state.paused ? this.now() : this.until;
     return ended !== null && ended <= limit ? ended : null;

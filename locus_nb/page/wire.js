@@ -3,7 +3,7 @@
 import { isRow, Row } from "./row.js";
 
 /** @typedef {"waiting" | "live" | "ended" | "failed"} Status */
-/** @typedef {"running" | "ok" | "error" | "interrupted"} RunStatus */
+/** @typedef {"running" | "ok" | "error" | "interrupted" | "open"} RunStatus open: it still ran when the view was over */
 /** @typedef {{ n: number, filter: string | null, paused: boolean | null }} Wish null: to stay as it is */
 /**
  * What is known of a run, over all its events.
