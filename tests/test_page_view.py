@@ -507,11 +507,21 @@ def test_copies_json_and_pandas(table: LiveView, *, allowed: bool) -> None:
 
 
 def test_drawer_shows_events_as_json(chromium_page: Tab) -> None:
-    """An event in the drawer is the JSON that `to_dict` makes of it, but for its id, however large its numbers."""
-    event = StreamEvent("run-A", "tool.\u202e", {"n": 2**70, "text": "a\nb", "of": [1.0, {"x": None}]})
+    """An event in the drawer is the JSON that `to_dict` makes of it, but for its id, however large its numbers.
+
+    What cannot be seen, or turns what follows around, is escaped in it.
+    """
+    hidden = "\u200b\u2066\u2028\x7f\U000e0001"
+    data = {"n": 2**70, "text": "a\nb \U0001f468\u200d\U0001f469", hidden: [1.0, {"x": None, "y": hidden}]}
+    event = StreamEvent("run-\u202eA", "tool.\u202e", data)
     told = row_of(event)._replace(seq=7)
     of = JSON_OF + "return eventJson(row(fields));"
-    shown = json.loads(chromium_page.evaluate(f"async (fields) => {{ {of} }}", list(told)))
+    text = chromium_page.evaluate(f"async (fields) => {{ {of} }}", list(told))
+    shown = json.loads(text)
+    assert not set(hidden + "\u202e").intersection(text)
+    assert r'"run-\u202eA"' in text
+    assert r'"\u200b\u2066\u2028\u007f\udb40\udc01"' in text
+    assert "\U0001f468\u200d\U0001f469" in text
     wanted = {"seq": 7, **event.to_dict()}
     del wanted["event_id"]
     assert shown == wanted

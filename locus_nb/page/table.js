@@ -232,14 +232,15 @@ export class Table {
   /**
    * @param {number} line
    * @param {MouseEvent} event
+   * @param {Element} target
    */
-  click(line, event) {
+  click(line, event, target) {
     const { item } = this.#errors.at(line);
-    const isTwisty = /** @type {Element} */ (event.target).classList.contains("lo-twisty");
+    const isTwisty = target.classList.contains("lo-twisty");
     // Shift makes the browser mark the text between the two clicks.
     if (event.shiftKey) document.getSelection()?.removeAllRanges();
     if (isTwisty) this.#open(item, this.#shut.has(item));
-    else this.view.select(item, event.shiftKey ? { extend: true } : { open: true });
+    else this.#select(item, event.shiftKey ? { extend: true } : { open: true });
   }
 
   /**
@@ -253,7 +254,15 @@ export class Table {
     if (to.part > 0 && line > from)
       to = this.#errors.at(Math.min(this.#errors.lineOf(to.index + 1), this.count() - 1));
     this.list.reveal(this.#errors.lineOf(to.index));
-    this.view.select(to.item, { extend: event.shiftKey });
+    this.#select(to.item, { extend: event.shiftKey });
+  }
+
+  /**
+   * @param {Row} item
+   * @param {{ extend?: boolean, open?: boolean }} how
+   */
+  #select(item, how) {
+    this.view.select(item, { ...how, items: this.view.state.order && this.#errors.items });
   }
 
   /** @param {KeyboardEvent} event */

@@ -15,8 +15,8 @@ export const isSpan = (item) => item.phase === "start" || item.phase === "end";
 export const beginOf = (item) => (item.phase === "end" ? item.time - (item.duration ?? 0) : item.time);
 
 // What is not seen or turns what follows around; not what joins several pictures into one.
-const HIDDEN =
-  /(?!(?<=\p{Emoji_Modifier}|\p{Extended_Pictographic}|\uFE0F)\u200D\p{Extended_Pictographic})[\p{Cc}\p{Cf}]/gu;
+export const HIDDEN =
+  /(?!(?<=\p{Emoji_Modifier}|\p{Extended_Pictographic}|\uFE0F)\u200D\p{Extended_Pictographic})[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
 /**
  * A text without characters that are not seen or that turn what follows around; a space stands for each.
