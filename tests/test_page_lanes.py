@@ -195,7 +195,8 @@ def test_what_is_too_close_melts_into_a_crowd(chromium_page: Tab) -> None:
             {FOLDED}
             const {{ meltLine }} = await import("/page/lanes.js");
             const how = {{ from: 0, scale: 1, width: 500, melt: 2, most: 100, until: 400,
-                endOf: (item) => item.end, stopOf: () => 400, weigh: (item, width) => width, isChosen: ({{ seq }}) => seq === 1 }};
+                endOf: (item) => item.end, stopOf: () => 400, weigh: (item, width) => width,
+                isChosen: ({{ seq }}) => seq === 1 }};
             return meltLine(fold(rows), how).map(
                 (one) => [one.x, one.end, one.item.seq, one.count, one.error, one.chosen]);
         }}""",

@@ -289,6 +289,8 @@ def test_pure_parts(chromium_page: Tab) -> None:
                 times: [0, 1767605400042, NaN, 1e300].map(format.formatTime),
                 counts: [0, 1, 1200].map((number) => format.counted(number, "event")),
                 lengths: [0.85, 3.2, 1240, 125000, 3720000, NaN].map(format.formatDuration),
+                apart: ["run-", "trip-"].flatMap((name) => [1, 2, 3, 4].map((more) =>
+                    Math.abs(format.hueOf(name + 3) - format.hueOf(name + (3 + more))) >= 24)),
                 hues: ["run-A", "run-B"].map((run) => format.hueOf(run) === format.hueOf("run-A")),
             }};
         }}"""
@@ -297,6 +299,7 @@ def test_pure_parts(chromium_page: Tab) -> None:
         "times": ["00:00:00.000", "09:30:00.042", "\u2013", "\u2013"],
         "counts": ["0 events", "1 event", "1,200 events"],
         "lengths": ["850 µs", "3.2 ms", "1.24 s", "2 m 05 s", "1 h 02 m", "\u2013"],
+        "apart": [True] * 8,
         "hues": [True, False],
     }
 
@@ -737,7 +740,7 @@ def test_what_still_ran_when_the_view_was_over_stands_still(chromium_page: Tab, 
             line = chromium_page.evaluate(
                 "() => [...document.querySelectorAll('.lo-run-line')].at(-1).textContent"
             )
-            assert line == "○run-A< 1 m0–"
+            assert line == "○run-A< 1 m0\u2013"
             assert table.texts("value") == ["1"]
         assert "never completed" in table.texts("preview")[1]
         for name in ("timeline", "tree"):
@@ -864,7 +867,7 @@ def test_rows_fit_their_view(chromium_page: Tab, width: int, run: str) -> None:
         [
             *(row(at, event_type=name, preview=name * 9) for at, name in enumerate(names, 1)),
             started(4, "a", time_ms=0, run_id="run-A"),
-            ended(5, "a", time_ms=83_000, duration=83_000.0, run_id="run-A"),
+            ended(5, "a", time_ms=104_700_000, duration=104_700_000.0, run_id="run-A"),
             ended(6, "b", duration=123.0, run_id="run-B" * 8, status="error", error="one\ntwo\nthree"),
         ],
         [tally("run-A"), tally("run-B" * 8, "ok")],
@@ -878,6 +881,12 @@ def test_rows_fit_their_view(chromium_page: Tab, width: int, run: str) -> None:
     chromium_page.click('.lo-tab:text-is("Tree")')
     table.drawn()
     assert chromium_page.evaluate(CELLS) == []
+    chromium_page.click('.lo-tab:text-is("Timeline")')
+    chromium_page.call(lambda page: page.locator(".lo-range").fill("500"))
+    table.drawn()
+    right = """(part) => Math.max(...[...document.querySelectorAll(part)]
+        .filter((node) => node.checkVisibility()).map((node) => node.getBoundingClientRect().right))"""
+    assert chromium_page.evaluate(right, ".lo-replay > *") <= chromium_page.evaluate(right, ".locus-live")
     assert chromium_page.evaluate("() => document.documentElement.scrollWidth") <= width
 
 

@@ -102,12 +102,9 @@ export class Bars {
    */
   #drawMark(pool, { x, end, item, count: number, error, chosen }, index) {
     const looks = [error ? "error" : item.family, chosen && "chosen", number > 1 && "crowd"];
-    pool.put(
-      styleOf(x - MARK / 2, index * LINE + 6, Math.max(MARK, end - x)),
-      error ? "✕" : "",
-      looks,
-      item.family,
-    );
+    // What happened at the very beginning is seen as a whole, too.
+    const left = x < 0 ? x - MARK / 2 : Math.max(x - MARK / 2, 0);
+    pool.put(styleOf(left, index * LINE + 6, Math.max(MARK, end - x)), error ? "✕" : "", looks, item.family);
   }
 
   /**

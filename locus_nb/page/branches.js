@@ -119,6 +119,7 @@ export class Branch {
     const state = item && times.stateOf(item);
     this.from = item ? beginOf(item) : Number.POSITIVE_INFINITY;
     this.to = item ? (isSpan(item) ? times.stopOf(item) : item.time) : Number.NEGATIVE_INFINITY;
+    if (this.kind === "run") this.to = times.endedAt(this.label) ?? this.to;
     this.errors = state === "error" ? 1 : 0;
     this.running = state === "running" ? 1 : 0;
     this.inputTokens = item?.used?.inputTokens ?? 0;
