@@ -32,7 +32,7 @@ const SIGN_ORDER = ["error", "interrupted", "open", "running", "ok"];
 /** A table whose rows are made as they come into sight. It follows the newest until the reader scrolls. */
 export class Table {
   #empty = element("div", "empty");
-  #jump = element("button", "jump", { type: "button" });
+  #jump = element("button", "jump", { type: "button", title: "Jump to newest" });
   #errors = new ErrorLines();
   /** @type {WeakSet<Row>} failed items whose error the user has closed */
   #shut = new WeakSet();
@@ -79,7 +79,7 @@ export class Table {
     // To ask how many lines stand below has the page laid out: not while nobody wants to know.
     const below = this.list.follow || this.view.state.order !== null ? 0 : this.list.below;
     this.#jump.hidden = below === 0;
-    if (below > 0) setText(this.#jump, `↓ Jump to newest · ${count(below)} below`);
+    if (below > 0) setText(this.#jump, `↓ ${count(below)} below`);
   }
 
   /** Brings the lines up to date with the items, in the order that the user has chosen. */
