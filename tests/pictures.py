@@ -69,7 +69,7 @@ def open_drawer(page: Tab, output: str) -> None:
     """Click a row in sight, and wait for its details. A row that had to be scrolled to could move away again."""
 
     def click(playwright: Page) -> None:
-        grid = playwright.locator(f"{output} >> .lo-panel .lo-grid:visible")
+        grid = playwright.locator(f"{output} >> .lo-panel [role=grid]")
         grid.scroll_into_view_if_needed()
         grid.click(position={"x": 60, "y": 100})
         playwright.locator(f"{output} >> .lo-close").wait_for()

@@ -84,11 +84,12 @@ export class Link extends Line {
     this.missing = missing;
     this.total = total;
     this.last = last;
-    // What was taken for running is looked at again when the view is over.
-    const before = this.isOver ? [] : [...this.tallies.values()];
+    const wentOn = !this.isOver;
     this.status = status;
     if (wishes.length > 0) this.wishes = wishes;
-    for (const tally of this.isOver ? [...before, ...tallies] : tallies) this.#count(tally);
+    // What was taken for running is looked at again when the view is over.
+    if (wentOn && this.isOver) for (const tally of [...this.tallies.values()]) this.#count(tally);
+    for (const tally of tallies) this.#count(tally);
     this.store.merge(prev, rows);
     this.fold.update();
     this.ack();

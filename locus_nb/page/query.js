@@ -334,8 +334,8 @@ function spaceHint(terms) {
     const isName = key === "" && isKey(value.toLowerCase()) && /^[:<>=]/.test(next.value);
     const isUnit = key === "dur" && UNITS.has(next.value.toLowerCase()) && /\d$/.test(value);
     if (!isName && !isUnit) continue;
-    const whole = `${key}${operator}${value}${next.value}${/[\w]$/.test(next.value) ? "" : (terms[index + 2]?.value ?? "")}`;
-    return `a space ends a term: without one it is “${whole}”`;
+    const rest = /^[:<>=]+$/.test(next.value) ? (terms[index + 2]?.value ?? "") : "";
+    return `a space ends a term: without one it is “${key}${operator}${value}${next.value}${rest}”`;
   }
   return "";
 }
