@@ -119,12 +119,17 @@ export class Branch {
     const state = item && times.stateOf(item);
     this.from = item ? beginOf(item) : Number.POSITIVE_INFINITY;
     this.to = item ? (isSpan(item) ? times.stopOf(item) : item.time) : Number.NEGATIVE_INFINITY;
-    if (this.kind === "run") this.to = times.endedAt(this.label) ?? this.to;
     this.errors = state === "error" ? 1 : 0;
     this.running = state === "running" ? 1 : 0;
     this.inputTokens = item?.used?.inputTokens ?? 0;
     this.outputTokens = item?.used?.outputTokens ?? 0;
     this.settled = state !== "running" && state !== "open";
+    if (this.kind === "run" && times.view.link.tallies.has(this.label)) {
+      // Also while no call goes on, as before the first one or after the last.
+      const ended = times.endedAt(this.label);
+      this.to = ended ?? times.now();
+      this.settled = ended !== null;
+    }
   }
 }
 
