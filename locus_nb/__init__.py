@@ -13,6 +13,7 @@ what an agent's code calls. Everything else is in packages, each of which import
     _agent     an agent, its tools and models
     _payloads  what events say: secrets taken out, in one line, in numbers
     _store     events kept beyond the process
+    _sums      what events come to: calls, tokens, costs
     _frames    DataFrames
     _views     the pump, and the live views that it feeds
     _files     runs in files

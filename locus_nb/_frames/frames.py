@@ -10,23 +10,19 @@ import numpy as np
 import pandas as pd
 
 from locus_nb._event import run_id_error
-from locus_nb._frames.cost import Costs, costs_usd, warn_unpriced
 from locus_nb._frames.event_columns import in_order, own_columns, payload_columns
-from locus_nb._frames.prices import prices_of
 from locus_nb._frames.run_columns import run_columns
 from locus_nb._frames.selection import between, of_types, select
 from locus_nb._frames.span_columns import model_columns, span_columns, tool_columns
-from locus_nb._frames.spans import KINDS, of_spans
+from locus_nb._frames.spans import of_spans
 from locus_nb._frames.tables import EVENTS, MODEL_CALLS, RUNS, SPANS, TOOLS, chosen, documented
+from locus_nb._sums.calls import KINDS
+from locus_nb._sums.cost import pricing_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from numpy.typing import NDArray
-
-    from locus_nb._frames.event_columns import Tokens
-    from locus_nb._frames.usage import Price
     from locus_nb._source import Source
 
 
@@ -132,7 +128,7 @@ def runs_df(
         [{'run_id': 'run-1', 'status': 'ok', 'event_count': 1}]
     """
     names = chosen(RUNS, columns, "runs_df")
-    time, pricing = between(since, until, "runs_df"), _Pricing(prices)
+    time, pricing = between(since, until, "runs_df"), pricing_of(prices)
     with _gc_at_rest():
         selection = select(run, source, "runs_df")
         events, _ = in_order([event for event in selection.events if run_id_error(event.run_id) is None])
@@ -142,8 +138,9 @@ def runs_df(
         else:
             known = {run_id: selection.source.run_record(run_id) for run_id in selection.run_ids}
             records = {run_id: record for run_id, record in known.items() if record or run_id in here}
-        made = run_columns(events, records, redact=redact, price=pricing.price)
-        warn_unpriced(pricing.costs)
+        made = run_columns(events, records, redact=redact, price=pricing and pricing.usd)
+        if pricing is not None:
+            pricing.warn()
         return _within(_frame(names, made), made["started_at"], time)
 
 
@@ -281,11 +278,12 @@ def model_calls_df(
         [{'model': 'mock', 'input_tokens': 120, 'total_tokens': 150}]
     """
     names = chosen(MODEL_CALLS, columns, "model_calls_df")
-    time, pricing = between(since, until, "model_calls_df"), _Pricing(prices)
+    time, pricing = between(since, until, "model_calls_df"), pricing_of(prices)
     with _gc_at_rest():
         events, _ = in_order(select(run, source, "model_calls_df").events)
-        made = model_columns(events, redact=redact, price=pricing.price)
-        warn_unpriced(pricing.costs)
+        made = model_columns(events, redact=redact, price=pricing and pricing.usd)
+        if pricing is not None:
+            pricing.warn()
         return _within(_frame(names, made), made["start_time"], time)
 
 
@@ -299,32 +297,6 @@ def _gc_at_rest() -> Generator[None]:
     finally:
         if collecting:
             gc.enable()
-
-
-class _Pricing:
-    """What tokens cost by some prices, and what was found out about these meanwhile."""
-
-    def __init__(self, prices: object) -> None:
-        self._prices = None if prices is None else prices_of(prices)
-        self.costs = Costs(np.empty(0), (), ())
-
-    @property
-    def price(self) -> Price | None:
-        """Gives costs; None without prices."""
-        return None if self._prices is None else self._cost
-
-    def _cost(self, models: Sequence[Any], tokens: Tokens, at_ns: NDArray[np.int64]) -> NDArray[np.float64]:
-        assert self._prices is not None  # noqa: S101 - told to the type checker
-        self.costs = costs_usd(
-            self._prices,
-            models,
-            input_tokens=tokens.input,
-            output_tokens=tokens.output,
-            cache_read=tokens.read,
-            cache_write=tokens.written,
-            at_ns=at_ns,
-        )
-        return self.costs.usd
 
 
 def _frame(names: Sequence[tuple[str, str]], made: Mapping[str, Any]) -> pd.DataFrame:

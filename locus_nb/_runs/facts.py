@@ -6,14 +6,14 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from locus_nb._payloads.redact import redact
-from locus_nb._runs.sums import sums_of
+from locus_nb._sums.sums import sums_of
 from locus_nb._views.rows import text_of
 
 if TYPE_CHECKING:
     from locus_nb._event import StreamEvent
     from locus_nb._history import RunRecord
-    from locus_nb._runs.sums import Sums
     from locus_nb._source import Source
+    from locus_nb._sums.sums import Sums
 
 _NS_IN_MS = 1_000_000
 

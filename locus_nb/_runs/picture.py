@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from locus_nb._runs.facts import RunFacts
-    from locus_nb._runs.sums import Tokens
+    from locus_nb._sums.sums import Tokens
     from locus_nb._views.fold import Item
 
 MAX_TITLE = 120
@@ -109,7 +109,7 @@ def tokens_text(tokens: Tokens) -> str:
     """Give input and output tokens, and how many of the former were cached.
 
     Example:
-        >>> from locus_nb._runs.sums import Tokens
+        >>> from locus_nb._sums.sums import Tokens
         >>> tokens_text(Tokens(1_200, 30, 200, 0, 1_230))
         '1,200 (200 cached) + 30'
     """

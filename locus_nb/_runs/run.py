@@ -14,8 +14,8 @@ from locus_nb._payloads.format import clean
 from locus_nb._payloads.redact import redact
 from locus_nb._runs.facts import ended_ns_of, facts_of, started_ns_of
 from locus_nb._runs.picture import run_bundle, said_of, timeline_still, tree_still
-from locus_nb._runs.sums import sums_of
 from locus_nb._store.memory import default_source
+from locus_nb._sums.sums import sums_of
 from locus_nb._views.rows import text_of
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from locus_nb._event import StreamEvent
     from locus_nb._history import RunRecord, RunStatus
     from locus_nb._runs.still import Still
-    from locus_nb._runs.sums import Tokens
     from locus_nb._source import Source
+    from locus_nb._sums.sums import Tokens
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NS_IN_MS = 1_000_000
