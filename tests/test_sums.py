@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from locus_nb import EventBus, Run, events_df, model_calls_df, runs_df, spans_df, tools_df
 from tests.test_spans import PRICES, SECRET, at, cells, model, published, tool
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 USED: dict[str, Any] = {"prompt_tokens": 100, "completion_tokens": 10}
 

@@ -103,8 +103,9 @@ def runs_df(
 
     A run that is known without an event has a row too, an unknown one has none. Where only events are given,
     all that only a source knows of a run is missing, and a run is taken to go on until its `agent.terminate`.
-    Tokens are the sums of `events_df`. A call that tells its tokens and its cost is counted once, whatever
-    events say so; if the cost of one call is unknown, that of the run is.
+    Tokens are the sums of `events_df`; a sum beyond 64 bits is missing. A call that tells its tokens and its cost is
+    counted once, whatever events say so. If the cost of one call is unknown, that of the run is what its last
+    `agent.terminate` tells of the whole, or else unknown, too.
 
     Args:
         run: As in `events_df`.
@@ -157,10 +158,10 @@ def spans_df(
 ) -> pd.DataFrame:
     """Give spans as a table, one row each, in the order in which they began.
 
-    A span is an event whose type ends in `started` and the next one of the same run, kind and `span_id` that ends
-    it.
-    One without an end has none; an end without a start is a row of its own, which began as long before as it
-    says it took. Model calls and tools that name no `span_id` are paired by their name.
+    A span is an event whose type ends in `started` and one of the same run, kind and `span_id` that ends it: an end
+    belongs to the latest of those starts that has none yet. One without an end has none; an end without a start is
+    a row of its own, which began as long before as it says it took. Model calls and tools that name no `span_id`
+    are paired by their name.
 
     The columns, their order and their dtypes are always these, also without any row:
 
@@ -251,7 +252,8 @@ def model_calls_df(
     """Give calls of models as a table, one row each, in the order in which they began.
 
     The rows are those of `spans_df` whose `span_kind` is `model`, with the tokens and the cost that events of
-    the same `span_id` tell; what is told without a call of its own is in `runs_df` only. The columns, their order
+    the same `span_id` tell: of the call that last began or ended, or else of the first that will. What is told
+    without a call of its own is in `runs_df` only. The columns, their order
     and their dtypes are always these, also without any row:
 
     {columns}

@@ -62,7 +62,12 @@ EVENTS = (
         "input_tokens", _COUNT, "usage", "`agent.tokens.used`: prompt tokens, cached ones included", _INPUT
     ),
     Column("output_tokens", _COUNT, "usage", "`agent.tokens.used`: completion tokens", _OUTPUT),
-    Column("cost_usd", _AMOUNT, "usage", "payload, US dollars; NA where unknown, never 0 for that"),
+    Column(
+        "cost_usd",
+        _AMOUNT,
+        "usage",
+        "payload, US dollars; NA where unknown, never 0 for that. Several events may tell of one cost",
+    ),
     Column(
         "error_type", _CATEGORY, "outcome", "payload, or the class named at the start of its error", _ERROR
     ),
