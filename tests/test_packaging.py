@@ -30,6 +30,7 @@ LAYERS = [
     "_optional",
     "event_types",
     "_atomic",
+    "_rest",
     "_wire",
     "_event",
     "_history",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -16,11 +14,12 @@ from locus_nb._frames.selection import between, of_types, select
 from locus_nb._frames.span_columns import model_columns, span_columns, tool_columns
 from locus_nb._frames.spans import of_spans
 from locus_nb._frames.tables import EVENTS, MODEL_CALLS, RUNS, SPANS, TOOLS, chosen, documented
+from locus_nb._rest import gc_at_rest
 from locus_nb._sums.calls import KINDS
 from locus_nb._sums.cost import pricing_of
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from locus_nb._source import Source
@@ -76,7 +75,7 @@ def events_df(
     """
     names = chosen(EVENTS, columns, "events_df")
     time = between(since, until, "events_df")
-    with _gc_at_rest():
+    with gc_at_rest():
         events = of_types(select(run, source, "events_df").events, event_type, "events_df")
         if time is not None:
             events = [event for event in events if time[0] <= event.timestamp_ns // 1000 < time[1]]
@@ -116,7 +115,8 @@ def runs_df(
         prices: What tokens cost whose cost was not told: `"genai-prices"` for that package (extra `cost`), or a
             table, a dict or DataFrame of model names, in which `*` stands for anything, with the US dollars for a
             million tokens: `{"my-model": {"input": 3, "output": 15, "cache_read": 0.3, "cache_write": 3.75}}`.
-            None: nothing is estimated. A model without a price is warned of, and its cost unknown.
+            None: those of `configure(prices=...)`, if any. False: nothing is estimated. A model without a price is
+            warned of, and its cost unknown.
         columns: As in `events_df`.
 
     Raises:
@@ -130,7 +130,7 @@ def runs_df(
     """
     names = chosen(RUNS, columns, "runs_df")
     time, pricing = between(since, until, "runs_df"), pricing_of(prices)
-    with _gc_at_rest():
+    with gc_at_rest():
         selection = select(run, source, "runs_df")
         events, _ = in_order([event for event in selection.events if run_id_error(event.run_id) is None])
         here = dict.fromkeys(event.run_id for event in events)
@@ -189,7 +189,7 @@ def spans_df(
     """
     names = chosen(SPANS, columns, "spans_df")
     time = between(since, until, "spans_df")
-    with _gc_at_rest():
+    with gc_at_rest():
         events = of_types(select(run, source, "spans_df").events, event_type, "spans_df")
         events, _ = in_order(of_spans(events, KINDS))
         made = span_columns(events, redact=redact)
@@ -232,7 +232,7 @@ def tools_df(
     """
     names = chosen(TOOLS, columns, "tools_df")
     time = between(since, until, "tools_df")
-    with _gc_at_rest():
+    with gc_at_rest():
         events, _ = in_order(of_spans(select(run, source, "tools_df").events, ("tool",)))
         made = tool_columns(events, redact=redact)
         return _within(_frame(names, made), made["start_time"], time)
@@ -281,24 +281,12 @@ def model_calls_df(
     """
     names = chosen(MODEL_CALLS, columns, "model_calls_df")
     time, pricing = between(since, until, "model_calls_df"), pricing_of(prices)
-    with _gc_at_rest():
+    with gc_at_rest():
         events, _ = in_order(select(run, source, "model_calls_df").events)
         made = model_columns(events, redact=redact, price=pricing and pricing.usd)
         if pricing is not None:
             pricing.warn()
         return _within(_frame(names, made), made["start_time"], time)
-
-
-@contextmanager
-def _gc_at_rest() -> Generator[None]:
-    # Some hundred thousand new objects set it off again and again, and none of them is garbage.
-    collecting = gc.isenabled()
-    try:
-        gc.disable()
-        yield
-    finally:
-        if collecting:
-            gc.enable()
 
 
 def _frame(names: Sequence[tuple[str, str]], made: Mapping[str, Any]) -> pd.DataFrame:
