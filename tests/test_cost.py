@@ -11,7 +11,7 @@ import time
 import warnings
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
@@ -21,10 +21,14 @@ from genai_prices.types import TieredPrices
 from hypothesis import given
 from hypothesis import strategies as st
 
-from locus_nb import UnknownPriceWarning
+from locus_nb import EventBus, Run, UnknownPriceWarning, configure, diff, model_calls_df, runs, runs_df
 from locus_nb._sums.cost import Pricing
 from locus_nb._sums.prices import PackagePrices, PriceTable, prices_of
 from locus_nb._sums.usage import Counts
+from tests.run_kit import call_model, html_of, put, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 TABLE = {
@@ -350,6 +354,61 @@ print(*{"numpy", "pandas"} & {*sys.modules})
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+# The prices of the process
+
+
+@pytest.fixture
+def bus() -> Iterator[EventBus]:
+    """Give a bus with one run of a known model and one of an unknown one, and no prices afterwards."""
+    bus = EventBus()
+    for name in ("mock", "odd"):
+        call_model(bus, name, name)
+        put(bus, name, "agent.terminate", reason="complete")
+        bus.close_stream_nowait(name)
+    yield bus
+    configure(prices=None)
+
+
+def test_prices_of_the_process_are_everywhere(bus: EventBus) -> None:
+    """With `configure(prices=...)` frames, runs, their pictures, lists and differences say what tokens cost."""
+    run, cost = Run("mock", source=bus), (100 * 30 + 10 * 100) / 1e6
+    assert math.isnan(run.cost)
+    assert "cost unknown" in text_of(run)
+    assert configure(prices={"mock": {"input": 30, "output": 100}}) is None
+    assert run.cost == cost
+    assert list(runs_df("mock", source=bus)["cost_usd"]) == [cost]
+    assert list(model_calls_df("mock", source=bus)["cost_usd"]) == [cost]
+    found = diff("mock", "mock", source=bus)
+    assert found.totals.set_index("metric").loc["cost_usd", "a"] == cost
+    for shown in (run, runs(source=bus)[-1:], found, diff([run], [run])):
+        assert "$0.004" in text_of(shown)
+        assert "$0.004" in html_of(shown)
+    assert runs_df("mock", source=bus, prices=False)["cost_usd"].isna().all()
+    other = runs_df("mock", source=bus, prices={"*": {"input": 0, "output": 0}})
+    assert list(other["cost_usd"]) == [0]
+
+
+def test_a_model_without_a_price_is_said_in_pictures(bus: EventBus) -> None:
+    """A model that the process's prices lack is named where a cost is shown as unknown, and warned of in `cost`."""
+    run = Run("odd", source=bus)
+    configure(prices={"mock": {"input": 30, "output": 100}})
+    for shown in (run, runs(source=bus), diff(run, run), diff([run], [run])):
+        assert "No price is known for 'odd'" in text_of(shown)
+    with pytest.warns(UnknownPriceWarning, match="'odd'") as warned:
+        assert math.isnan(run.cost)
+    assert warned[0].filename == __file__
+
+
+def test_wrong_prices_of_the_process(bus: EventBus) -> None:
+    """What are no prices is refused, and those from before stay; without prices the store stays as it is."""
+    configure(prices={"mock": {"input": 30, "output": 100}})
+    with pytest.raises(TypeError):
+        configure(prices=3)
+    assert Run("mock", source=bus).cost > 0
+    assert configure(prices=False) is None
+    assert math.isnan(Run("mock", source=bus).cost)
 
 
 # Many calls

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from locus_nb._diff.facts import SHARE_OK
 from locus_nb._diff.step_changes import CHANGES
 from locus_nb._payloads.format import clean, counted, cut, duration, html
-from locus_nb._runs.picture import cost_text
+from locus_nb._runs.picture import cost_text, unpriced_notes
 from locus_nb._views.picture import STYLE
 from locus_nb._views.static_table import MARKS, MAX_TEXT_WIDTH, aligned
 
@@ -167,13 +167,14 @@ def _percent_in(comparison: Comparison) -> str:
 
 
 def _notes(facts: DiffFacts) -> list[str]:
+    unpriced = unpriced_notes([*facts.a, *facts.b])
     if not facts.of_groups:
-        return []
+        return unpriced
     said = (
         "The verdict is that of the 95 % interval of the difference of means, by a bootstrap. "
         "Of twenty metrics that do not differ one is expected to look as if it did."
     )
-    return [said]
+    return [*unpriced, said]
 
 
 def _tables(facts: DiffFacts) -> Iterator[_Table]:

@@ -15,6 +15,7 @@ from locus_nb._payloads.redact import redact
 from locus_nb._runs.facts import ended_ns_of, facts_of, started_ns_of
 from locus_nb._runs.picture import run_bundle, said_of, timeline_still, tree_still
 from locus_nb._store.memory import default_source
+from locus_nb._sums.cost import pricing_of
 from locus_nb._sums.sums import sums_of
 from locus_nb._views.rows import text_of
 
@@ -153,11 +154,16 @@ class Run:
 
     @property
     def cost(self) -> float:
-        """Its cost in US dollars, as emitters put it into payloads as `cost_usd`.
+        """Its cost in US dollars, as emitters put it into payloads as `cost_usd`, or by `configure(prices=...)`.
 
-        NaN if none did, or if a model call has tokens and no cost: what is unknown is not taken for 0.
+        NaN if neither says it, or not of a model call that has tokens: what is unknown is not taken for 0. A model
+        that those prices lack is warned of.
         """
-        return sums_of(self.events).cost_usd
+        pricing = pricing_of(None)
+        cost = sums_of(self.events, pricing and pricing.usd).cost_usd
+        if pricing is not None:
+            pricing.warn()
+        return cost
 
     @property
     def errors(self) -> tuple[StreamEvent, ...]:

@@ -8,7 +8,7 @@ import warnings
 import weakref
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from locus_nb._bus import EventBus, buses, get_event_bus
 from locus_nb._errors import StoreError
@@ -17,6 +17,7 @@ from locus_nb._store.mounts import file_system, is_shared
 from locus_nb._store.sqlite import SqliteStorage
 from locus_nb._store.storage import Limits
 from locus_nb._store.writer import MAY_PASS, StoreStats, Writer
+from locus_nb._sums.prices import set_default_prices
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -254,23 +255,30 @@ def _failure_to_open(storage: Storage) -> BaseException | None:
 
 
 _process_lock = threading.Lock()
+# What was not asked for.
+_AS_IT_IS: Any = object()
 
 
 def configure(
     *,
-    store: str | os.PathLike[str] | Literal[False] | None,
+    store: str | os.PathLike[str] | Literal[False] | None = _AS_IT_IS,
+    prices: object = _AS_IT_IS,
     kind: Kind | None = None,
     keep_runs: int | None = None,
     keep_days: float | None = None,
     keep_mb: float | None = None,
 ) -> Store | None:
-    """Keep what happens on the process's bus in a file, from now on and from what its history holds.
+    """Set what holds for the process: where the events of its bus are kept, and what tokens cost.
 
+    With `store` what happens on the process's bus is kept in a file, from now on and from what its history holds.
     Called again with the same, as in a cell that is run again, it changes nothing; with another path, the old
     store is closed first. After `reset_event_bus`, and in a forked child, call it again.
 
     Args:
-        store: See `Store`. None or False: keep nothing any more; all is written first.
+        store: See `Store`. None or False: keep nothing any more; all is written first. Not given: as before.
+        prices: What tokens cost whose cost was not told, wherever no other `prices=` are given: in frames, in a
+            `Run`, in lists of runs, in `diff`. `"genai-prices"` or a table, as `runs_df` takes them; None or False:
+            nothing is estimated. Not given: as before.
         kind: See `Store`.
         keep_runs: See `Store`.
         keep_days: See `Store`.
@@ -280,7 +288,8 @@ def configure(
         The store, which may be closed, or asked for its `stats()`; None without one.
 
     Raises:
-        StoreError, FileNotFoundError, TypeError, ValueError: As `Store` does.
+        StoreError, FileNotFoundError, TypeError, ValueError: As `Store` does; the latter two also of `prices`.
+        ModuleNotFoundError: genai-prices is not installed.
 
     Example:
         >>> from locus_nb import configure
@@ -288,8 +297,12 @@ def configure(
         <Store '.../runs.db'>
     """
     with _process_lock:
+        if prices is not _AS_IT_IS:
+            set_default_prices(prices)
         bus = get_event_bus()
         now = bus.store if bus.store is not None and not bus.store.closed else None
+        if store is _AS_IT_IS:
+            return now
         if store is None or store is False:
             if now is not None:
                 now.close()

@@ -61,6 +61,11 @@ class Pricing:
         """The models that lack the one price that was needed, of cached or output tokens, sorted."""
         return tuple(sorted(self._partly))
 
+    @property
+    def without_price(self) -> tuple[str, ...]:
+        """All of them."""
+        return tuple(sorted(self._unpriced | self._partly))
+
     def usd(self, model: str | None, tokens: Counts, time_us: int) -> float:
         """Give what one call costs, in US dollars.
 
@@ -105,10 +110,10 @@ class Pricing:
         """
         said: list[str] = []
         if self._unpriced:
-            said.append(f"No price is known for {_listed(self.unpriced)}")
+            said.append(f"No price is known for {listed(self.unpriced)}")
         if self._partly:
             said.append(
-                f"No price for cached tokens, or none for output, is known for {_listed(self.partly_priced)}"
+                f"No price for cached tokens, or none for output, is known for {listed(self.partly_priced)}"
             )
         if said:
             warnings.warn(
@@ -143,7 +148,8 @@ def pricing_of(prices: object) -> Pricing | None:
     return None if found is None else Pricing(found)
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """Give names as text, the first ten of them."""
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return ", ".join(cut(repr(name), _LONGEST_NAME) for name in names[:_NAMED]) + more
 

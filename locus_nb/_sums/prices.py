@@ -89,7 +89,7 @@ def prices_of(prices: object) -> Prices:
     if isinstance(prices, str):
         raise ValueError(f"prices={prices!r} is not known: pass {PACKAGE!r}, or a table of your own")  # noqa: TRY004 - a str may be right
     raise TypeError(
-        f"prices is True or {PACKAGE!r}, a mapping of models to prices, or such a DataFrame; "
+        f"prices is {PACKAGE!r}, a mapping of models to prices, or such a DataFrame; "
         f"not {type(prices).__name__}"
     )
 
