@@ -106,12 +106,25 @@ def test_columns_are_as_declared(name: str) -> None:
 
 @pytest.mark.parametrize("name", FRAMES)
 def test_columns_stand_in_the_docstring(name: str) -> None:
-    """The docstring of a frame lists each of its columns with dtype, group and meaning."""
+    """The docstring of a frame lists each of its columns with dtype, unit, group and meaning."""
     frame_of, table = FRAMES[name]
     doc = frame_of.__doc__ or ""
     for column in table:
-        assert f"| `{column.name}` | {column.dtype} | {column.group} | {column.meaning} |" in doc
+        told = (column.dtype, column.unit, column.group, column.meaning)
+        assert f"| `{column.name}` | {' | '.join(told)} |" in doc
     assert "{columns}" not in doc
+
+
+@pytest.mark.parametrize("name", FRAMES)
+def test_units_are_those_of_the_names(name: str) -> None:
+    """A column whose name ends in a unit has that unit, times are UTC, and a name stands for one unit everywhere."""
+    ends = {"_ms": "ms", "_usd": "USD", "_tokens": "tokens"}
+    for column in FRAMES[name][1]:
+        named = [unit for end, unit in ends.items() if column.name.endswith(end)]
+        assert column.unit == (named[0] if named else "UTC" if "UTC" in column.dtype else column.unit)
+        assert not column.unit or column.dtype[:1] in {"I", "F", "d"}
+        for _, table in FRAMES.values():
+            assert all(each.unit == column.unit for each in table if each.name == column.name)
 
 
 @pytest.mark.parametrize("name", FRAMES)

@@ -36,6 +36,7 @@ class Table(NamedTuple):
 
 
 def tables_of(facts: DiffFacts) -> Iterator[Table]:
+    """Give the tables of a comparison, in order."""
     if not facts.of_groups:
         totals = [total for total in facts.totals if total.metric not in _SELDOM or _is_there(total)]
         lines = [("", _total_cells(total)) for total in totals]
@@ -103,6 +104,7 @@ def _count_cells(count: StepCount) -> Sequence[str]:
 
 
 def table_html(table: Table) -> str:
+    """Give one as escaped html; the empty text without a line."""
     if not table.lines:
         return ""
     head = "".join(f"<th>{html(name, MAX_NAME)}</th>" for name in table.head)

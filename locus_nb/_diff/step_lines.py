@@ -26,6 +26,7 @@ _AROUND = 1
 
 
 def steps_html(changes: Sequence[StepChange]) -> str:
+    """Give them as escaped html; at most 200 lines."""
     if not changes:
         return ""
     head = "".join(f"<th>{name}</th>" for name in ("", "step", "a took", "b took", DELTA, "what came out"))
@@ -44,6 +45,7 @@ def steps_html(changes: Sequence[StepChange]) -> str:
 
 
 def steps_text(changes: Sequence[StepChange]) -> list[str]:
+    """Give them as lines of text, at most 60 steps."""
     parts = list(_shown(changes, MAX_TEXT_LINES))
     cells = [_step_cells(part) for part in parts if not isinstance(part, str)]
     widths = [max((len(line[column]) for line in cells), default=0) for column in range(5)]

@@ -25,15 +25,18 @@ _LABELS = {
 
 
 def key_text(key: StepKey) -> str:
+    """Say what a step is of."""
     by = f" ({key.agent})" if key.agent and key.agent != key.name else ""
     return clean(f"{key.kind} {key.name}{by}" if key.kind != "other" else f"{key.name}{by}", MAX_NAME)
 
 
 def label_of(metric: str) -> str:
+    """Say what a metric is called."""
     return _LABELS.get(metric, metric.replace("_", " "))
 
 
 def value_text(metric: str, value: float) -> str:
+    """Say a value of a metric, in its unit; the empty text for none."""
     if not math.isfinite(value):
         return "unknown" if metric == "cost_usd" else ""
     if metric == "duration_ms":
@@ -54,6 +57,7 @@ def signed(metric: str, value: float, *, zero: bool = False) -> str:
 
 
 def percent_text(value: float) -> str:
+    """Say percents with their sign; the empty text for none."""
     if math.isnan(value) or value == 0:
         return ""
     sign = "+" if value > 0 else MINUS

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from locus_nb._source import Source
 
 
-@documented(EVENTS)
+@documented(columns=EVENTS)
 def events_df(
     run: object = None,
     *,
@@ -83,7 +83,7 @@ def events_df(
         return _frame(names, own_columns(events, seqs) | payload_columns(events, redact=redact))
 
 
-@documented(RUNS)
+@documented(columns=RUNS)
 def runs_df(
     run: object = None,
     *,
@@ -145,7 +145,7 @@ def runs_df(
         return _within(_frame(names, made), made["started_at"], time)
 
 
-@documented(SPANS)
+@documented(columns=SPANS)
 def spans_df(
     run: object = None,
     *,
@@ -196,7 +196,7 @@ def spans_df(
         return _within(_frame(names, made), made["start_time"], time)
 
 
-@documented(TOOLS)
+@documented(columns=TOOLS)
 def tools_df(
     run: object = None,
     *,
@@ -238,7 +238,7 @@ def tools_df(
         return _within(_frame(names, made), made["start_time"], time)
 
 
-@documented(MODEL_CALLS)
+@documented(columns=MODEL_CALLS)
 def model_calls_df(
     run: object = None,
     *,
