@@ -135,6 +135,7 @@ LAYERS = [
     "_diff.step_changes",
     "_diff.compare",
     "_diff.facts",
+    "_diff.tables",
     "_diff.words",
     "_diff.number_tables",
     "_diff.step_lines",

@@ -237,7 +237,7 @@ def documented(**tables: Sequence[Column]) -> Callable[[T], T]:
     """Put the columns of a frame into the docstring of what makes it, where the name of a table stands in braces."""
 
     def write(function: T) -> T:
-        for name, table in tables.items():
+        for name, table in tables.items() if function.__doc__ else ():
             function.__doc__ = _filled(function.__doc__ or "", f"{{{name}}}", table)
         return function
 
