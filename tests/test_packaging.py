@@ -146,6 +146,14 @@ LAYERS = [
     "_diff.step_lines",
     "_diff.picture",
     "_diff.diff",
+    "_notebook",
+    "_notebook.options",
+    "_notebook.cell_source",
+    "_notebook.cell_tree",
+    "_notebook.cell_run",
+    "_notebook.completion",
+    "_notebook.stats_table",
+    "_notebook.magics",
     "__init__",
 ]
 STANDARD_LIBRARY_ONLY = LAYERS[: LAYERS.index("_emit") + 1]

@@ -941,3 +941,24 @@ def test_followed_run_is_all_that_the_view_is_about(table: LiveView) -> None:
     assert table.text("count") == "1 of 3 rows"
     assert table.tab.evaluate("() => document.querySelectorAll('.lo-pane .lo-run').length") > 0
     table.wait_told(run="run-B", filter="")
+
+
+def test_view_opens_on_the_tab_that_python_names(chromium_page: Tab) -> None:
+    """A view begins with the tab that its widget names, where the user leaves it; without such a tab, the table."""
+    for named, opened in [
+        ("timeline", "Timeline"),
+        ("tree", "Tree"),
+        ("table", "Table"),
+        ("no-such", "Table"),
+    ]:
+        view = LiveView(chromium_page, run="run-A", tab=named)
+        view.show()
+        view.points(1, 3)
+        chosen = '[role="tab"][aria-selected="true"]'
+        assert chromium_page.evaluate(f"() => document.querySelector('{chosen}').textContent") == opened
+        chromium_page.evaluate(
+            "async () => { document.querySelector('[role=\"tab\"]').click(); await drawn(); }"
+        )
+        view.points(4, 3)
+        assert chromium_page.evaluate(f"() => document.querySelector('{chosen}').textContent") == "Table"
+        chromium_page.evaluate("() => widget.close()")

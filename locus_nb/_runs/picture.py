@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from locus_nb._payloads.format import clean, counted, cut, day, duration, html
 from locus_nb._payloads.numbers import summed
-from locus_nb._payloads.redact import redact_tags
+from locus_nb._payloads.redact import redact_tags, redact_text
 from locus_nb._runs.still import Still
 from locus_nb._runs.tree import tree_html, tree_of, tree_text
 from locus_nb._sums.cost import listed

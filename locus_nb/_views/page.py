@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, cast
 
+# What a view of events can show them as.
+TABS = ("table", "timeline", "tree")
 MAX_SELECTED = 10_000
 MAX_TEXT = 10_000
 # Seconds in which a page that was told of a view makes it, and in which it paints it after its hello.
