@@ -73,6 +73,8 @@ LAYERS = [
     "_store.jsonl_reader",
     "_store.adbc",
     "_store.file_history",
+    "_store.stats",
+    "_store.lifetime",
     "_store.writer",
     "_store.store",
     "_store.memory",

@@ -16,11 +16,12 @@ from locus_nb._store.jsonl import JsonlStorage
 from locus_nb._store.mounts import file_system, is_shared
 from locus_nb._store.sqlite import SqliteStorage
 from locus_nb._store.storage import Limits
-from locus_nb._store.writer import MAY_PASS, StoreStats, Writer
+from locus_nb._store.writer import MAY_PASS, Writer
 
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from locus_nb._store.stats import StoreStats
     from locus_nb._store.storage import Storage
 
 Kind = Literal["sqlite", "jsonl"]

@@ -10,9 +10,7 @@ has ended. After some idle seconds it sleeps until the next event. So a publish 
 
 from __future__ import annotations
 
-import atexit
 import logging
-import os
 import sqlite3
 import threading
 import time
@@ -20,9 +18,11 @@ import weakref
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from locus_nb._errors import StoreError
+from locus_nb._store.lifetime import outlive
+from locus_nb._store.stats import StoreStats
 from locus_nb._store.storage import Limits, encoded
 from locus_nb._wakeup import Wakeup
 from locus_nb._wire import jsonable
@@ -56,26 +56,6 @@ MAY_PASS = (OSError, sqlite3.OperationalError, StoreError)
 _log = logging.getLogger(__name__)
 # Without a handler of its own a logger's errors are printed, into whichever cell runs now.
 _log.addHandler(logging.NullHandler())
-
-
-class StoreStats(NamedTuple):
-    """What became of the events that a store was to keep; those that are live only are not counted.
-
-    Attributes:
-        written: Committed.
-        pending: Taken, and not yet written.
-        dropped: Never taken, because the writer was too slow or could not write for too long.
-        lost: Given up: they could not be written until the store was closed, or never could.
-        failed: Tries to write that failed, each of them counted.
-        last_error: What the last of these said; None if none failed.
-    """
-
-    written: int
-    pending: int
-    dropped: int
-    lost: int
-    failed: int
-    last_error: str | None
 
 
 @dataclass(slots=True, eq=False)
@@ -131,7 +111,7 @@ class Writer:
             )
         # A longer queue than a view's: what is dropped here is gone for good.
         self._subscription._inbox.size = _QUEUE
-        _writers.add(self)
+        outlive(self)
         self._thread = threading.Thread(
             target=_run, args=(weakref.ref(self), self._wakeup), name=f"locus_nb {label}", daemon=True
         )
@@ -372,36 +352,3 @@ def _run(of: weakref.ref[Writer], wakeup: Wakeup) -> None:
             writer = None
         wakeup.wait(pause)
         del writer
-
-
-_writers: weakref.WeakSet[Writer] = weakref.WeakSet()
-# A fork waits for a writer's transaction, but not for ever.
-_FORK_S = 5.0
-_AT_EXIT_S = 10.0
-_held: list[Writer] = []
-
-
-def _before_fork() -> None:
-    _held.extend(writer for writer in tuple(_writers) if writer.io.acquire(timeout=_FORK_S))
-
-
-def _after_fork() -> None:
-    while _held:
-        _held.pop().io.release()
-
-
-def _begin_in_child() -> None:
-    _held.clear()
-    for writer in tuple(_writers):
-        if not writer.closed:
-            writer.begin_in_child()
-
-
-def _at_exit() -> None:
-    for writer in tuple(_writers):
-        writer.close(_AT_EXIT_S)
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_begin_in_child)
-atexit.register(_at_exit)
