@@ -533,4 +533,4 @@ def test_a_locked_file_says_so(path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         history(path)
     other.close()
     assert repr(history(path)) == f"<History {str(path)!r}>"
-    assert sqlite_module.VERSION == 1
+    assert sqlite_module.VERSION == 2

@@ -73,6 +73,7 @@ LAYERS = [
     "_store.jsonl_reader",
     "_store.adbc",
     "_store.file_history",
+    "_store.account",
     "_store.stats",
     "_store.lifetime",
     "_store.writer",

@@ -111,8 +111,8 @@ def test_flush_ends_while_others_publish(path: Path, monkeypatch: pytest.MonkeyP
     bus = EventBus()
     write, numbers = SqliteStorage.write, itertools.count()
 
-    def begetting(self: SqliteStorage, events: Any, records: Any) -> None:
-        write(self, events, records)
+    def begetting(self: SqliteStorage, events: Any, changes: Any) -> None:
+        write(self, events, changes)
         if not store.closed:
             bus.open_stream_nowait(run := f"busy-{next(numbers)}")
             put(bus, range(5), run)
@@ -155,9 +155,9 @@ def test_the_end_of_a_run_is_written_at_once(path: Path, monkeypatch: pytest.Mon
     written = threading.Event()
     write = SqliteStorage.write
 
-    def telling(self: SqliteStorage, events: Any, records: Any) -> None:
-        write(self, events, records)
-        if any(record.closed for record in records.values()):
+    def telling(self: SqliteStorage, events: Any, changes: Any) -> None:
+        write(self, events, changes)
+        if any(record is not None and record.closed for record, *_ in changes.values()):
             written.set()
 
     monkeypatch.setattr(SqliteStorage, "write", telling)
@@ -256,10 +256,10 @@ def test_one_bad_event_costs_only_itself(path: Path, monkeypatch: pytest.MonkeyP
     """An event that cannot be stored at all is lost, counted and told, and all others are stored."""
     write = SqliteStorage.write
 
-    def picky(self: SqliteStorage, events: Any, records: Any) -> None:
+    def picky(self: SqliteStorage, events: Any, changes: Any) -> None:
         if any('"n":7}' in data for data in events.data):
             raise ValueError("string or blob too big")
-        write(self, events, records)
+        write(self, events, changes)
 
     monkeypatch.setattr(SqliteStorage, "write", picky)
     bus = EventBus()
@@ -270,6 +270,125 @@ def test_one_bad_event_costs_only_itself(path: Path, monkeypatch: pytest.MonkeyP
     store.close()
     assert ns_of(path, "run") == [n for n in range(20) if n != 7]
     assert (store.stats().written, store.stats().lost) == (19, 1)
+
+
+# What is lacking
+
+
+def _failing(*_: Any) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def _counts(path: Path, run_id: str = "run") -> tuple[int, int, int]:
+    """Of a run: how many events it had, how many are missing, and how many of these were dropped."""
+    record = history(path).run_record(run_id)
+    assert record is not None
+    return record.total, record.trimmed, record.dropped
+
+
+@KINDS
+def test_drops_show_in_a_run_that_stays_open(path: Path, kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Events that were dropped are missing in their run's record though the run is never closed, and in no other's."""
+    monkeypatch.setattr(writer_module, "MOST_PENDING", 100)
+    monkeypatch.setattr(writer_module, "_QUEUE", 50)
+    bus = EventBus(slow_timeout=0.0, overflow_queues=0)
+    with Store(path, bus=bus, kind=kind) as store:
+        put(bus, range(3), "other")
+        assert store.flush()
+        storage: Any = type(store._own_writer()._storage)
+        with monkeypatch.context() as failing, warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            failing.setattr(storage, "write", _failing)
+            put(bus, range(1000))
+            store.flush()
+        assert store.flush()
+        dropped = store.stats().dropped
+        assert dropped >= 850
+        assert _counts(path) == (1000, dropped, dropped)
+        # Those that come later are counted too, and do not hide it.
+        put(bus, range(1000, 1007))
+        put(bus, range(3, 5), "other")
+        assert store.flush()
+        assert _counts(path) == (1007, dropped, dropped)
+        assert _counts(path, "other") == (5, 0, 0)
+        bus.close_stream_nowait("run")
+    assert _counts(path) == (1007, dropped, dropped)
+    assert history(path).runs_df("run")["complete"].tolist() == [False]
+
+
+@KINDS
+def test_a_lost_event_is_missing_in_its_run(path: Path, kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An event that could not be stored at all counts as dropped in the record of its run."""
+    bus = EventBus()
+    with Store(path, bus=bus, kind=kind) as store:
+        put(bus, range(3))
+        assert store.flush()
+        storage: Any = type(store._own_writer()._storage)
+        with monkeypatch.context() as failing:
+            failing.setattr(storage, "write", raising(ValueError("too big")))
+            put(bus, range(3, 5))
+            with pytest.warns(RuntimeWarning, match="too big"):
+                store.flush()
+        assert store.flush()
+        assert _counts(path) == (5, 2, 2)
+
+
+def raising(error: Exception) -> Any:
+    def fail(*_: Any) -> None:
+        raise error
+
+    return fail
+
+
+@KINDS
+def test_what_was_gone_before_is_missing_and_not_dropped(path: Path, kind: Any) -> None:
+    """Events that memory had trimmed before a store began, or began again, are missing, and were not dropped."""
+    bus = EventBus(history_per_run=5)
+    put(bus, range(12))
+    with Store(path, bus=bus, kind=kind) as store:
+        assert store.flush()
+        assert _counts(path) == (12, 7, 0)
+        put(bus, range(12, 14))
+    put(bus, range(14, 100))
+    with Store(path, bus=bus, kind=kind) as store:
+        put(bus, range(100, 103))
+    assert ns_of(path, "run") == [*range(7, 14), *range(95, 103)]
+    assert _counts(path) == (103, 7 + 81, 0)
+
+
+@KINDS
+def test_several_processes_counts_add_up(path: Path, kind: Any) -> None:
+    """Stores of several buses that write one run, at a time or one after the other, hide nothing of one another."""
+    for round_ in range(2):
+        buses = [EventBus(history_per_run=3), EventBus()]
+        put(buses[0], range(10))
+        put(buses[1], range(100, 140))
+        stores = [Store(path, bus=bus, kind=kind) for bus in buses]
+        assert all(store.flush() for store in stores)
+        for store in stores:
+            store.close()
+        assert _counts(path) == (50 * (round_ + 1), 7 * (round_ + 1), 0)
+
+
+def test_a_run_is_not_forgotten_while_the_bus_knows_it(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that is closed again after many others lacks nothing, and one that the bus forgot begins anew."""
+    monkeypatch.setattr("locus_nb._store.account._FEW", 10)
+    bus = EventBus(max_runs_retained=30)
+    with Store(path, bus=bus) as store:
+        store._own_writer()._account._many = 10
+        for count in (10, 20):
+            put(bus, range(10), "long")
+            bus.close_stream_nowait("long")
+            for number in range(28):
+                put(bus, [1], f"{count}-{number}")
+                bus.close_stream_nowait(f"{count}-{number}")
+                assert store.flush()
+            assert _counts(path, "long") == (count, 0, 0)
+        assert len(store._own_writer()._account._runs) < 60
+        bus.drop_history_nowait("long")
+        put(bus, range(15), "long")
+        bus.close_stream_nowait("long")
+    assert _counts(path, "long") == (35, 0, 0)
 
 
 # A place that fails
@@ -318,7 +437,7 @@ def test_what_cannot_be_written_until_the_end_is_lost_and_counted(
 ) -> None:
     """A store that is closed while its place fails counts what it had as lost."""
 
-    def fail(self: SqliteStorage, events: Any, records: Any) -> None:
+    def fail(self: SqliteStorage, events: Any, changes: Any) -> None:
         raise OSError(28, "No space left on device")
 
     bus = EventBus()
@@ -333,7 +452,7 @@ def test_what_cannot_be_written_until_the_end_is_lost_and_counted(
 def test_memory_is_bounded_while_it_fails(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While nothing can be written, no more than a bound is kept; the rest is dropped and counted."""
 
-    def fail(self: SqliteStorage, events: Any, records: Any) -> None:
+    def fail(self: SqliteStorage, events: Any, changes: Any) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(SqliteStorage, "write", fail)
@@ -611,7 +730,7 @@ def test_what_could_not_be_stored_is_taken_from_memory(path: Path, monkeypatch: 
     put(bus, range(7))
     assert bus.store.flush()
 
-    def fail(self: SqliteStorage, events: Any, records: Any) -> None:
+    def fail(self: SqliteStorage, events: Any, changes: Any) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(SqliteStorage, "write", fail)

@@ -22,15 +22,15 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
 from locus_nb._errors import StoreError
-from locus_nb._history import RunRecord
-from locus_nb._store.storage import plain_record
+from locus_nb._store.storage import plain_changes, unknown
 from locus_nb._wire import dumps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from locus_nb._store.storage import Limits, StoredEvents
+    from locus_nb._history import RunRecord
+    from locus_nb._store.storage import Limits, RunChange, StoredEvents
 
 VERSION = 1
 ENDING = ".jsonl"
@@ -73,23 +73,22 @@ class JsonlStorage:
             found.update(line["event_id"] for line in lines_of(path) if line.get("run_id") == run_id)
         return found.intersection(ids)
 
-    def write(self, events: StoredEvents, records: Mapping[str, RunRecord]) -> None:
+    def write(self, events: StoredEvents, changes: Mapping[str, RunChange]) -> None:
         """Add all, each run's in one call of the system; what was added is taken back if one fails."""
         self.open()
-        plain = {record.run_id: record for record in map(plain_record, records.values())}
+        plain = plain_changes(changes)
         rows: dict[str, list[int]] = {run_id: [] for run_id in plain}
         for row, run_id in enumerate(events.run_ids):
             rows.setdefault(run_id, []).append(row)
         before: list[tuple[_RunFile, int]] = []
         try:
             for run_id, its in rows.items():
-                first_us = events.times_us[its[0]] if its else 0
-                record = plain.get(run_id)
-                file = self._file(run_id, record or _unknown(run_id, first_us))
+                record, _, *lacks = plain[run_id]
+                file = self._file(run_id, record or unknown(run_id, events))
                 before.append((file, file.size))
                 lines = [_event_line(events, row) for row in its]
-                if record is not None and file.told != record:
-                    lines.append(record_line(record))
+                if record is not None and (any(lacks) or file.told != record):
+                    lines.append(record_line(record, lacks))
                 file.add("".join(lines))
                 file.told = record or file.told
         except BaseException:
@@ -97,7 +96,7 @@ class JsonlStorage:
                 file.take_back(size)
             self.close()
             raise
-        for run_id in [run_id for run_id, record in plain.items() if record.closed]:
+        for run_id in [run_id for run_id, (record, *_) in plain.items() if record and record.closed]:
             self._files.pop(run_id).close()
         while len(self._files) > _MOST_OPEN:
             self._files.popitem(last=False)[1].close()
@@ -217,10 +216,10 @@ class _RunFile:
         self.size = whole
 
 
-def record_line(record: RunRecord) -> str:
-    """Give a line with what is known of the run."""
+def record_line(record: RunRecord, lacks: Sequence[int] = (0, 0)) -> str:
+    """Give a line with what is known of the run, and how many more of its events are missed and dropped."""
     fields = record._asdict() | {"tags": dict(record.tags)}
-    return dumps({"locus_nb": VERSION, "kind": "run", "record": fields}) + "\n"
+    return dumps({"locus_nb": VERSION, "kind": "run", "record": fields, "lacks": lacks}) + "\n"
 
 
 def lines_of(path: Path) -> Iterator[dict[str, Any]]:
@@ -290,10 +289,6 @@ def _event_line(events: StoredEvents, row: int) -> str:
 
 def _text(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
-
-
-def _unknown(run_id: str, first_us: int) -> RunRecord:
-    return RunRecord(run_id, None, {}, "running", first_us * 1000, None, None, None, False, 0, 0)  # noqa: FBT003 - a record
 
 
 def _is_closed(paths: Sequence[Path]) -> bool:

@@ -72,13 +72,17 @@ class JsonlSnapshot:
         if run_id not in self._read:
             fields: dict[str, Any] = {}
             events: list[StreamEvent] = []
+            missed = dropped = 0
             for line in self._lines(run_id):
                 if line.get("kind") == "run" and isinstance(line.get("record"), dict):
                     fields = _continued(fields, line["record"])
+                    lacks = line.get("lacks", (0, 0))
+                    missed, dropped = missed + lacks[0], dropped + lacks[1]
                 elif line.get("run_id") == run_id and (event := _event(run_id, line)) is not None:
                     events.append(event)
-            fields["total"] = max(fields.get("total", 0), len(events))
-            fields["trimmed"] = fields["dropped"] = fields["total"] - len(events)
+            fields["dropped"] = max(0, dropped)
+            fields["trimmed"] = missed + fields["dropped"]
+            fields["total"] = len(events) + fields["trimmed"]
             self._read[run_id] = (RunRecord(**fields), events)
         return self._read[run_id]
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import threading
 import warnings
-import weakref
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
 from locus_nb._bus import EventBus, buses, get_event_bus
 from locus_nb._errors import StoreError
+from locus_nb._store.account import account_of, inherit
 from locus_nb._store.jsonl import JsonlStorage
 from locus_nb._store.mounts import file_system, is_shared
 from locus_nb._store.sqlite import SqliteStorage
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from locus_nb._store.storage import Storage
 
 Kind = Literal["sqlite", "jsonl"]
-
-# Buses that a process was forked with, and the last event it was forked with: those are its parent's to store.
-_inherited: weakref.WeakKeyDictionary[EventBus, int] = weakref.WeakKeyDictionary()
 
 
 class Store:
@@ -105,7 +102,7 @@ class Store:
             self._bus,
             storage,
             limits=self._limits,
-            after=_inherited.get(self._bus, 0),
+            account=account_of(self._bus, self._path),
             label=f"store {self._path.name}",
         )
         if failure is not None:
@@ -310,7 +307,7 @@ def _begin_in_child() -> None:
     _process_lock = threading.Lock()
     for bus in buses():
         if bus.store is not None:
-            _inherited[bus] = bus.stats()["published_events_total"]
+            inherit(bus)
             bus.store = None
 
 

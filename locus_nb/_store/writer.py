@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from locus_nb._errors import StoreError
+from locus_nb._store.account import counted
 from locus_nb._store.lifetime import outlive
 from locus_nb._store.stats import StoreStats
 from locus_nb._store.storage import Limits, encoded
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from locus_nb._bus import EventBus
     from locus_nb._event import StreamEvent
     from locus_nb._history import RunRecord
+    from locus_nb._store.account import Account
     from locus_nb._store.storage import Storage
 
 TICK = 0.05
@@ -73,22 +75,27 @@ class Writer:
         bus: Whose events, from those in its history on.
         storage: Where to.
         limits: How much of it is kept.
-        after: Events up to this `seq` are not its to write.
+        account: What the bus had, and what of it the storage has.
         label: What `EventBus.readers` calls it.
 
     Raises:
         StoreError: The bus has as many global readers as it may have.
     """
 
-    def __init__(self, bus: EventBus, storage: Storage, *, limits: Limits, after: int, label: str) -> None:
+    def __init__(
+        self, bus: EventBus, storage: Storage, *, limits: Limits, account: Account, label: str
+    ) -> None:
         self._bus = bus
         self._storage = storage
         self._limits = limits
-        self._after = after
+        self._account = account
         self._pending: list[StreamEvent] = []
         self._records: dict[str, RunRecord] = {}
         self._waiting_since = self._busy_at = time.monotonic()
         self._run_closed = False
+        # Runs that were written to, since all that is known of runs was written; and whether others may lack events.
+        self._touched: set[str] = set()
+        self._amiss = False
         self._is_first = True
         self._written = self._lost = self._failed = 0
         self._last_error: str | None = None
@@ -111,6 +118,8 @@ class Writer:
             )
         # A longer queue than a view's: what is dropped here is gone for good.
         self._subscription._inbox.size = _QUEUE
+        # Not before: until then a run may be on its way into history.
+        account.begin()
         outlive(self)
         self._thread = threading.Thread(
             target=_run, args=(weakref.ref(self), self._wakeup), name=f"locus_nb {label}", daemon=True
@@ -221,14 +230,17 @@ class Writer:
             if not self._pending:
                 self._waiting_since = now
             self._busy_at = now
-            self._pending += [event for event in batch.events if event._event_type not in LIVE_ONLY]
+            events = [event for event in batch.events if event._event_type not in LIVE_ONLY]
+            self._pending += events
+            self._account.meet(batch.runs, events)
+            self._amiss = self._amiss or batch.dropped > 0
             for record in batch.runs:
                 self._records[record.run_id] = record
                 self._run_closed = self._run_closed or record.closed
         return False
 
     def _is_due(self, *, at_once: bool) -> bool:
-        if not (self._pending or self._records):
+        if not self._has_something():
             return False
         if at_once:
             return True
@@ -260,14 +272,25 @@ class Writer:
 
     def _write_some(self, events: list[StreamEvent], *, last: bool) -> None:
         """Write the first of the pending events, each of them or it is lost; `last`: and all that is known of runs."""
-        runs = {event.run_id for event in events}
-        records = {run_id: record for run_id, record in self._records.items() if last or run_id in runs}
-        written = len(events)
+        counts = counted(events)
+        self._touched.update(counts)
+        amiss = self._amiss
+        records = self._known() if last else {}
+        changes = self._account.changes(counts, records, lambda: counted(self._pending[len(events) :]))
+        # A run is used by what is written of it.
+        changes = {
+            run_id: change
+            for run_id, change in changes.items()
+            if run_id in counts or run_id in self._records or change.missed or change.dropped
+        }
         try:
-            self._storage.write(encoded(events), records)
+            if changes:
+                self._storage.write(encoded(events), changes)
         except MAY_PASS:
+            self._amiss = self._amiss or amiss
             raise
         except Exception as error:  # noqa: BLE001 - an edge: what one event holds must not keep back all others
+            self._amiss = self._amiss or amiss
             if len(events) > 1:
                 half = len(events) // 2
                 self._write_some(events[:half], last=False)
@@ -275,28 +298,49 @@ class Writer:
                 return
             self.report(error)
             self._lost += len(events)
-            written = 0
-        self._written += written
+            self._amiss = True
+            del self._pending[: len(events)]
+            return
+        self._written += len(events)
+        self._account.note(changes)
+        self._account.forget(self._is_known)
         del self._pending[: len(events)]
-        for run_id, record in records.items():
-            if self._records.get(run_id) is record:
-                del self._records[run_id]
+        if last:
+            self._touched.clear()
+            for run_id, record in records.items():
+                if self._records.get(run_id) is record:
+                    del self._records[run_id]
+
+    def _known(self) -> dict[str, RunRecord]:
+        """Give what is known of runs and not yet written; if events were dropped, of all that may lack some."""
+        asked = set(self._account.lacking(self._touched))
+        if self._amiss:
+            asked.update(self._bus.run_ids(), self._touched)
+            self._amiss = False
+        found = [record for run_id in asked if (record := self._bus.run_record(run_id)) is not None]
+        for record in found:
+            if record.run_id in self._records:
+                self._records[record.run_id] = record
+        if asked:
+            # What these count is pending from now on, and what comes with it is newer.
+            self._take()
+        return {record.run_id: record for record in found} | self._records
 
     def _leave_out(self) -> int:
         """Leave out what history held that is in the store already, or is not this process's to write."""
-        before = len(self._pending)
+        before = self._pending
         ids: dict[str, list[str]] = {}
-        for event in self._pending:
+        for event in before:
             ids.setdefault(event.run_id, []).append(jsonable(event.event_id))
         held = {run_id: self._storage.held(jsonable(run_id), its) for run_id, its in ids.items()}
-        kept = [
+        self._pending = [
             event
-            for event in self._pending
-            if (event.seq or 0) > self._after and jsonable(event.event_id) not in held[event.run_id]
+            for event in before
+            if (event.seq or 0) > self._account.after and jsonable(event.event_id) not in held[event.run_id]
         ]
-        self._pending = kept
+        self._account.leave_out(counted(before) - counted(self._pending))
         self._is_first = False
-        return before - len(kept)
+        return len(before) - len(self._pending)
 
     def _prune(self, *, at_once: bool) -> None:
         """Keep to the limits, now and then."""
@@ -316,12 +360,18 @@ class Writer:
             self._storage.close()
         self._retry_at = time.monotonic() + RETRY_S
 
+    def _has_something(self) -> bool:
+        return bool(self._pending or self._records or self._amiss)
+
     def _is_running(self, run_id: str) -> bool:
         record = self._bus.run_record(run_id)
         return record is not None and not record.closed
 
+    def _is_known(self, run_id: str) -> bool:
+        return self._bus.run_record(run_id) is not None
+
     def _pause(self) -> float:
-        if self._pending or self._records:
+        if self._has_something():
             return TICK
         if time.monotonic() - self._busy_at > _IDLE_S and self._subscription.wake_with(self._wakeup):
             return -1
