@@ -75,6 +75,8 @@ LAYERS = [
     "_store.file_history",
     "_store.account",
     "_store.stats",
+    "_store.failures",
+    "_store.alarm",
     "_store.lifetime",
     "_store.writer",
     "_store.store",

@@ -137,7 +137,7 @@ class SqliteStorage:
         """Add all in one transaction."""
         connection, now = self._now_open(), time.time_ns()
         plain = plain_changes(changes)
-        with _transaction(connection):
+        with told(self._path, "write"), _transaction(connection):
             runs = {run_id: self._tell(run_id, change, events, now) for run_id, change in plain.items()}
             _insert(connection, [runs[run_id] for run_id in events.run_ids], events)
 
@@ -188,6 +188,11 @@ class SqliteStorage:
             execution, closed, *counts, now,
         )  # fmt: skip
         return self._own().execute(_TELL, row).fetchall()[0][0]
+
+
+def is_held(error: BaseException) -> bool:
+    """Say whether somebody else's lock is in the way."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
 def check(connection: sqlite3.Connection, path: Path) -> bool:

@@ -36,11 +36,12 @@ class Store:
 
     What was published before `flush()` returned True outlives the death of the process, `kill -9` included;
     without it at most the last batch is lost. A power loss may take the newest batches (`synchronous=NORMAL`),
-    and never damages the file. At the end of the process all is written.
+    and never damages the file. At the end of the process all is written; a file that somebody
+    else holds is waited for 10 seconds.
 
-    A full disk, a read-only or a locked file never reaches the agent: it is logged once, told by a
-    `RuntimeWarning` at the next call of this object, and counted. Up to 65,536 events are kept until writing
-    works again; more are dropped, and counted.
+    A full disk, a damaged, read-only or locked file never reaches the agent: it is logged once (and so printed,
+    unless logging is configured otherwise), told by a `RuntimeWarning` at the next call of this object, and
+    counted. Up to 65,536 events are kept until writing works again; more are dropped, and counted.
 
     Several processes may write one file, also events of the same run. A forked child does not go on storing:
     call `configure`, or make a store, in the child. A store that is forgotten with its bus, without `close`, gives
@@ -83,6 +84,7 @@ class Store:
         keep_mb: float | None = None,
     ) -> None:
         self._writer: Writer | None = None
+        self._told_of_end = False
         self._bus = get_event_bus() if bus is None else bus
         self._path = Path(path).absolute()
         self._limits = checked_limits(keep_runs, keep_days, keep_mb)
@@ -91,22 +93,17 @@ class Store:
                 f"Cannot store this bus's events in {str(path)!r} too: they are stored in "
                 f"{str(self._bus.store.path)!r}; close that store first, or use configure(store=...)"
             )
-        if not self._path.parent.is_dir():
-            raise FileNotFoundError(
-                f"There is no folder {str(self._path.parent)!r} for the store {self._path.name!r}"
-            )
-        self._kind: Kind = _checked_kind(kind) or _kind_for(self._path)
-        storage: Storage = JsonlStorage(self._path) if self._kind == "jsonl" else SqliteStorage(self._path)
-        failure = _failure_to_open(storage)
+        self._kind: Kind
+        self._kind, storage, failure = _opened(self._path, kind)
         writer = Writer(
             self._bus,
             storage,
             limits=self._limits,
             account=account_of(self._bus, self._path),
-            label=f"store {self._path.name}",
+            where=self._path,
         )
         if failure is not None:
-            writer.report(failure)
+            writer.failures.note(failure)
         writer.start()
         self._writer = writer
         self._bus.store = self
@@ -144,17 +141,18 @@ class Store:
             timeout: Seconds.
 
         Returns:
-            False if it could not be written, or not in time. What was dropped before is not waited for.
+            False if it could not be written, or not in time, and once for events that were lost before; of a closed
+            store, if something was published since. What was dropped before is not waited for.
         """
         through = self._own_writer().flush(timeout)
         self._tell()
         return through
 
     def close(self, timeout: float = 10.0) -> None:
-        """Write what there is and let go of the file; what cannot be written is lost, and counted. Idempotent.
+        """Write what there is and let go of the file; what cannot be written is lost, counted and told. Idempotent.
 
         Args:
-            timeout: Seconds to wait for the thread, which goes on to its end in any case.
+            timeout: Seconds to wait while somebody else holds the file. One try is made in any case.
         """
         self._own_writer().close(timeout)
         self._tell()
@@ -183,13 +181,18 @@ class Store:
 
     def _tell(self) -> None:
         """Warn of what went wrong in the thread."""
-        unsaid = self._own_writer().unsaid
+        writer = self._own_writer()
+        if not self._told_of_end and writer.was_ended and writer.is_missed():
+            self._told_of_end = True
+            writer.failures.unsaid.append(
+                "it was closed when the readers of its bus were ended, and what was published since is not stored; "
+                "make a store, or call configure(), again"
+            )
+        unsaid = writer.failures.unsaid
         with suppress(IndexError):
             while True:
-                problem = unsaid.popleft()
                 warnings.warn(
-                    f"Events could not be stored in {str(self._path)!r}: {problem}. They are kept in memory for "
-                    "now, and counted: see stats()",
+                    f"Events could not be stored in {str(self._path)!r}: {unsaid.popleft()}; see stats()",
                     RuntimeWarning,
                     stacklevel=3,
                 )
@@ -240,15 +243,20 @@ def _kind_for(path: Path) -> Kind:
     return "jsonl"
 
 
-def _failure_to_open(storage: Storage) -> BaseException | None:
-    """Open it; what may pass is only told, so that the agent can begin."""
+def _opened(path: Path, kind: Kind | None) -> tuple[Kind, Storage, BaseException | None]:
+    """Open what is written to; what may pass is only told, so that the agent can begin."""
+    chosen = _checked_kind(kind)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"There is no folder {str(path.parent)!r} for the store {path.name!r}")
+    found: Kind = chosen or _kind_for(path)
+    storage: Storage = JsonlStorage(path) if found == "jsonl" else SqliteStorage(path)
     try:
         storage.open()
     except StoreError:
         raise
     except MAY_PASS as error:
-        return error
-    return None
+        return found, storage, error
+    return found, storage, None
 
 
 _process_lock = threading.Lock()
@@ -265,7 +273,7 @@ def configure(
     """Keep what happens on the process's bus in a file, from now on and from what its history holds.
 
     Called again with the same, as in a cell that is run again, it changes nothing; with another path, the old
-    store is closed first. After `reset_event_bus`, and in a forked child, call it again.
+    store is closed, unless the new one is refused. After `reset_event_bus`, and in a forked child, call it again.
 
     Args:
         store: See `Store`. None or False: keep nothing any more; all is written first.
@@ -296,8 +304,11 @@ def configure(
         limits = checked_limits(keep_runs, keep_days, keep_mb)
         if now is not None:
             same_kind = _checked_kind(kind) in {None, now.kind}
-            if now.path == Path(store).absolute() and same_kind and now.limits == limits:
+            path = Path(store).absolute()
+            if now.path == path and same_kind and now.limits == limits:
                 return now
+            # What cannot be had must not cost what there is.
+            _opened(path, kind)[1].close()
             now.close()
         return Store(store, bus=bus, kind=kind, keep_runs=keep_runs, keep_days=keep_days, keep_mb=keep_mb)
 
