@@ -542,6 +542,9 @@ def test_network_file_systems_are_known(tmp_path: Path, monkeypatch: pytest.Monk
         Store(far / "other.db", bus=EventBus())
     with Store(tmp_path / "near.db", bus=EventBus()) as store:
         assert store.kind == "sqlite"
+    for kind in ("virtiofs", "vboxsf", "fuse.blobfuse2", "fuse.mount-s3", "wekafs"):
+        table.write_text(f"disk / ext4 rw 0 0\nx /far {kind} rw 0 0\n", "utf-8")
+        assert mounts.is_shared(Path("/far/runs.db"), table)
 
 
 def test_a_long_name_and_capitals_have_files_of_their_own(tmp_path: Path) -> None:
@@ -631,6 +634,19 @@ def test_the_file_shrinks(path: Path, kind: Any) -> None:
     assert history(path).run_ids()[-1] == "run-19"
 
 
+@KINDS
+def test_a_small_size_keeps_the_newest_runs(path: Path, kind: Any) -> None:
+    """A size smaller than an empty file is no reason to delete runs that fit it."""
+    bus = EventBus()
+    with Store(path, bus=bus, kind=kind, keep_mb=0.05):
+        for number in range(6):
+            bus.publish_nowait(StreamEvent(f"run-{number}", "x", {"text": "x" * 12_000}))
+            bus.close_stream_nowait(f"run-{number}")
+    kept = history(path).run_ids()
+    assert 2 <= len(kept) < 6
+    assert kept[-1] == "run-5"
+
+
 # Extras
 
 
@@ -656,6 +672,15 @@ def test_stored_df_is_the_file_as_it_stands(path: Path, tmp_path: Path) -> None:
     assert df["data"].tolist() == ['{"n":0}', '{"n":1}']
     assert df["timestamp"].tolist() == [pd.Timestamp(began)] * 2
     assert history(path).stored_df("r2", until=began).empty
+    (tmp_path / "empty.db").touch()
+    Store(tmp_path / "no runs.db", bus=EventBus()).close()
+    for empty in (
+        history(path).stored_df("nobody"),
+        history(tmp_path / "empty.db").stored_df(),
+        history(tmp_path / "no runs.db").stored_df(event_type="x"),
+    ):
+        assert len(empty) == 0
+        pd.testing.assert_series_equal(empty.dtypes, df.dtypes)
     stored(tmp_path / "folder", [event()], kind="jsonl")
     with pytest.raises(StoreError, match="events_df"):
         history(tmp_path / "folder").stored_df()

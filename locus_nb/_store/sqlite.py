@@ -87,6 +87,8 @@ _ROW = "(?,?,?,?,?)"
 _WIDTH = 5
 # Bytes. Larger pages are fewer calls of the system for the same batch.
 _PAGE = 16_384
+# Of a file without runs: its head, its map of pages, and the first page of each table and index.
+_EMPTY_PAGES = 6
 # Rows in one statement: each statement gives up the interpreter's lock and has to wait for it again, for up to
 # 5 ms where the agent computes. More than these gain nothing.
 _ROWS_AT_ONCE = 100
@@ -309,7 +311,7 @@ def _is_too_large(connection: sqlite3.Connection, mb: float | None) -> bool:
     pages, free, size = chain.from_iterable(
         connection.execute(f"PRAGMA {name}").fetchone() for name in pragmas
     )
-    return (pages - free) * size > mb * 1_000_000
+    return (pages - free - _EMPTY_PAGES) * size > mb * 1_000_000
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

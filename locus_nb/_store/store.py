@@ -51,11 +51,12 @@ class Store:
         path: An SQLite file, made if there is none (its folder must exist). On a network file system, where
             SQLite's log would not be safe: a folder, with one JSONL file per run.
         bus: Whose events; default: the process's bus. A bus has one store at a time.
-        kind: `sqlite` or `jsonl`, whatever the file system.
+        kind: `sqlite` or `jsonl`, whatever the file system. What is shared over a network is known on Linux only;
+            on another system say `jsonl` there.
         keep_runs: Runs that are kept at most; the longest unused go first, whole, and never one that runs.
         keep_days: Days that a run is kept after its last event.
-        keep_mb: Megabytes (of 1,000,000 bytes) that all may take. Limits are kept to at opening, at closing, and
-            about once a minute.
+        keep_mb: Megabytes (of 1,000,000 bytes) that all may take, an empty file's 0.1 not counted. Limits are kept
+            to at opening, at closing, and about once a minute.
 
     Raises:
         StoreError: The path leads to something else, damaged, or of another version; the bus has a store, or
