@@ -61,8 +61,8 @@ if TYPE_CHECKING:
     from locus_nb._runs.run import Run
     from locus_nb._runs.run_list import RunList, last_run, runs
     from locus_nb._store.file_history import History, history
+    from locus_nb._store.stats import StoreStats
     from locus_nb._store.store import Store
-    from locus_nb._store.writer import StoreStats
     from locus_nb._subscription import Batch, Subscription
     from locus_nb._views.dashboard import Dashboard, dashboard
     from locus_nb._views.monitor import BusMonitor, monitor
@@ -157,7 +157,7 @@ _HOMES = {
     "RunsView": "_views.watch",
     "Store": "_store.store",
     "StoreError": "_errors",
-    "StoreStats": "_store.writer",
+    "StoreStats": "_store.stats",
     "StreamEvent": "_event",
     "Subscription": "_subscription",
     "SubscriptionBusyError": "_errors",

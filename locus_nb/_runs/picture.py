@@ -135,7 +135,9 @@ def unpriced_notes(runs: Iterable[RunFacts]) -> list[str]:
     """Say which models have no price among those that were asked for."""
     models = sorted({model for facts in runs for model in facts.unpriced})
     return (
-        [f"No price is known for {redact_text(listed(models))}, or not for all of its tokens."] if models else []
+        [f"No price is known for {redact_text(listed(models))}, or not for all of its tokens."]
+        if models
+        else []
     )
 
 
