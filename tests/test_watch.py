@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 import time
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
@@ -56,15 +57,20 @@ class Page:
     def __init__(self, shell: InteractiveShell, publisher: CapturingDisplayPublisher) -> None:
         self.shell = shell
         self._publisher = publisher
+        self._numbers = count()
 
     def run(self, cell: str, *, name: str | None = None) -> list[dict[str, Any]]:
         """Run a cell, named by its text if nothing else; what it showed, raising what it raised."""
         before = len(self.outputs)
-        vars(self.shell)["kernel"] = SimpleNamespace(
-            get_parent=lambda: {"metadata": {"cellId": name or cell}}
-        )
+        self.answer("execute_request", {"cellId": name or cell})
         self.shell.run_cell(cell, store_history=True).raise_error()
         return self.outputs[before:]
+
+    def answer(self, kind: str, metadata: dict[str, Any] | None = None) -> None:
+        """Be about to answer another message of the front end's."""
+        header = {"msg_id": f"{kind}-{next(self._numbers)}", "msg_type": kind}
+        parent = {"header": header, "metadata": metadata or {}}
+        vars(self.shell)["kernel"] = SimpleNamespace(get_parent=lambda: parent)
 
     @property
     def outputs(self) -> list[dict[str, Any]]:
@@ -171,13 +177,22 @@ def test_page_paints_the_view_before_it_gets_the_picture(page: Page, monkeypatch
     assert "to be seen" not in static_of(announced)
     monkeypatch.setattr(row_sink_module, "PAGE_PAINTS", 0.0)
     page["view"]._sink.hear({"kind": "hello", "last_seq": 0})
-    monkeypatch.setattr(NOTEBOOK, "_busy", True)
+    monkeypatch.setattr(view_module.NOTEBOOK, "_running", 1)
     the_pump().wake()
     assert the_pump().flush(GRACE_S)
     assert the_pump().flush(GRACE_S)
     (picture,) = page.outputs[2:]
     assert "to be seen" in static_of(picture)
     assert picture["transient"] == announced["transient"]
+
+
+def test_cell_run_inside_a_cell_replaces_no_view(page: Page) -> None:
+    """Views made before and after a cell runs another one are two, however often it is run."""
+    for _ in range(2):
+        page.run("one = watch('run'); get_ipython().run_cell('1 + 1'); two = watch('run')")
+        assert not page["one"]._over
+        assert not page["two"]._over
+    assert readers() == 2
 
 
 @pytest.mark.usefixtures("no_hurry")
