@@ -32,7 +32,7 @@ class Notebook:
         self._shell: Any = None
         # Cells that run, each but the first one inside another (`%run other.ipynb` runs such), all for this message.
         self._running = 0
-        self._message = ""
+        self._message: str = ""
         # Cell to how often it asked for a place in its last run.
         self._calls: dict[Hashable, int] = {}
         self._cell_end: list[Callable[[], None]] = []
@@ -74,21 +74,23 @@ class Notebook:
     def message(self) -> tuple[str, bool]:
         """What this code answers to: the id of the front end's message, and whether that is a cell; "" for none."""
         kernel = getattr(self._shell, "kernel", None)
-        header: Any = {} if kernel is None else kernel.get_parent().get("header", {})
-        return header.get("msg_id", ""), header.get("msg_type") == "execute_request"
+        parent: dict[str, Any] = {} if kernel is None else kernel.get_parent()
+        header: dict[str, str] = parent.get("header", {})
+        return str(header.get("msg_id", "")), header.get("msg_type") == "execute_request"
 
     def on_cell_end(self, call: Callable[[], None]) -> None:
         """Call `call` at the end of each cell from now on; of cells inside one another at the end of the outermost."""
         if call not in self._cell_end:
             self._cell_end.append(call)
 
-    def on_display(self, kind: type, call: Callable[[Any], None]) -> None:
+    def on_display(self, kind: type, call: Callable[[Any], None]) -> bool:
         """Call `call` with each object of a type just before it is displayed, from now on; once per type and shell.
 
-        It is displayed as ever. Not called for objects that display themselves by `_ipython_display_`.
+        It is displayed as ever. Not called for objects that display themselves by `_ipython_display_`. False if
+        that type was asked for before.
         """
         if self._shell is None or kind in self._displays_heard:
-            return
+            return False
         self._displays_heard.add(kind)
         formatter = self._shell.display_formatter.mimebundle_formatter
         before: Callable[[Any], Any] = formatter.for_type(kind) or _own_bundle
@@ -98,6 +100,7 @@ class Notebook:
             return before(shown)
 
         formatter.for_type(kind, bundle)
+        return True
 
     def _cell(self) -> tuple[Hashable, bool]:
         kernel = getattr(self._shell, "kernel", None)
