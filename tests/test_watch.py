@@ -704,6 +704,22 @@ def test_python_knows_and_asks_for_filter_and_pause() -> None:
         assert (view.filter, view.paused) == ("", False)
 
 
+def test_what_python_asked_for_holds_for_a_page_that_is_loaded_anew() -> None:
+    """A filter and a pause that were asked for are asked of later pages too, but not what the user has undone."""
+    with watch("run") as view:
+        view._hear({"kind": "hello", "last_seq": 0})
+        view.filter = "tool:a"
+        view.pause()
+        view._hear(said(filter="tool:a", paused=True, wish=2))
+        view._hear(said())
+        assert (view.filter, view.paused) == ("tool:a", True)
+        assert [wish.n for wish in view._sink.wishes] == [1, 2]
+        view._hear(said(filter="tool:a", paused=True, wish=2))
+        view._hear(said(filter="", paused=True, wish=2))
+        view._hear(said())
+        assert (view.filter, view.paused) == ("", True)
+
+
 @pytest.mark.parametrize("odd, error", [(None, TypeError), (5, TypeError), ("x" * 10_001, ValueError)])
 def test_filter_that_is_none_is_refused(odd: Any, error: type[Exception]) -> None:
     """A filter is a text of bounded length; anything else is an error, and asks for nothing."""

@@ -79,7 +79,8 @@ class RowsView(View):
     """A view of events: what `RunView` and `RunsView` have in common.
 
     What the user does in it (filters, selects, pauses) happens in the page and needs no kernel; Python is told,
-    and may ask the page for the same. None of that touches the run, or what the view takes in.
+    and may ask the page for the same: what Python asked for last and the user did not change holds also for a page
+    that is loaded anew. None of that touches the run, or what the view takes in.
     """
 
     def __init__(self, run_id: str | None, bus: EventBus) -> None:
@@ -197,11 +198,14 @@ class RowsView(View):
 
     @property
     def paused(self) -> bool:
-        """Whether the page stands still, as it was last heard of, or asked for here."""
+        """Whether the page's rows stand still, as it was last heard of, or asked for here."""
         return self._said.paused
 
     def pause(self) -> None:
-        """Ask the page to stand still; the run goes on, and the page says how much is new. Does not wait."""
+        """Ask the page to have its rows stand still, and say how much is new. Does not wait.
+
+        The run goes on, and so do the page's header and its list of runs.
+        """
         self._ask(paused=True)
 
     def resume(self) -> None:
@@ -252,12 +256,11 @@ class RowsView(View):
             super()._hear(content)
             return
         with self._asking:
-            # A page that is made later begins afresh.
-            self._sink.wishes = tuple(wish for wish in self._sink.wishes if wish.n > said.wish)
-            for wish in self._sink.wishes:
-                # The page said this before it heard what it is asked for.
-                said = said._replace(**wish.asked)
-            before, self._said = self._said, said
+            # A wish that the user has not undone is kept for a page that is made later.
+            self._sink.wishes = tuple(
+                wish for wish in self._sink.wishes if wish.n > said.wish or wish.holds_in(said)
+            )
+            before, self._said = self._said, said.with_granted(self._sink.wishes)
         if said.selected != before.selected:
             self._tell_listeners()
 
