@@ -557,3 +557,32 @@ def test_view_that_a_slider_shows_leaves_its_picture(lab: JupyterLab, chromium: 
         (picture,) = [out["data"]["text/html"] for out in notebook.outputs(1) if "text/html" in out["data"]]
         assert "<b>two</b>" in picture
         assert notebook.page.errors == []
+
+
+CLOSED = """
+view = watch("run")
+display(ipywidgets.HBox([view, ipywidgets.Button(description="beside it")]))
+steps("run", 5)
+"""
+# As long as anywidget gives a widget to be made; asked for later, it is over later.
+MADE_OR_NOT = "new Promise((done) => AbortSignal.timeout(2000).addEventListener('abort', done))"
+
+
+def test_a_closed_view_leaves_the_page_whole(lab: JupyterLab, chromium: Chromium) -> None:
+    """Closed at once, or in a box, a view is no error to the page, and the rest of its box is there when reloaded."""
+    cells = [STEPS, CLOSED, "with watch('run') as short: display(short)", "view.close()"]
+    with lab.open(chromium, "closed.ipynb", cells) as notebook:
+        notebook.run(0)
+        notebook.run(1)
+        box = shown(notebook, 1, "5 events")
+        notebook.run(2)
+        notebook.page.evaluate(f"() => {MADE_OR_NOT}")
+        assert notebook.page.errors == []
+        notebook.run(3)
+        for _ in range(2):
+            box.wait("root.querySelector('button')?.textContent === 'beside it'")
+            box.wait(f"String({SEEN}) === '0,1'")
+            assert "error" not in box.evaluate("root.innerText")
+            notebook.save()
+            notebook.reload()
+        assert notebook.page.errors == []

@@ -90,7 +90,8 @@ def no_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def page(monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
-    """An IPython shell in this process, whose outputs are kept, with `watch` imported."""
+    """An IPython shell in this process, whose outputs are kept, with `watch` imported; no page takes time for it."""
+    monkeypatch.setattr(view_module, "PAGE_MAKES", 0.0)
     monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
     notebook = Notebook(NOTEBOOK._find_shell)
     monkeypatch.setattr(watch_module, "NOTEBOOK", notebook)
@@ -592,7 +593,29 @@ def test_view_sits_in_a_box(page: Page) -> None:
     assert page.run("1") == []
     page.run("one = box.children[0]\none.freeze()\none")
     assert "4 events" in static_of(page.outputs[-1])
-    assert page["box"].get_state()["children"][0] == f"IPY_MODEL_{one.model_id}"
+
+
+def test_line_to_a_page_that_makes_the_view_is_closed_later(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Closed as soon as it is displayed, a view is over at once, and its line when a page had its time to make it."""
+    monkeypatch.setattr(view_module, "PAGE_MAKES", 1000.0)
+    page.run("with watch('run') as view: display(view)")
+    view, line = page["view"], page["view"].comm
+    assert line is not None
+    assert readers() == 0
+    (parting,) = the_pump()._pairs
+    clock = time.monotonic
+    monkeypatch.setattr("locus_nb._views.late.time", SimpleNamespace(monotonic=lambda: clock() + 1000))
+    the_pump().wake()
+    assert the_pump().flush(GRACE_S)
+    assert parting not in the_pump()._pairs
+    assert view.comm is None
+    page.run("view = watch('run')\nview")
+    page["view"]._sink.hear({"kind": "hello", "last_seq": 0})
+    assert the_pump().flush(GRACE_S)
+    page["view"].close()
+    assert page["view"].comm is None
 
 
 def test_closed_view_that_was_on_no_page_is_refused_by_a_box() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import weakref
 from functools import cache
 from html import escape
@@ -17,6 +18,7 @@ from locus_nb._views.boxes import held, holds, mark_boxes_of
 from locus_nb._views.late import OpensLate
 from locus_nb._views.notebook import NOTEBOOK
 from locus_nb._views.outputs import all_open, outside, put, taking_in
+from locus_nb._views.page import PAGE_MAKES
 from locus_nb._views.pump import the_pump
 
 if TYPE_CHECKING:
@@ -136,6 +138,8 @@ class View(OpensLate, anywidget.AnyWidget):
         self.place = place
         self._page_sink = sink
         self._frozen = False
+        # When a page that has not yet said hello has made it, on the monotonic clock.
+        self._made_by_page_at = 0.0
         # Whether the first picture is yet to come, because a page is only just making the view.
         self._is_new = False
         # Whether that was in the cell that runs.
@@ -194,11 +198,23 @@ class View(OpensLate, anywidget.AnyWidget):
         self.freeze()
 
     def stop(self) -> None:
-        """Stop following at once, and leave the picture as it was last written. Idempotent."""
+        """Stop following at once, and leave the picture as it was last written. Idempotent.
+
+        The line to a page that is only making the view is closed a second later.
+        """
         self._over = True
         _on_page.pop(self, None)
         self._leave()
-        self._close_line()
+        if (
+            self.comm is None
+            or self.place is None
+            or self.was_seen
+            or time.monotonic() >= self._made_by_page_at
+        ):
+            self._close_line()
+        else:
+            # anywidget takes a line that is closed while it makes the view for a failure.
+            self._close_line_at(self._made_by_page_at)
 
     def refresh(self) -> None:
         """Bring the picture in the notebook up to date, if there is one and there is news."""
@@ -342,6 +358,7 @@ class View(OpensLate, anywidget.AnyWidget):
 
     def _on_open(self) -> None:
         _on_page[self] = None
+        self._made_by_page_at = time.monotonic() + PAGE_MAKES
         if NOTEBOOK.message()[1]:
             _lacking.add(self)
         _close_the_oldest()
