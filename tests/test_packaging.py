@@ -120,6 +120,7 @@ LAYERS = [
     "_views.picture",
     "_views.notebook",
     "_views.late",
+    "_views.outputs",
     "_views.boxes",
     "_views.view",
     "_views.monitor",

@@ -681,6 +681,18 @@ def test_wish_changes_only_what_it_asks_for(table: LiveView) -> None:
     table.wait_told(filter="model", paused=True, wish=4)
 
 
+def test_new_page_is_paused_when_it_has_what_there_is(table: LiveView) -> None:
+    """A page that is made with a wish to pause shows all that was there first, and only later rows are new to it."""
+    wishes = [{"n": 1, "filter": None, "paused": True}]
+    table.points(1, 3, last=6, wishes=wishes)
+    assert table.texts("count") == ["3 events"]
+    table.points(4, 3, wishes=wishes)
+    table.wait_told(filter="", paused=True, wish=1)
+    assert table.texts("count") == ["6 rows"]
+    table.points(7, 2)
+    assert table.texts("fresh") == ["2 new"]
+
+
 def test_fulfilled_wish_is_nothing_to_a_later_view(table: LiveView) -> None:
     """A view that is made after a wish was fulfilled and undone begins afresh, and Python is told its number."""
     table.points(1, 12)

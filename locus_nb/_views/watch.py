@@ -84,7 +84,8 @@ class RowsView(View):
     """A view of events: what `RunView` and `RunsView` have in common.
 
     What the user does in it (filters, selects, pauses) happens in the page and needs no kernel; Python is told,
-    and may ask the page for the same. None of that touches the run, or what the view takes in.
+    and may ask the page for the same: what Python asked for last and the user did not change holds also for a page
+    that is loaded anew. None of that touches the run, or what the view takes in.
     """
 
     tab = traitlets.Unicode().tag(sync=True)
@@ -263,14 +264,11 @@ class RowsView(View):
             super()._hear(content)
             return
         with self._asking:
-            # What was fulfilled is kept for a page that is made later, until somebody changes it in a page.
+            # A wish that the user has not undone is kept for a page that is made later.
             self._sink.wishes = tuple(
-                wish for wish in self._sink.wishes if wish.n > said.wish or wish.holds(said)
+                wish for wish in self._sink.wishes if wish.n > said.wish or wish.holds_in(said)
             )
-            for wish in self._sink.wishes:
-                # The page may have said this before it heard what it is asked for.
-                said = said._replace(**wish.asked)
-            before, self._said = self._said, said
+            before, self._said = self._said, said.with_granted(self._sink.wishes)
         if said.selected != before.selected:
             self._tell_listeners()
 
