@@ -7,13 +7,14 @@ Data goes one way:
                +-- history(run_id) ----------------------------------+-> Run, diff, events_df -> DataFrame
 
 What stands here is the bus: `_event` is the record, `_bus` what users call and `_exchange` how it works, `_history`
-what is kept, `_inbox` what one reader has yet to read, `_subscription` the reader's end. `_context` and `_emit` are
-what an agent's code calls, and `_configure` says what holds for the whole process. Everything else is in packages,
-each of which imports only from those before it:
+what is kept, `_inbox` what one reader has yet to read, `_subscription` the reader's end. `_context`, `_propagate` and
+`_emit` are what an agent's code calls, and `_configure` says what holds for the whole process. Everything else is in
+packages, each of which imports only from those before it:
 
     _agent     an agent, its tools and models
     _payloads  what events say: secrets taken out, in one line, in numbers
     _store     events kept beyond the process
+    _sums      what events come to: calls, tokens, costs
     _frames    DataFrames
     _views     the pump, and the live views that it feeds
     _files     runs in files
@@ -53,7 +54,9 @@ if TYPE_CHECKING:
     from locus_nb._files.files import LoadedRuns, load
     from locus_nb._frames.frames import events_df, model_calls_df, runs_df, spans_df, tools_df
     from locus_nb._history import RunRecord
+    from locus_nb._propagate import PropagatingExecutor, propagate
     from locus_nb._readers import ReaderStats
+    from locus_nb._runs.block import run
     from locus_nb._runs.run import Run
     from locus_nb._runs.run_list import RunList, last_run, runs
     from locus_nb._store.file_history import History, history
@@ -81,6 +84,7 @@ __all__ = [
     "Message",
     "Model",
     "ModelReply",
+    "PropagatingExecutor",
     "ReaderStats",
     "Run",
     "RunList",
@@ -115,8 +119,10 @@ __all__ = [
     "load",
     "model_calls_df",
     "monitor",
+    "propagate",
     "reset_event_bus",
     "reset_run_id",
+    "run",
     "run_context",
     "runs",
     "runs_df",
@@ -141,6 +147,7 @@ _HOMES = {
     "Message": "_agent.messages",
     "Model": "_agent.messages",
     "ModelReply": "_agent.messages",
+    "PropagatingExecutor": "_propagate",
     "ReaderStats": "_readers",
     "Run": "_runs.run",
     "RunList": "_runs.run_list",
@@ -174,8 +181,10 @@ _HOMES = {
     "load": "_files.files",
     "model_calls_df": "_frames.frames",
     "monitor": "_views.monitor",
+    "propagate": "_propagate",
     "reset_event_bus": "_bus",
     "reset_run_id": "_context",
+    "run": "_runs.block",
     "run_context": "_context",
     "runs": "_runs.run_list",
     "runs_df": "_frames.frames",

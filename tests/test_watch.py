@@ -689,6 +689,22 @@ def test_python_knows_and_asks_for_filter_and_pause() -> None:
         assert (view.filter, view.paused) == ("", False)
 
 
+def test_page_that_is_loaded_anew_is_asked_again() -> None:
+    """What Python asked for is kept for the next page, until somebody changes it in a page."""
+    with watch("run") as view:
+        view.pause()
+        view.filter = "tool:a"
+        view._hear(said(filter="tool:a", paused=True, wish=2))
+        assert [wish.n for wish in view._sink.wishes] == [1, 2]
+        view._hear(said())
+        assert (view.filter, view.paused) == ("tool:a", True)
+        view._hear(said(filter="typed", paused=True, wish=2))
+        assert [wish.n for wish in view._sink.wishes] == [1]
+        assert (view.filter, view.paused) == ("typed", True)
+        view._hear(said())
+        assert (view.filter, view.paused) == ("", True)
+
+
 @pytest.mark.parametrize("odd, error", [(None, TypeError), (5, TypeError), ("x" * 10_001, ValueError)])
 def test_filter_that_is_none_is_refused(odd: Any, error: type[Exception]) -> None:
     """A filter is a text of bounded length; anything else is an error, and asks for nothing."""
