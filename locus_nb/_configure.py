@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from locus_nb._bus import get_event_bus
 from locus_nb._payloads.redact import set_redactor
-from locus_nb._store.store import Store, checked_kind, checked_limits
+from locus_nb._store.store import Store, checked_kind, checked_limits, opened
 from locus_nb._sums.prices import set_default_prices
 
 if TYPE_CHECKING:
@@ -36,7 +36,8 @@ def configure(
     What is left out stays as it is. Called again with the same, as in a cell that is run again, it changes nothing.
 
     A store keeps what happens on the process's bus in a file, from now on and from what its history holds. With
-    another path, the old store is closed first. After `reset_event_bus`, and in a forked child, call it again.
+    another path, the old store is closed, unless the new one is refused. After `reset_event_bus`, and in a forked
+    child, call it again.
 
     Secrets are hidden, unless told otherwise, in views, saved pages, frames, stores and files, of payloads, event
     types, and the names, tags and cells of runs: by the name of a key (`api_key`, `Authorization`, `password`; not
@@ -130,6 +131,8 @@ def _stored(
         same_kind = checked_kind(kind) in {None, now.kind}
         if now.path == Path(path).absolute() and same_kind and now.limits == limits:
             return now
+        # What cannot be had must not cost what there is.
+        opened(Path(path).absolute(), kind)[1].close()
         now.close()
     return Store(path, bus=bus, kind=kind, keep_runs=keep_runs, keep_days=keep_days, keep_mb=keep_mb)
 
