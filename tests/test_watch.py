@@ -531,7 +531,7 @@ def test_secrets_do_not_leave(page: Page) -> None:
     page.run("1")
     everything = b"".join(sent).decode() + json.dumps([output["data"] for output in page.outputs])
     everything += json.dumps(page["view"].get_state(), default=str)
-    assert "[redacted]" in b"".join(sent).decode()
+    assert "[redacted: " in b"".join(sent).decode()
     assert SECRET not in everything
     assert "hush-hush" not in everything
 
@@ -546,8 +546,8 @@ def test_hostile_text_stays_text(page: Page) -> None:
     assert update["data"]["text/html"].count("&lt;img") == 5
 
 
-def test_only_three_names_are_synced(page: Page) -> None:
-    """Rows are messages, never state: what a notebook saves of the widget is its code and three names."""
+def test_only_four_names_are_synced(page: Page) -> None:
+    """Rows are messages, never state: what a notebook saves of the widget is its code and four names."""
     page.run("view = watch('run')\nview")
     say(50, text="not to be saved")
     state = page["view"].get_state()
@@ -556,6 +556,7 @@ def test_only_three_names_are_synced(page: Page) -> None:
         "view",
         "run",
         "twin",
+        "tab",
         "layout",
         "tabbable",
         "tooltip",
@@ -948,3 +949,16 @@ def test_converted_notebook_shows_the_table_without_a_network(
     assert seen == [True, True]
     assert tab.evaluate("() => document.querySelectorAll('.locus-static img').length") == 0
     tab.close()
+
+
+def test_view_names_the_tab_it_opens_on() -> None:
+    """`watch(tab=...)` tells the page which tab to open first, by default the table; another name is refused."""
+    for view, tab in [
+        (watch("run"), "table"),
+        (watch("run", tab="tree"), "tree"),
+        (watch(tab="timeline"), "timeline"),
+    ]:
+        assert view.get_state()["tab"] == tab
+        view.close()
+    with pytest.raises(ValueError, match="open one of table, timeline, tree"):
+        watch("run", tab="chart")

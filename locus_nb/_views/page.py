@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+# What a view of events can show them as.
+TABS = ("table", "timeline", "tree")
 MAX_SELECTED = 10_000
 MAX_TEXT = 10_000
 # Seconds in which a page that was told of a view makes it, and in which it paints it after its hello.
@@ -41,7 +43,7 @@ class PageState(NamedTuple):
 
 
 class Wish(NamedTuple):
-    """What Python asks of the page, which fulfils each wish once, by its number.
+    """What Python asks of the page, which fulfils each wish once, by its number; one that is made anew does again.
 
     Attributes:
         n: Ascending.

@@ -126,6 +126,7 @@ class View(OpensLate, anywidget.AnyWidget):
         run: The run that is shown; empty for all.
         sink: Where its messages come from and go to.
         place: What `take_place` gave.
+        **traits: What else the page is told of it once.
     """
 
     _esm = traitlets.Unicode().tag(sync=True)
@@ -134,7 +135,7 @@ class View(OpensLate, anywidget.AnyWidget):
     run = traitlets.Unicode().tag(sync=True)
     twin = traitlets.Unicode().tag(sync=True)
 
-    def __init__(self, *, view: str, run: str, sink: PageSink, place: Place | None) -> None:
+    def __init__(self, *, view: str, run: str, sink: PageSink, place: Place | None, **traits: str) -> None:
         self.place = place
         self._page_sink = sink
         self._frozen = False
@@ -156,7 +157,7 @@ class View(OpensLate, anywidget.AnyWidget):
         self._shown_for: str | None = None
         # The output that has its picture.
         self._picture_id = twin
-        super().__init__(view=view, run=run, twin=twin, _esm=_asset("js"), _css=_asset("css"))
+        super().__init__(view=view, run=run, twin=twin, _esm=_asset("js"), _css=_asset("css"), **traits)
         me = weakref.ref(self)
 
         def on_message(_widget: object, content: object, _buffers: object) -> None:
@@ -392,6 +393,16 @@ class View(OpensLate, anywidget.AnyWidget):
 def _asset(suffix: str) -> str:
     # anywidget would read a path for each widget, and hold every widget for as long as the class.
     return (_STATIC / f"{_BUNDLE}.{suffix}").read_text("utf-8")
+
+
+def views_on_page() -> list[View]:
+    """Give the views that were put on a page and still follow, the oldest first."""
+    return list(_on_page)
+
+
+def show_view(view: View) -> None:
+    """Show a view as an output of the cell that runs."""
+    _ipython().display(view)
 
 
 def show_output(data: Mapping[str, Any], **about: Any) -> None:
