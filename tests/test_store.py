@@ -914,6 +914,20 @@ def test_without_a_store_memory_is_all() -> None:
     assert default_source(bus) is bus
 
 
+def test_run_that_outlives_the_store_is_read_from_memory(path: Path) -> None:
+    """A bus whose store was taken away is its own source again, also for those who asked before."""
+    bus = EventBus(history_per_run=2, store=path)
+    source = default_source(bus)
+    put(bus, range(3))
+    assert ns(source.history("run")) == [0, 1, 2]
+    assert bus.store is not None
+    bus.store.close()
+    bus.store = None
+    record = source.run_record("run")
+    assert record is not None
+    assert (ns(source.history("run")), list(source.run_ids()), record.trimmed) == ([1, 2], ["run"], 1)
+
+
 def test_runs_that_left_memory_are_found_in_the_store(tmp_path: Path) -> None:
     """What a bus has evicted or trimmed is still there by its id, in lists and in frames, if the bus has a store."""
     locus_nb.configure(store=tmp_path / "runs.db")

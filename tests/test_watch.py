@@ -515,7 +515,7 @@ def test_secrets_do_not_leave(page: Page) -> None:
     page.run("1")
     everything = b"".join(sent).decode() + json.dumps([output["data"] for output in page.outputs])
     everything += json.dumps(page["view"].get_state(), default=str)
-    assert "[redacted]" in b"".join(sent).decode()
+    assert "[redacted: " in b"".join(sent).decode()
     assert SECRET not in everything
     assert "hush-hush" not in everything
 
@@ -687,6 +687,22 @@ def test_python_knows_and_asks_for_filter_and_pause() -> None:
         assert view._sink.wishes == ()
         view._hear(said())
         assert (view.filter, view.paused) == ("", False)
+
+
+def test_page_that_is_loaded_anew_is_asked_again() -> None:
+    """What Python asked for is kept for the next page, until somebody changes it in a page."""
+    with watch("run") as view:
+        view.pause()
+        view.filter = "tool:a"
+        view._hear(said(filter="tool:a", paused=True, wish=2))
+        assert [wish.n for wish in view._sink.wishes] == [1, 2]
+        view._hear(said())
+        assert (view.filter, view.paused) == ("tool:a", True)
+        view._hear(said(filter="typed", paused=True, wish=2))
+        assert [wish.n for wish in view._sink.wishes] == [1]
+        assert (view.filter, view.paused) == ("typed", True)
+        view._hear(said())
+        assert (view.filter, view.paused) == ("", True)
 
 
 @pytest.mark.parametrize("odd, error", [(None, TypeError), (5, TypeError), ("x" * 10_001, ValueError)])

@@ -17,7 +17,7 @@ from locus_nb._frames.spans import Spans
 from locus_nb._frames.usage import Usage
 from locus_nb._payloads.chunks import clean_chunks
 from locus_nb._payloads.outcomes import statuses
-from locus_nb._payloads.redact import redact as taken_out
+from locus_nb._payloads.redact import redact_tags, redact_text
 from locus_nb.event_types import AGENT_TERMINATE
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def run_columns(
     running = lives.running(ends)
     return {
         "run_id": _names(list(records)),
-        "name": _texts([record and record.name for record in known], redact=redact),
+        "name": _texts("name", [record and record.name for record in known], redact=redact),
         "status": _names([_status(record, ends.statuses[place]) for place, record in enumerate(known)]),
         **lives.columns(running),
         "iterations": count_array(_iterations(events, runs, count)),
@@ -64,7 +64,7 @@ def run_columns(
         **_used(events, runs, count, price),
         "terminate_reason": _names(ends.reasons),
         **lives.counts(),
-        "cell_id": _texts([record and record.cell_id for record in known], redact=redact),
+        "cell_id": _texts("cell_id", [record and record.cell_id for record in known], redact=redact),
         "execution_count": _counted([record and record.execution_count for record in known]),
         "tags": objects([_tags(record, redact=redact) for record in known]),
     }
@@ -193,7 +193,7 @@ def _used(
 
 def _tags(record: RunRecord | None, *, redact: bool) -> dict[str, Any]:
     tags = dict(record.tags) if record else {}
-    return taken_out(tags) if redact else tags
+    return redact_tags(tags) if redact else tags
 
 
 def _names(texts: Sequence[Any]) -> Any:
@@ -202,9 +202,9 @@ def _names(texts: Sequence[Any]) -> Any:
     return column.array(np.arange(len(texts)))
 
 
-def _texts(texts: Sequence[Any], *, redact: bool) -> Any:
+def _texts(key: str, texts: Sequence[Any], *, redact: bool) -> Any:
     column = TextColumn()
-    column.add([taken_out(text) if redact and text else text for text in texts])
+    column.add([redact_text(text, key=key) if redact and text else text for text in texts])
     return column.array(np.arange(len(texts)))
 
 

@@ -16,6 +16,7 @@ from locus_nb._frames.event_columns import NO_TIME, add_to, own_times, rows_by_t
 from locus_nb._payloads.chunks import clean_chunks
 from locus_nb._payloads.kinds import kind_of
 from locus_nb._payloads.outcomes import error_texts, error_types, statuses
+from locus_nb._payloads.redact import redact_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -77,6 +78,7 @@ class Spans:
         attributes: bool = False,
     ) -> None:
         self.ids: list[Any] = []
+        self._redact = redact
         self._rows: list[int] = []
         self._starts: list[NDArray[np.bool_]] = []
         self._families: list[NDArray[np.int8]] = []
@@ -105,7 +107,7 @@ class Spans:
         self._starts.append(np.full(length, kind.phase == "start"))
         self._families.append(np.full(length, KINDS.index(kind.family), np.int8))
         self.ids += chunk.columns.get("span_id", (None,) * length)
-        self._names.add(_names_in(chunk))
+        self._names.add(_names_in(chunk, redact=self._redact))
         for name, column in self._columns.items():
             read = _READ.get(name)
             if read is None:
@@ -247,9 +249,10 @@ def codes_of(ids: Sequence[Any]) -> NDArray[np.int64]:
     return codes.astype(np.int64)
 
 
-def _names_in(chunk: Chunk) -> Sequence[Any]:
+def _names_in(chunk: Chunk, *, redact: bool) -> Sequence[Any]:
     """Give the name of the tool, model or agent of each event, else the event type without its last part."""
-    title = chunk.event_type.rpartition(".")[0] or chunk.event_type
+    event_type = redact_name(chunk.event_type) if redact else chunk.event_type
+    title = event_type.rpartition(".")[0] or event_type
     names: Sequence[Any] | None = None
     for key in _NAMED_BY:
         more = chunk.columns.get(key)

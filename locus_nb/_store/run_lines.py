@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeGuard, cast, ge
 
 from locus_nb._event import StreamEvent
 from locus_nb._history import RunRecord, RunStatus
-from locus_nb._payloads.redact import redact_tree
+from locus_nb._payloads.redact import redact_name, redact_tags, redact_text, redact_tree
 from locus_nb._wire import dumps, jsonable
 
 if TYPE_CHECKING:
@@ -99,7 +99,9 @@ def head_line(
         "execution_count": record.execution_count if _is_int(record.execution_count) else None,
     }
     if not secrets:
-        plain["name"], plain["tags"] = redact_tree([plain["name"], plain["tags"]])
+        plain["tags"] = redact_tags(plain["tags"])
+        for key in ("name", "cell_id"):
+            plain[key] = None if plain[key] is None else redact_text(plain[key], key=key)
     head: dict[str, Any] = {"locus_nb": VERSION, "kind": _KIND, "record": plain}
     said = {"events": events, "lacks": lacks}
     return _line(head | {key: value for key, value in said.items() if value is not None})
@@ -116,6 +118,7 @@ def event_line(event: StreamEvent, *, secrets: bool = False) -> str:
     data = plain["data"]
     if not secrets:
         data = redact_tree(data)
+        plain["event_type"] = redact_name(plain["event_type"])
     # A payload that cannot be read at all is a text.
     plain["data"] = cast("dict[str, Any]", data) if isinstance(data, dict) else {"data": data}
     return _line(plain | {"seq": event.seq})

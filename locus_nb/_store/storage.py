@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 from operator import add
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from locus_nb._event import event_ids
 from locus_nb._history import RunRecord
 from locus_nb._payloads.chunks import clean_chunks
-from locus_nb._payloads.redact import redact, redact_text
+from locus_nb._payloads.redact import redact_name, redact_tags, redact_text
 from locus_nb._wire import dumps, jsonable
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def encoded(events: Sequence[StreamEvent]) -> StoredEvents:
     return StoredEvents(
         run_ids=_valid([event._run_id for event in events]),
         event_ids=_valid(event_ids(events)),
-        event_types=_valid(types),
+        event_types=[redact_name(name) for name in _valid(types)],
         times_us=[event._time for event in events],
         data=data,
         seqs=[event.seq or 0 for event in events],
@@ -133,9 +133,9 @@ def _plain_record(record: RunRecord) -> RunRecord:
         return record
     return record._replace(
         run_id=jsonable(record.run_id),
-        name=None if record.name is None else redact_text(jsonable(record.name)),
-        tags=cast("dict[str, str]", redact(record.tags)),
-        cell_id=jsonable(record.cell_id),
+        name=None if record.name is None else redact_text(record.name, key="name"),
+        tags=redact_tags(record.tags),
+        cell_id=None if record.cell_id is None else redact_text(record.cell_id, key="cell_id"),
     )
 
 

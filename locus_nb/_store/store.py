@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 import warnings
 from contextlib import suppress
 from pathlib import Path
@@ -95,7 +94,7 @@ class Store:
                 f"{str(self._bus.store.path)!r}; close that store first, or use configure(store=...)"
             )
         self._kind: Kind
-        self._kind, storage, failure = _opened(self._path, kind)
+        self._kind, storage, failure = opened(self._path, kind)
         writer = Writer(
             self._bus,
             storage,
@@ -220,7 +219,12 @@ def checked_limits(runs: int | None, days: float | None, mb: float | None) -> Li
     return Limits(runs, days, mb)  # pyright: ignore[reportArgumentType] - checked above
 
 
-def _checked_kind(kind: Kind | None) -> Kind | None:
+def checked_kind(kind: Kind | None) -> Kind | None:
+    """Give the kind of a store.
+
+    Raises:
+        ValueError: There is none such.
+    """
     if kind not in {None, "sqlite", "jsonl"}:
         raise ValueError(f"kind is 'sqlite' or 'jsonl', not {kind!r}")
     return kind
@@ -244,9 +248,13 @@ def _kind_for(path: Path) -> Kind:
     return "jsonl"
 
 
-def _opened(path: Path, kind: Kind | None) -> tuple[Kind, Storage, BaseException | None]:
-    """Open what is written to; what may pass is only told, so that the agent can begin."""
-    chosen = _checked_kind(kind)
+def opened(path: Path, kind: Kind | None) -> tuple[Kind, Storage, BaseException | None]:
+    """Open what is written to; what may pass is only told, so that the agent can begin.
+
+    Raises:
+        StoreError, FileNotFoundError, ValueError: As `Store` does.
+    """
+    chosen = checked_kind(kind)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"There is no folder {str(path.parent)!r} for the store {path.name!r}")
     found: Kind = chosen or _kind_for(path)
@@ -260,63 +268,7 @@ def _opened(path: Path, kind: Kind | None) -> tuple[Kind, Storage, BaseException
     return found, storage, None
 
 
-_process_lock = threading.Lock()
-
-
-def configure(
-    *,
-    store: str | os.PathLike[str] | Literal[False] | None,
-    kind: Kind | None = None,
-    keep_runs: int | None = None,
-    keep_days: float | None = None,
-    keep_mb: float | None = None,
-) -> Store | None:
-    """Keep what happens on the process's bus in a file, from now on and from what its history holds.
-
-    Called again with the same, as in a cell that is run again, it changes nothing; with another path, the old
-    store is closed, unless the new one is refused. After `reset_event_bus`, and in a forked child, call it again.
-
-    Args:
-        store: See `Store`. None or False: keep nothing any more; all is written first.
-        kind: See `Store`.
-        keep_runs: See `Store`.
-        keep_days: See `Store`.
-        keep_mb: See `Store`.
-
-    Returns:
-        The store, which may be closed, or asked for its `stats()`; None without one.
-
-    Raises:
-        StoreError, FileNotFoundError, TypeError, ValueError: As `Store` does.
-
-    Example:
-        >>> from locus_nb import configure
-        >>> configure(store="runs.db", keep_runs=1000)  # doctest: +SKIP
-        <Store '.../runs.db'>
-    """
-    with _process_lock:
-        bus = get_event_bus()
-        now = bus.store if bus.store is not None and not bus.store.closed else None
-        if store is None or store is False:
-            if now is not None:
-                now.close()
-            bus.store = None
-            return None
-        limits = checked_limits(keep_runs, keep_days, keep_mb)
-        if now is not None:
-            same_kind = _checked_kind(kind) in {None, now.kind}
-            path = Path(store).absolute()
-            if now.path == path and same_kind and now.limits == limits:
-                return now
-            # What cannot be had must not cost what there is.
-            _opened(path, kind)[1].close()
-            now.close()
-        return Store(store, bus=bus, kind=kind, keep_runs=keep_runs, keep_days=keep_days, keep_mb=keep_mb)
-
-
 def _begin_in_child() -> None:
-    global _process_lock  # noqa: PLW0603 - whoever holds it is not here
-    _process_lock = threading.Lock()
     for bus in buses():
         if bus.store is not None:
             inherit(bus)

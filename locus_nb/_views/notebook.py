@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from locus_nb._cell import cell_id_of, request_of, running_shell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -92,9 +93,7 @@ class Notebook:
         formatter.for_type(kind, bundle)
 
     def _cell(self) -> tuple[Hashable, bool]:
-        kernel = getattr(self._shell, "kernel", None)
-        parent: Any = kernel.get_parent() if kernel is not None else {}
-        cell_id = parent.get("metadata", {}).get("cellId")
+        cell_id = cell_id_of(request_of(self._shell))
         if cell_id is not None:
             return cell_id, True
         typed = self._shell.user_ns.get("In") or [""]
@@ -117,10 +116,4 @@ def _own_bundle(shown: Any) -> Any:
     return None if method is None else method(include=None, exclude=None)
 
 
-def _running_shell() -> Any:
-    # A notebook has IPython loaded; asking a module that is not loaded would load it.
-    ipython = sys.modules.get("IPython")
-    return None if ipython is None else ipython.get_ipython()
-
-
-NOTEBOOK = Notebook(_running_shell)
+NOTEBOOK = Notebook(running_shell)

@@ -30,7 +30,7 @@ class PageState(NamedTuple):
 
 
 class Wish(NamedTuple):
-    """What Python asks of the page, which fulfils each wish once, by its number.
+    """What Python asks of the page, which fulfils each wish once, by its number; one that is made anew does again.
 
     Attributes:
         n: Ascending.
@@ -46,6 +46,10 @@ class Wish(NamedTuple):
     def asked(self) -> dict[str, Any]:
         """What is to change, by name."""
         return {name: value for name, value in self._asdict().items() if name != "n" and value is not None}
+
+    def holds(self, said: PageState) -> bool:
+        """Whether a page stands as it was asked to."""
+        return all(getattr(said, name) == value for name, value in self.asked.items())
 
 
 def page_state(content: object) -> PageState | None:

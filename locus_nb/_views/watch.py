@@ -175,7 +175,8 @@ class RowsView(View):
     def filter(self) -> str:
         """The page's filter, as it was last heard of, or asked for here.
 
-        Setting it asks the page, which does so as soon as it can; it does not wait.
+        Setting it asks the page, which does so as soon as it can, and again when it is loaded anew; it does not
+        wait. What somebody types there replaces it.
 
         Raises:
             TypeError: It is set to something that is no str.
@@ -197,11 +198,14 @@ class RowsView(View):
 
     @property
     def paused(self) -> bool:
-        """Whether the page stands still, as it was last heard of, or asked for here."""
+        """Whether the rows in the page stand still, as it was last heard of, or asked for here."""
         return self._said.paused
 
     def pause(self) -> None:
-        """Ask the page to stand still; the run goes on, and the page says how much is new. Does not wait."""
+        """Ask the page to let its rows, chips and lanes stand still. Does not wait.
+
+        The run goes on, and so do the counts over the rows and the list of runs; the page says how much is new.
+        """
         self._ask(paused=True)
 
     def resume(self) -> None:
@@ -252,10 +256,12 @@ class RowsView(View):
             super()._hear(content)
             return
         with self._asking:
-            # A page that is made later begins afresh.
-            self._sink.wishes = tuple(wish for wish in self._sink.wishes if wish.n > said.wish)
+            # What was fulfilled is kept for a page that is made later, until somebody changes it in a page.
+            self._sink.wishes = tuple(
+                wish for wish in self._sink.wishes if wish.n > said.wish or wish.holds(said)
+            )
             for wish in self._sink.wishes:
-                # The page said this before it heard what it is asked for.
+                # The page may have said this before it heard what it is asked for.
                 said = said._replace(**wish.asked)
             before, self._said = self._said, said
         if said.selected != before.selected:
