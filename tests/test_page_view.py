@@ -681,6 +681,18 @@ def test_wish_changes_only_what_it_asks_for(table: LiveView) -> None:
     table.wait_told(filter="model", paused=True, wish=4)
 
 
+def test_new_page_is_paused_when_it_has_what_there_is(table: LiveView) -> None:
+    """A page that is made with a wish to pause shows all that was there first, and only later rows are new to it."""
+    wishes = [{"n": 1, "filter": None, "paused": True}]
+    table.points(1, 3, last=6, wishes=wishes)
+    assert table.texts("count") == ["3 events"]
+    table.points(4, 3, wishes=wishes)
+    table.wait_told(filter="", paused=True, wish=1)
+    assert table.texts("count") == ["6 rows"]
+    table.points(7, 2)
+    assert table.texts("fresh") == ["2 new"]
+
+
 def test_fulfilled_wish_is_nothing_to_a_later_view(table: LiveView) -> None:
     """A view that is made after a wish was fulfilled and undone begins afresh, and Python is told its number."""
     table.points(1, 12)
@@ -941,3 +953,24 @@ def test_followed_run_is_all_that_the_view_is_about(table: LiveView) -> None:
     assert table.text("count") == "1 of 3 rows"
     assert table.tab.evaluate("() => document.querySelectorAll('.lo-pane .lo-run').length") > 0
     table.wait_told(run="run-B", filter="")
+
+
+def test_view_opens_on_the_tab_that_python_names(chromium_page: Tab) -> None:
+    """A view begins with the tab that its widget names, where the user leaves it; without such a tab, the table."""
+    for named, opened in [
+        ("timeline", "Timeline"),
+        ("tree", "Tree"),
+        ("table", "Table"),
+        ("no-such", "Table"),
+    ]:
+        view = LiveView(chromium_page, run="run-A", tab=named)
+        view.show()
+        view.points(1, 3)
+        chosen = '[role="tab"][aria-selected="true"]'
+        assert chromium_page.evaluate(f"() => document.querySelector('{chosen}').textContent") == opened
+        chromium_page.evaluate(
+            "async () => { document.querySelector('[role=\"tab\"]').click(); await drawn(); }"
+        )
+        view.points(4, 3)
+        assert chromium_page.evaluate(f"() => document.querySelector('{chosen}').textContent") == "Table"
+        chromium_page.evaluate("() => widget.close()")

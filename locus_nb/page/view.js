@@ -70,6 +70,8 @@ export class View extends Scene {
     /** @type {Tab | null} the list of runs, beside the tabs of a view of all runs */
     this.runs = model.get("view") === "runs" ? new Runs(this) : null;
     this.tabBar = new Tabs(this);
+    const tab = model.get("tab");
+    if (Object.hasOwn(this.tabs, tab)) this.state.tab = /** @type {TabName} */ (tab);
     this.root = this.#build();
     el.replaceChildren(this.root);
     this.#listen();
