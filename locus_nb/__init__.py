@@ -7,8 +7,9 @@ Data goes one way:
                +-- history(run_id) ----------------------------------+-> Run, diff, events_df -> DataFrame
 
 What stands here is the bus: `_event` is the record, `_bus` what users call and `_exchange` how it works, `_history`
-what is kept, `_inbox` what one reader has yet to read, `_subscription` the reader's end. `_context` and `_emit` are
-what an agent's code calls. Everything else is in packages, each of which imports only from those before it:
+what is kept, `_inbox` what one reader has yet to read, `_subscription` the reader's end. `_context`, `_propagate` and
+`_emit` are what an agent's code calls, and `_configure` says what holds for the whole process. Everything else is in
+packages, each of which imports only from those before it:
 
     _agent     an agent, its tools and models
     _payloads  what events say: secrets taken out, in one line, in numbers
@@ -19,6 +20,7 @@ what an agent's code calls. Everything else is in packages, each of which import
     _files     runs in files
     _runs      runs as objects
     _diff      runs compared
+    _notebook  magics
 
 Importing this loads next to nothing: each name comes, with what it needs, at its first use. The bus, contexts
 and `emit` need the standard library only.
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from locus_nb._agent.result import AgentResult
     from locus_nb._agent.tool import Tool, tool
     from locus_nb._bus import EventBus, get_event_bus, reset_event_bus
+    from locus_nb._configure import configure
     from locus_nb._context import current_run_id, reset_run_id, run_context, set_run_id
     from locus_nb._diff.diff import Diff, diff
     from locus_nb._emit import emit, emit_sync
@@ -52,12 +55,14 @@ if TYPE_CHECKING:
     from locus_nb._files.files import LoadedRuns, load
     from locus_nb._frames.frames import events_df, model_calls_df, runs_df, spans_df, tools_df
     from locus_nb._history import RunRecord
+    from locus_nb._propagate import PropagatingExecutor, propagate
     from locus_nb._readers import ReaderStats
+    from locus_nb._runs.block import run
     from locus_nb._runs.run import Run
     from locus_nb._runs.run_list import RunList, last_run, runs
     from locus_nb._store.file_history import History, history
-    from locus_nb._store.store import Store, configure
-    from locus_nb._store.writer import StoreStats
+    from locus_nb._store.stats import StoreStats
+    from locus_nb._store.store import Store
     from locus_nb._subscription import Batch, Subscription
     from locus_nb._views.dashboard import Dashboard, dashboard
     from locus_nb._views.monitor import BusMonitor, monitor
@@ -80,6 +85,7 @@ __all__ = [
     "Message",
     "Model",
     "ModelReply",
+    "PropagatingExecutor",
     "ReaderStats",
     "Run",
     "RunList",
@@ -114,8 +120,10 @@ __all__ = [
     "load",
     "model_calls_df",
     "monitor",
+    "propagate",
     "reset_event_bus",
     "reset_run_id",
+    "run",
     "run_context",
     "runs",
     "runs_df",
@@ -140,6 +148,7 @@ _HOMES = {
     "Message": "_agent.messages",
     "Model": "_agent.messages",
     "ModelReply": "_agent.messages",
+    "PropagatingExecutor": "_propagate",
     "ReaderStats": "_readers",
     "Run": "_runs.run",
     "RunList": "_runs.run_list",
@@ -148,7 +157,7 @@ _HOMES = {
     "RunsView": "_views.watch",
     "Store": "_store.store",
     "StoreError": "_errors",
-    "StoreStats": "_store.writer",
+    "StoreStats": "_store.stats",
     "StreamEvent": "_event",
     "Subscription": "_subscription",
     "SubscriptionBusyError": "_errors",
@@ -159,7 +168,7 @@ _HOMES = {
     "ViewRefusedError": "_errors",
     "Wakeup": "_wakeup",
     "allow_nested_loops": "_agent.loops",
-    "configure": "_store.store",
+    "configure": "_configure",
     "current_run_id": "_context",
     "dashboard": "_views.dashboard",
     "diff": "_diff.diff",
@@ -173,8 +182,10 @@ _HOMES = {
     "load": "_files.files",
     "model_calls_df": "_frames.frames",
     "monitor": "_views.monitor",
+    "propagate": "_propagate",
     "reset_event_bus": "_bus",
     "reset_run_id": "_context",
+    "run": "_runs.block",
     "run_context": "_context",
     "runs": "_runs.run_list",
     "runs_df": "_frames.frames",
@@ -197,3 +208,13 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """Answer `%load_ext locus_nb`: `%%locus` and `%locus` are there. Idempotent; prints nothing."""
+    import_module(f"{__name__}._notebook.magics").load(shell)
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """Answer `%unload_ext locus_nb`: all of that is gone. Idempotent; runs and live views stay."""
+    import_module(f"{__name__}._notebook.magics").unload(shell)

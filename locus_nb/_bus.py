@@ -22,7 +22,7 @@ from locus_nb._subscription import Subscription
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from locus_nb._history import RunRecord
+    from locus_nb._history import RunRecord, RunStatus
     from locus_nb._store.store import Store
 
 
@@ -164,18 +164,27 @@ class EventBus(Exchange):
         ):
             self.settle()
 
-    async def close_stream(self, run_id: str) -> None:
+    async def close_stream(self, run_id: str, *, status: RunStatus | None = None) -> None:
         """End the run's readers once they have read their backlog. History stays. Idempotent.
+
+        Args:
+            run_id: The run.
+            status: `ok`, `error` or `interrupted`; if None, what the run's last `agent.terminate` says, else `ok`.
+                A run that is closed already keeps what it has.
 
         Raises:
             TypeError, ValueError: `run_id` cannot name a run.
+            ValueError: `status` is none of these.
         """
-        self.close_stream_nowait(run_id)
+        self.close_stream_nowait(run_id, status=status)
 
-    def close_stream_nowait(self, run_id: str) -> None:
+    def close_stream_nowait(self, run_id: str, *, status: RunStatus | None = None) -> None:
         """Do what `close_stream` does, from anywhere."""
         run_id = _exact_run_id(run_id)
-        self._change(self._close, run_id)
+        if status not in _ENDS:
+            msg = f"A run ends as ok, error or interrupted, not as {status!r}: pass one of these, or nothing"
+            raise ValueError(msg)
+        self._change(self._close, run_id, status)
 
     def open_stream_nowait(
         self,
@@ -375,6 +384,7 @@ def _check_seconds(name: str, value: object) -> None:
         raise ValueError(msg)
 
 
+_ENDS = (None, "ok", "error", "interrupted")
 _buses: weakref.WeakSet[EventBus] = weakref.WeakSet()
 # Empty, or the bus of this process. Changed in one call of a C function each, so that no lock is needed: a
 # `__del__` that emits may run in the midst of either.

@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+import os
 from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING
 
-from locus_nb._bus import get_event_bus
-from locus_nb._event import run_id_error
+from locus_nb._bus import EventBus, get_event_bus
+from locus_nb._cell import current_cell
+from locus_nb._event import exact, run_id_error
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import TracebackType
 
-RUN_ID: ContextVar[str | None] = ContextVar("locus_nb_run_id", default=None)
+    from locus_nb._cell import Cell
+    from locus_nb._history import RunRecord
+
+# The run of a process that was started inside of one; looked at once, so that asking costs nothing.
+_INHERITED = os.environ.get("LOCUS_RUN_ID") or None
+RUN_ID: ContextVar[str | None] = ContextVar("locus_nb_run_id", default=_INHERITED)
 
 
 def current_run_id() -> str | None:
-    """The run this code belongs to; None outside of one."""
+    """The run this code belongs to; None outside of one.
+
+    A process that has `LOCUS_RUN_ID` in its environment when it first uses this package belongs to that run
+    wherever it is in no other. Nobody puts it there unasked: whoever starts a process inside of a run passes
+    `env=os.environ | {"LOCUS_RUN_ID": current_run_id()}`. What the process emits is on a bus of its own.
+    """
     return RUN_ID.get()
 
 
@@ -38,15 +51,57 @@ def reset_run_id(token: Token[str | None]) -> None:
     except ValueError:
         # Two notebook cells with top-level await are two contexts.
         before = token.old_value
-        RUN_ID.set(None if before is Token.MISSING else before)
+        RUN_ID.set(_INHERITED if before is Token.MISSING else before)
+
+
+def fresh_run_id() -> str:
+    """Make an id that no other run has."""
+    from uuid import uuid4  # noqa: PLC0415 - costs a third of the package's import time
+
+    return f"run-{uuid4().hex[:12]}"
+
+
+def checked_run_id(run_id: str | None) -> str:
+    """Give the id, or a fresh one for None.
+
+    Raises:
+        TypeError, ValueError: It cannot name a run.
+    """
+    error = None if run_id is None else run_id_error(run_id)
+    if error is not None:
+        raise error
+    return fresh_run_id() if run_id is None else exact(run_id)
+
+
+def open_run(run_id: str, *, name: str | None = None, tags: Mapping[str, str] | None = None) -> EventBus:
+    """Open a run's stream, again if it was closed, and note the notebook cell that it begins in; give its bus.
+
+    It begins where it is opened. While it is open it keeps its cell, unless that cell is run again.
+    """
+    bus = get_event_bus()
+    cell = current_cell()
+    if cell is None or not _begins(bus.run_record(run_id), cell):
+        bus.open_stream_nowait(run_id, name=name, tags=tags)
+    else:
+        bus.open_stream_nowait(run_id, name=name, tags=tags, **cell._asdict())
+    return bus
+
+
+def _begins(record: RunRecord | None, cell: Cell) -> bool:
+    """Whether a run that is opened in a cell begins there, rather than to go on there."""
+    if record is None or record.closed or record.execution_count is None:
+        return True
+    return cell.cell_id is not None and record.cell_id == cell.cell_id
 
 
 class run_context:  # noqa: N801 - reads as the statement it is used in
     """Make everything emitted inside belong to one run: `with` and `async with`.
 
     Yields the run id, nests, and restores what was before. The stream is opened (again, if it was
-    closed before) but not closed: that is `close_stream`'s. Threads started by `asyncio.to_thread`,
-    tasks and `Agent` keep the run; a bare `threading.Thread` does not, and enters the run itself.
+    closed before) but not closed: that is `close_stream`'s, and `run` is the statement that does it. In a
+    notebook the run's record says in which cell it began. Threads started by `asyncio.to_thread`,
+    tasks and `Agent` keep the run; a bare `threading.Thread` and a `ThreadPoolExecutor` do not: give them what
+    `propagate` makes, or enter the run there. A process is told by its environment, see `current_run_id`.
     Entered in a notebook cell with top-level await, it binds that cell only; and left in such a cell, one that
     was entered in a plain cell stays for the cells that follow, because an awaiting cell has a context of its own.
 
@@ -69,21 +124,14 @@ class run_context:  # noqa: N801 - reads as the statement it is used in
     __slots__ = ("_token", "run_id")
 
     def __init__(self, run_id: str | None = None) -> None:
-        if run_id is None:
-            from uuid import uuid4  # noqa: PLC0415 - costs a third of the package's import time
-
-            run_id = f"run-{uuid4().hex[:12]}"
-        error = run_id_error(run_id)
-        if error is not None:
-            raise error
-        self.run_id = run_id
+        self.run_id = checked_run_id(run_id)
         self._token: Token[str | None] | None = None
 
     def __enter__(self) -> str:
         if self._token is not None:
             msg = f"run_context({self.run_id!r}) was entered before: make a new one for each `with`"
             raise RuntimeError(msg)
-        get_event_bus().open_stream_nowait(self.run_id)
+        open_run(self.run_id)
         self._token = set_run_id(self.run_id)
         return self.run_id
 

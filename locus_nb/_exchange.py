@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from locus_nb._atomic import Step
     from locus_nb._event import StreamEvent
-    from locus_nb._history import RunLogs, RunRecord
+    from locus_nb._history import RunLogs, RunRecord, RunStatus
     from locus_nb._readers import Waiter
     from locus_nb._wakeup import Wakeup
 
@@ -373,8 +373,8 @@ class Exchange:
             setattr(log, name, value)
         self._readers.tell(run_id)
 
-    def _close(self, run_id: str) -> None:
-        self._logs.close(run_id)
+    def _close(self, run_id: str, status: RunStatus | None = None) -> None:
+        self._logs.close(run_id, status)
         self._readers.tell(run_id)
         self._readers.end(inbox for inbox in self._readers.of_run.get(run_id, ()) if not inbox.follow)
 

@@ -26,8 +26,9 @@ _NO_TAGS: Mapping[str, str] = MappingProxyType({})
 class RunRecord(NamedTuple):
     """What is known of a run at one moment; it travels in a `Batch` when a run is opened or closed.
 
-    `status` is `running` until the stream is closed; then `error` or `interrupted` if the run's last
-    `agent.terminate` says so, else `ok`. Times are nanoseconds since the Unix epoch (UTC).
+    `status` is `running` until the stream is closed; then what whoever closed it said, else `error` or
+    `interrupted` if the run's last `agent.terminate` says so, else `ok`. Times are nanoseconds since the
+    Unix epoch (UTC).
     `total` counts the run's events, those that are live only left out, and `trimmed` those of them that are not
     at hand: history no longer holds them, or a store had to drop them, which is what `dropped` counts.
     """
@@ -96,13 +97,13 @@ class RunLog:
         self.status = "running"
         self.closed = False
 
-    def close(self) -> None:
-        """End it, with the status its last `agent.terminate` names; nothing if it has ended."""
+    def close(self, status: RunStatus | None = None) -> None:
+        """End it, with the status given, else the one its last `agent.terminate` names; nothing if it has ended."""
         if self.closed:
             return
         self.ended_at_ns = time.time_ns()
         self.note_outcome()
-        self.status = self.outcome or "ok"
+        self.status = status or self.outcome or "ok"
         self.closed = True
 
     def note_outcome(self) -> None:
@@ -175,10 +176,10 @@ class RunLogs:
         self._closed.pop(run_id, None)
         return log
 
-    def close(self, run_id: str) -> None:
+    def close(self, run_id: str, status: RunStatus | None = None) -> None:
         """End a run; an unknown one is known, and closed, from now on."""
         log = self.find(run_id) or RunLog(run_id)
-        log.close()
+        log.close(status)
         self._keep(log, self._closed)
         self._open_husks.pop(run_id, None)
 

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from locus_nb._payloads import chunks as payloads_module
-from locus_nb._payloads import redact as redact_module
 from locus_nb._payloads.chunks import clean_chunks
-from locus_nb._payloads.redact import MARK, all_ordinary, redact
+from locus_nb._payloads.redact import redact
+from locus_nb._payloads.shapes import PATTERNS, all_ordinary, mark
 from locus_nb._wire import jsonable
 
 SECRET = "sk-" + "Ab3" * 8
@@ -108,7 +108,7 @@ def test_one_secret_among_thousands(monkeypatch: pytest.MonkeyPatch) -> None:
     long_way: list[Any] = []
     monkeypatch.setattr(payloads_module, "redact", lambda raw: long_way.append(raw) or redact(raw))
     clean = by_row(raws, secrets=False)
-    assert clean[1234] == {"model": "mock", "text": f"number {MARK}", "n": 1234}
+    assert clean[1234] == {"model": "mock", "text": f"number {mark('OpenAI key')}", "n": 1234}
     assert [*clean[:1234], *clean[1235:]] == [*raws[:1234], *raws[1235:]]
     assert long_way == [raws[1234]]
 
@@ -149,7 +149,7 @@ def test_a_shape_in_any_surroundings_is_seen(secret: str, around: str) -> None:
     """A secret of a telling shape goes from one text among many, whatever is around it."""
     raws = [{"text": f"{PROSE}{row}"} for row in range(9)]
     text = around.format(secret)
-    assert MARK in redact(text)
+    assert "[redacted: " in redact(text)
     assert by_row([*raws, {"text": text}], secrets=False) == [*raws, {"text": redact(text)}]
 
 
@@ -157,7 +157,7 @@ def test_a_shape_in_any_surroundings_is_seen(secret: str, around: str) -> None:
 def test_texts_that_are_ordinary_together_are_so_alone(texts: list[str]) -> None:
     """Of texts that are passed in common, redaction would not change a single one."""
     full = [jsonable(text) for text in texts]
-    for pattern, replacement in redact_module._PATTERNS:
+    for pattern, replacement in PATTERNS:
         full = [pattern.sub(replacement, text) for text in full]
     assert not all_ordinary(texts) or full == texts
     assert list(map(redact, texts)) == full

@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from locus_nb._payloads import redact as redact_module
-from locus_nb._payloads.redact import MARK, redact, redact_text
+from locus_nb._payloads import shapes
+from locus_nb._payloads.redact import redact
+from locus_nb._payloads.shapes import mark, secret_name, without_secrets
 from locus_nb._wire import jsonable
 
 # Put together here, so that no scanner takes this file for a leak.
@@ -42,7 +44,9 @@ PEM = "-----BEGIN RSA PRIVATE " + "KEY-----\nMIIEow\nIBAAK=\n-----END RSA PRIVAT
 @pytest.mark.parametrize("value", ["x", "[]", 1234, ["x"], {"any": "thing"}, 1.5])
 def test_values_under_secret_names_go(key: str, value: object) -> None:
     """The whole value under a key that names a secret is taken out, at any depth, whatever it is."""
-    expected = value if isinstance(value, int | float) and "token" in key.lower() else MARK
+    expected = (
+        value if isinstance(value, int | float) and "token" in key.lower() else mark(str(secret_name(key)))
+    )
     assert redact({key: value, "other": 1}) == {key: expected, "other": 1}
     assert redact([{"deep": ({key: value},)}]) == [{"deep": [{key: expected}]}]
 
@@ -83,21 +87,23 @@ def test_counts_of_tokens_stay() -> None:
     assert redact({"session_tokens": 12, "access_token": 1, "password": 1}) == {
         "session_tokens": 12,
         "access_token": 1,
-        "password": MARK,
+        "password": "[redacted: password]",
     }
 
 
 def test_headers_as_pairs_of_name_and_value() -> None:
     """The value beside a name that names a secret is taken out."""
     headers = [{"name": "Authorization", "value": "abc"}, {"name": "Accept", "value": "*/*"}]
-    assert redact(headers) == [{"name": "Authorization", "value": MARK}, {"name": "Accept", "value": "*/*"}]
-    assert redact({"key": "api-key", "value": "abc"}) == {"key": "api-key", "value": MARK}
+    hidden = {"name": "Authorization", "value": "[redacted: authorization]"}
+    assert redact(headers) == [hidden, {"name": "Accept", "value": "*/*"}]
+    assert redact({"key": "api-key", "value": "abc"}) == {"key": "api-key", "value": "[redacted: api_key]"}
 
 
 def test_a_key_may_hold_a_secret() -> None:
     """A secret used as a key is taken out, and no item is lost by that, at any depth."""
-    value = {"deep": {OPENAI: 1, GITHUB: 2, MARK: 3, "a": 4}}
-    assert redact(value) == {"deep": {f"{MARK} (2)": 1, f"{MARK} (3)": 2, MARK: 3, "a": 4}}
+    hidden, other = mark("OpenAI key"), mark("GitHub token")
+    value = {"deep": {OPENAI: 1, OPENAI + "1": 2, hidden: 3, GITHUB: 4, "a": 5}}
+    assert redact(value) == {"deep": {f"{hidden} (2)": 1, f"{hidden} (3)": 2, hidden: 3, other: 4, "a": 5}}
 
 
 @pytest.mark.parametrize(
@@ -123,43 +129,46 @@ def test_a_key_may_hold_a_secret() -> None:
 )
 def test_secrets_of_a_telling_shape_go(secret: str, around: str) -> None:
     """A secret of a well-known shape is taken out of any text, and nothing of it is left."""
-    text = redact_text(around.format(secret))
-    assert MARK in text
+    text = without_secrets(around.format(secret))
+    assert "[redacted: " in text
     assert not any(part in text for part in re.findall(r"[A-Za-z0-9]{5,}", secret.replace("KEY", "")))
 
 
 @pytest.mark.parametrize(
     "text,expected",
     [
-        ("Bearer abc123def", f"Bearer {MARK}"),
-        ("Authorization: Bearer abc.def", f"Authorization: Bearer {MARK}"),
-        ("authorization: Basic dXNlcjpw", f"authorization: Basic {MARK}"),
-        ("Authorization: hunter2", f"Authorization: {MARK}"),
-        ("api_key=abc&q=1", f"api_key={MARK}&q=1"),
-        ("OPENAI_API_KEY=abc\nB=2", f"OPENAI_API_KEY={MARK}\nB=2"),
-        ("password: hunter2, user: ann", f"password: {MARK}, user: ann"),
-        ("Client(api_key='a b', n=1)", f"Client(api_key='{MARK}', n=1)"),
-        ('{"api_key": "a \\" b", "n": 1}', f'{{"api_key": "{MARK}", "n": 1}}'),
+        ("Bearer abc123def", "Bearer [redacted: bearer token]"),
+        ("Authorization: Bearer abc.def", "Authorization: Bearer [redacted: authorization]"),
+        ("authorization: Basic dXNlcjpw", "authorization: Basic [redacted: authorization]"),
+        ("Authorization: hunter2", "Authorization: [redacted: authorization]"),
+        ("api_key=abc&q=1", "api_key=[redacted: api_key]&q=1"),
+        ("OPENAI_API_KEY=abc\nB=2", "OPENAI_API_KEY=[redacted: api_key]\nB=2"),
+        ("password: hunter2, user: ann", "password: [redacted: password], user: ann"),
+        ("Client(api_key='a b', n=1)", "Client(api_key='[redacted: api_key]', n=1)"),
+        ('{"api_key": "a \\" b", "n": 1}', '{"api_key": "[redacted: api_key]", "n": 1}'),
         (
             '{"args": "{\\"password\\": \\"a b\\", \\"n\\": 1}"}',
-            f'{{"args": "{{\\"password\\": \\"{MARK}\\", \\"n\\": 1}}"}}',
+            '{"args": "{\\"password\\": \\"[redacted: password]\\", \\"n\\": 1}"}',
         ),
-        ('{"password": "cut he', f'{{"password": "{MARK}'),
-        ('{"pin": 1, "password": 1234}', f'{{"pin": 1, "password": {MARK}}}'),
-        ("'client_secret' => 'abc'", f"'client_secret' => '{MARK}'"),
-        ("clientSecret = abc", f"clientSecret = {MARK}"),
-        ("postgres://ann:hunter2@db:5432/x", f"postgres://ann:{MARK}@db:5432/x"),
-        ("redis://:hunter2@db", f"redis://:{MARK}@db"),
-        ("https://ann:p@ss@host/x", f"https://ann:{MARK}@host/x"),
-        ("Cookie: sid=abc; theme=dark", f"Cookie: {MARK}"),
-        ("Set-Cookie: sid=abc; Path=/\r\nX: 1", f"Set-Cookie: {MARK}\r\nX: 1"),
-        ('"Set-Cookie": "sid=abc; Path=/"', f'"Set-Cookie": "{MARK}"'),
-        ("access_token=abc refresh_token=def", f"access_token={MARK} refresh_token={MARK}"),
+        ('{"password": "cut he', '{"password": "[redacted: password]'),
+        ('{"pin": 1, "password": 1234}', '{"pin": 1, "password": [redacted: password]}'),
+        ("'client_secret' => 'abc'", "'client_secret' => '[redacted: secret]'"),
+        ("clientSecret = abc", "clientSecret = [redacted: secret]"),
+        ("postgres://ann:hunter2@db:5432/x", "postgres://ann:[redacted: URL password]@db:5432/x"),
+        ("redis://:hunter2@db", "redis://:[redacted: URL password]@db"),
+        ("https://ann:p@ss@host/x", "https://ann:[redacted: URL password]@host/x"),
+        ("Cookie: sid=abc; theme=dark", "Cookie: [redacted: cookie]"),
+        ("Set-Cookie: sid=abc; Path=/\r\nX: 1", "Set-Cookie: [redacted: cookie]\r\nX: 1"),
+        ('"Set-Cookie": "sid=abc; Path=/"', '"Set-Cookie": "[redacted: cookie]"'),
+        (
+            "access_token=abc refresh_token=def",
+            "access_token=[redacted: access_token] refresh_token=[redacted: refresh_token]",
+        ),
     ],
 )
 def test_secrets_with_a_name_beside_them_go(text: str, expected: str) -> None:
     """In a text, what is assigned to a secret's name goes, and the text around it stays readable."""
-    assert redact_text(text) == expected
+    assert without_secrets(text) == expected
     assert redact({"note": text}) == {"note": expected}
     assert redact([text]) == [expected]
 
@@ -184,7 +193,7 @@ def test_secrets_with_a_name_beside_them_go(text: str, expected: str) -> None:
 )
 def test_ordinary_text_stays(text: str) -> None:
     """Text without a secret comes back as the very same string."""
-    assert redact_text(text) is text
+    assert without_secrets(text) is text
 
 
 PIECES = st.sampled_from(
@@ -231,7 +240,24 @@ PIECES = st.sampled_from(
             "://",
             "@",
         ),
-        *("u:p@", ";", ",", "{", "}", "[", "]", "-", "_", ".", MARK, "None", "\u212aey", "\u017f", "Basic"),
+        *(
+            "u:p@",
+            ";",
+            ",",
+            "{",
+            "}",
+            "[",
+            "]",
+            "-",
+            "_",
+            ".",
+            "[redacted]",
+            mark("OpenAI key"),
+            "None",
+            "\u212aey",
+            "\u017f",
+            "Basic",
+        ),
         *(
             "ghs_",
             "lsv2_pt_",
@@ -251,16 +277,16 @@ PIECES = st.sampled_from(
 def test_the_quick_check_overlooks_nothing(text: str) -> None:
     """Whatever the quick check lets through unchanged, no pattern would have changed."""
     full = text
-    for pattern, replacement in redact_module._PATTERNS:
+    for pattern, replacement in shapes.PATTERNS:
         full = pattern.sub(replacement, full)
-    assert redact_text(text) == full
+    assert without_secrets(text) == full
 
 
 @given(st.lists(PIECES, max_size=12).map("".join))
 def test_redacting_twice_changes_nothing(text: str) -> None:
     """What was redacted is ordinary text from then on."""
-    once = redact_text(text)
-    assert redact_text(once) == once
+    once = without_secrets(text)
+    assert without_secrets(once) == once
 
 
 JSON = st.recursive(
@@ -285,7 +311,7 @@ def test_redaction_gives_json_and_leaves_its_argument_alone(value: Any) -> None:
 def test_what_has_no_secret_is_only_copied(value: Any) -> None:
     """A value in which nothing is redacted comes back as `jsonable` gives it."""
     redacted = redact(value)
-    if MARK not in json.dumps(redacted):
+    if "[redacted" not in json.dumps(redacted):
         assert redacted == jsonable(value)
 
 
@@ -297,13 +323,18 @@ def test_values_json_does_not_know_are_redacted_too() -> None:
             return f"Client(api_key='{OPENAI}')"
 
     value = {"raw": OPENAI.encode(), "all": {OPENAI}, "client": Client()}
-    assert redact(value) == {"raw": f"b'{MARK}'", "all": [MARK], "client": f"Client(api_key='{MARK}')"}
+    hidden = mark("OpenAI key")
+    assert redact(value) == {
+        "raw": f"b'{hidden}'",
+        "all": [hidden],
+        "client": "Client(api_key='[redacted: api_key]')",
+    }
 
 
 def test_the_longest_keys_are_judged_by_their_end() -> None:
     """A key of any length is judged, and none of the long ones is kept in memory."""
     before = redact_module._judge_cached.cache_info().currsize
-    assert redact({"x" * 100_000 + "_api_key": "abc"}) == {"x" * 100_000 + "_api_key": MARK}
+    assert redact({"x" * 100_000 + "_api_key": "abc"}) == {"x" * 100_000 + "_api_key": mark("api_key")}
     assert redact_module._judge_cached.cache_info().currsize == before
 
 
@@ -355,12 +386,12 @@ def test_long_hostile_text_is_done(piece: str) -> None:
     """Half a megabyte of any piece a pattern could stumble over is done: quadratic work would take hours."""
     count = 250_000 // len(piece)
     for text in (piece * count, "password=" + piece * count + "\n"):
-        assert isinstance(redact_text(text), str)
+        assert isinstance(without_secrets(text), str)
 
 
 def test_every_repetition_is_bounded_or_possessive() -> None:
     """No pattern repeats in a way that could be tried again at other lengths without bound."""
-    for pattern, _ in redact_module._PATTERNS:
+    for pattern, _ in shapes.PATTERNS:
         outside_classes = re.sub(r"\\.|\[(?:\\.|[^\]\\])*\]", "x", pattern.pattern)
         final = re.sub(r"(?:[*+]|\{\d+,\})\+", "", outside_classes)
         # The one lazy search: it ends at the end of the text, so it cannot fail.
@@ -368,9 +399,16 @@ def test_every_repetition_is_bounded_or_possessive() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["password2={}", "api-key-12: {}", "OPENAI_KEY={}", '{{"secret_3": "{}"}}', "pwd1='{}'"]
+    "text,name",
+    [
+        ("password2={}", "password"),
+        ("api-key-12: {}", "api_key"),
+        ("OPENAI_KEY={}", "openai_key"),
+        ('{{"secret_3": "{}"}}', "secret"),
+        ("pwd1='{}'", "pwd"),
+    ],
 )
-def test_numbered_names_in_a_text_tell_too(text: str) -> None:
+def test_numbered_names_in_a_text_tell_too(text: str, name: str) -> None:
     """What is assigned to a secret's name with a number, or to a provider's key, goes, also far into a text."""
     for before in ("", "plain words, " * 100):
-        assert redact_text(before + text.format("hunter2")) == before + text.format(MARK)
+        assert without_secrets(before + text.format("hunter2")) == before + text.format(mark(name))

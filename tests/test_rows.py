@@ -89,7 +89,7 @@ def test_secrets_are_taken_out() -> None:
     made = row_of(event)
     assert secret not in "".join(map(str, made))
     assert "hush" not in made.detail
-    assert "[redacted]" in made.preview
+    assert "[redacted: " in made.preview
     assert '"n": 1' in made.detail
     assert event.data["api_key"] == "hush"
 

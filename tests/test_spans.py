@@ -247,7 +247,7 @@ def test_attributes_are_both_payloads() -> None:
         "tool_name": "found",
         "span_id": "s",
         "arg_keys": ["q"],
-        "note": "[redacted]",
+        "note": "[redacted: OpenAI key]",
         "n": 1,
     }
     attributes["n"] = 2
@@ -349,7 +349,7 @@ def test_what_only_the_bus_knows_of_a_run() -> None:
     )
     names = ("name", "tags", "cell_id", "execution_count", "event_count")
     assert cells(runs_df("r", source=bus), *names) == [
-        ("trip [redacted]", {"api_key": "[redacted]"}, "c1", 7, 0)
+        ("trip [redacted: OpenAI key]", {"api_key": "[redacted: api_key]"}, "c1", 7, 0)
     ]
     assert runs_df("r", source=bus, redact=False)["tags"].iloc[0] == {"api_key": "abc"}
 

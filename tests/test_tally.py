@@ -52,7 +52,7 @@ def test_record_of_the_bus_gives_name_and_status() -> None:
         assert tally.status == status
         assert tally.ended_ms == (record.ended_at_ns and record.ended_at_ns // 1000 / 1000)
         assert tally.started_ms == record.started_at_ns // 1000 / 1000
-        assert tally.name.startswith("api_key=[redacted]")
+        assert tally.name.startswith("api_key=[redacted: api_key]")
         assert len(tally.name) == 200
 
 

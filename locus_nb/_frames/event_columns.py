@@ -27,6 +27,7 @@ from locus_nb._payloads.chunks import TOGETHER, clean_chunks
 from locus_nb._payloads.numbers import input_tokens
 from locus_nb._payloads.outcomes import error_types, statuses
 from locus_nb._payloads.preview import previews_of
+from locus_nb._payloads.redact import redact_name
 from locus_nb._wire import jsonable
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def payload_columns(events: Sequence[StreamEvent], *, redact: bool) -> dict[str,
             rows += chunk.rows
             for name, column in plain.items():
                 add_to(column, chunk.columns.get(name), chunk)
-            names["event_type"].add_same(event_type, len(chunk.rows))
+            names["event_type"].add_same(redact_name(event_type) if redact else event_type, len(chunk.rows))
             names["category"].add_same(event_types.category(event_type), len(chunk.rows))
             add_to(names["status"], statuses(chunk), chunk)
             add_to(names["error_type"], error_types(chunk), chunk)

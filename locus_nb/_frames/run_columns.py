@@ -15,7 +15,7 @@ from locus_nb._frames.event_columns import NO_TIME, own_times, rows_by_type, tim
 from locus_nb._frames.span_columns import amount_array, count_array, count_column, usage_columns
 from locus_nb._payloads.chunks import clean_chunks
 from locus_nb._payloads.outcomes import statuses
-from locus_nb._payloads.redact import redact as taken_out
+from locus_nb._payloads.redact import redact_tags, redact_text
 from locus_nb._sums.sums import sums_of
 from locus_nb.event_types import AGENT_TERMINATE
 
@@ -57,7 +57,7 @@ def run_columns(
     sums = _sums(events, runs, count, price)
     return {
         "run_id": _names(list(records)),
-        "name": _texts([record and record.name for record in known], redact=redact),
+        "name": _texts("name", [record and record.name for record in known], redact=redact),
         "status": _names([_status(record, ends.statuses[place]) for place, record in enumerate(known)]),
         **lives.columns(running),
         "iterations": count_column([each.iterations for each in sums]),
@@ -67,7 +67,7 @@ def run_columns(
         **usage_columns([each.counts for each in sums], [each.cost_usd for each in sums]),
         "terminate_reason": _names(ends.reasons),
         **lives.counts(),
-        "cell_id": _texts([record and record.cell_id for record in known], redact=redact),
+        "cell_id": _texts("cell_id", [record and record.cell_id for record in known], redact=redact),
         "execution_count": count_column([record and record.execution_count for record in known]),
         "tags": objects([_tags(record, redact=redact) for record in known]),
     }
@@ -164,7 +164,7 @@ def _sums(
 
 def _tags(record: RunRecord | None, *, redact: bool) -> dict[str, Any]:
     tags = dict(record.tags) if record else {}
-    return taken_out(tags) if redact else tags
+    return redact_tags(tags) if redact else tags
 
 
 def _names(texts: Sequence[Any]) -> Any:
@@ -173,7 +173,7 @@ def _names(texts: Sequence[Any]) -> Any:
     return column.array(np.arange(len(texts)))
 
 
-def _texts(texts: Sequence[Any], *, redact: bool) -> Any:
+def _texts(key: str, texts: Sequence[Any], *, redact: bool) -> Any:
     column = TextColumn()
-    column.add([taken_out(text) if redact and text else text for text in texts])
+    column.add([redact_text(text, key=key) if redact and text else text for text in texts])
     return column.array(np.arange(len(texts)))

@@ -17,6 +17,7 @@ from locus_nb._frames.event_columns import NO_TIME, add_to, own_times, rows_by_t
 from locus_nb._payloads.chunks import clean_chunks
 from locus_nb._payloads.kinds import kind_of
 from locus_nb._payloads.outcomes import error_texts, error_types, statuses
+from locus_nb._payloads.redact import redact_name
 from locus_nb._sums.calls import KINDS, NAMED_BY, calls_of, key_of, name_of, told_by
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ class Spans:
         attributes: bool = False,
         tellers: Sequence[tuple[int, Key]] = (),
     ) -> None:
+        self._redact = redact
         self._runs: list[int] = runs.tolist()
         self._ids = TextColumn()
         self._keys: list[Key | None] = []
@@ -112,7 +114,7 @@ class Spans:
         self._phases += [kind.phase] * length
         self._families.append(np.full(length, KINDS.index(kind.family), np.int8))
         add_to(self._ids, chunk.columns.get("span_id"), chunk)
-        self._names.add(_names_in(chunk, kind))
+        self._names.add(_names_in(chunk, kind, redact=self._redact))
         for name, column in self._columns.items():
             read = _READ.get(name)
             if read is None:
@@ -222,9 +224,10 @@ def _keys_in(chunk: Chunk, kind: Kind, raws: Sequence[dict[Any, Any]], runs: Seq
     return (key and (*key, run) for key, run in zip(keys, runs_here, strict=True))
 
 
-def _names_in(chunk: Chunk, kind: Kind) -> Sequence[str]:
+def _names_in(chunk: Chunk, kind: Kind, *, redact: bool) -> Sequence[str]:
     """Give what `name_of` does, for each event."""
     names = chunk.columns.get(NAMED_BY.get(kind.family, ""), ())
     if set(map(type, names)) == {str} and all(names):
         return names
-    return [name_of(kind, chunk.event_type, payload) for payload in chunk.payloads]
+    event_type = redact_name(chunk.event_type) if redact else chunk.event_type
+    return [name_of(kind, event_type, payload) for payload in chunk.payloads]

@@ -12,7 +12,8 @@ from itertools import chain
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from locus_nb._payloads.redact import all_ordinary, is_ordinary_key, redact
+from locus_nb._payloads.redact import is_ordinary_key, redact, redaction
+from locus_nb._payloads.shapes import all_ordinary
 from locus_nb._wire import jsonable
 
 if TYPE_CHECKING:
@@ -63,20 +64,16 @@ def clean_chunks(
         secrets: Leave secrets in.
         copy: False: payloads need not be copies; nobody is to change them.
     """
+    how = redaction()
+    secrets = secrets or how == "off"
     clean = jsonable if secrets else redact
+    # A function of the user's is asked about every value.
+    one_by_one = how == "asks" and not secrets
     odd: dict[tuple[str, ...], list[tuple[int, Payload]]] = {}
     for start in range(0, len(rows), TOGETHER):
         some = rows[start : start + TOGETHER]
         some_raws = [raws[row] for row in some]
-        whole = _plain_chunk(event_type, some, some_raws, secrets=secrets, copy=copy)
-        chunks = (
-            [whole]
-            if whole is not None
-            else (
-                _plain_chunk(event_type, alike, [raws[row] for row in alike], secrets=secrets, copy=copy)
-                for alike in _alike(some, some_raws)
-            )
-        )
+        chunks = () if one_by_one else _plain_chunks(event_type, some, some_raws, secrets=secrets, copy=copy)
         done: list[Sequence[int]] = []
         for chunk in chunks:
             if chunk is not None and chunk.rows:
@@ -96,6 +93,20 @@ def clean_chunks(
             {key: [payload[key] for payload in payloads] for key in keys},
             ordinary=False,
         )
+
+
+def _plain_chunks(
+    event_type: str, rows: Sequence[int], raws: Sequence[dict[Any, Any]], *, secrets: bool, copy: bool
+) -> Iterable[Chunk | None]:
+    """Give the ordinary payloads, all at once if they have the same keys."""
+    whole = _plain_chunk(event_type, rows, raws, secrets=secrets, copy=copy)
+    if whole is not None:
+        return [whole]
+    raw_of = dict(zip(rows, raws, strict=True))
+    return (
+        _plain_chunk(event_type, alike, [raw_of[row] for row in alike], secrets=secrets, copy=copy)
+        for alike in _alike(rows, raws)
+    )
 
 
 def _alike(rows: Sequence[int], raws: Sequence[dict[Any, Any]]) -> Iterable[Sequence[int]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-from locus_nb._payloads.redact import redact
+from locus_nb._payloads.redact import redact_text
 from locus_nb._sums.cost import pricing_of
 from locus_nb._sums.sums import sums_of
 from locus_nb._views.rows import text_of
@@ -45,7 +45,7 @@ class RunFacts(NamedTuple):
     def title(self) -> str:
         """Its name, else its id, without secrets."""
         name = self.record.name if self.record else None
-        return redact(name) if name else text_of(self.run_id)
+        return redact_text(name, key="name") if name else text_of(self.run_id)
 
     @property
     def missing(self) -> int:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from locus_nb._payloads.format import clean, counted, cut, day, duration, html
 from locus_nb._payloads.numbers import summed
-from locus_nb._payloads.redact import redact
+from locus_nb._payloads.redact import redact_tags, redact_text
 from locus_nb._runs.still import Still
 from locus_nb._runs.tree import tree_html, tree_of, tree_text
 from locus_nb._sums.cost import listed
@@ -135,7 +135,9 @@ def unpriced_notes(runs: Iterable[RunFacts]) -> list[str]:
     """Say which models have no price among those that were asked for."""
     models = sorted({model for facts in runs for model in facts.unpriced})
     return (
-        [f"No price is known for {redact(listed(models))}, or not for all of its tokens."] if models else []
+        [f"No price is known for {redact_text(listed(models))}, or not for all of its tokens."]
+        if models
+        else []
     )
 
 
@@ -168,10 +170,10 @@ def _labels(facts: RunFacts) -> list[str]:
     record = facts.record
     if record is None:
         return []
-    tags: dict[str, Any] = redact(dict(record.tags))
+    tags = redact_tags(record.tags)
     labels = [text_of(facts.run_id)] if record.name else []
     return labels + [
-        f"{clean(key, MAX_TAG)}={clean(str(value), MAX_TAG)}" for key, value in list(tags.items())[:MAX_TAGS]
+        f"{clean(key, MAX_TAG)}={clean(value, MAX_TAG)}" for key, value in list(tags.items())[:MAX_TAGS]
     ]
 
 

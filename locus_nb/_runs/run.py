@@ -11,7 +11,6 @@ from locus_nb._event import exact, run_id_error
 from locus_nb._files.run_page import run_html
 from locus_nb._files.whole_file import whole_file
 from locus_nb._payloads.format import clean
-from locus_nb._payloads.redact import redact
 from locus_nb._runs.facts import ended_ns_of, facts_of, started_ns_of
 from locus_nb._runs.picture import run_bundle, said_of, timeline_still, tree_still
 from locus_nb._store.memory import default_source
@@ -245,9 +244,7 @@ class Run:
 
     def __repr__(self) -> str:
         facts = facts_of(self._source, self._run_id)
-        name = (
-            f" {clean(redact(facts.record.name), _MAX_NAME)!r}" if facts.record and facts.record.name else ""
-        )
+        name = f" {clean(facts.title, _MAX_NAME)!r}" if facts.record and facts.record.name else ""
         return f"<Run {text_of(self._run_id)!r}{name}: {', '.join(said_of(facts))}>"
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:

@@ -23,7 +23,7 @@ def default_source(bus: EventBus | None = None) -> Source:
         bus: Default: the process's bus.
     """
     bus = get_event_bus() if bus is None else bus
-    return bus if bus.store is None or not bus.store.path.exists() else Memory(bus)
+    return bus if bus.store is None else Memory(bus)
 
 
 class Memory:
@@ -41,30 +41,33 @@ class Memory:
     def run_ids(self) -> Sequence[str]:
         """The store's runs that memory lacks, then those in memory, each least recently used first."""
         kept = dict.fromkeys(self._bus.run_ids())
-        return (*(run_id for run_id in self._stored().run_ids() if run_id not in kept), *kept)
+        stored = self._stored()
+        gone = () if stored is None else (run_id for run_id in stored.run_ids() if run_id not in kept)
+        return (*gone, *kept)
 
     def history(self, run_id: str) -> Sequence[StreamEvent]:
         """Events of the run, oldest first. Read from the store if memory lacks some, with the store's `seq`."""
         kept = self._bus.history(run_id)
-        if not self._is_lacking(run_id):
+        found = self._stored() if self._is_lacking(run_id) else None
+        if found is None:
             return kept
-        stored = self._stored().history(run_id)
+        stored = found.history(run_id)
         return (*stored, *_fresh(stored, kept))
 
     def events_of(self, run_ids: Sequence[str]) -> list[StreamEvent]:
         """Events of these runs in one order: the bus's, or, if memory lacks some of them, the store's."""
-        if not any(map(self._is_lacking, run_ids)):
+        found = self._stored() if any(map(self._is_lacking, run_ids)) else None
+        if found is None:
             return [event for run_id in run_ids for event in self._bus.history(run_id)]
-        stored = self._stored().events(run_ids)
+        stored = found.events(run_ids)
         kept = [event for run_id in run_ids for event in self._bus.history(run_id)]
         return [*stored, *_fresh(stored, sorted(kept, key=lambda event: event.seq or 0))]
 
     def run_record(self, run_id: str) -> RunRecord | None:
         """What is known of the run; `trimmed` counts events that neither memory nor store has."""
         record = self._bus.run_record(run_id)
-        if not self._is_lacking(run_id):
-            return record
-        stored = self._stored().run_record(run_id)
+        found = self._stored() if self._is_lacking(run_id) else None
+        stored = None if found is None else found.run_record(run_id)
         if record is None or stored is None:
             return record or stored
         lacking = min(record.trimmed, stored.trimmed)
@@ -74,11 +77,13 @@ class Memory:
         record = self._bus.run_record(run_id)
         return record is None or record.trimmed > 0
 
-    def _stored(self) -> History:
+    def _stored(self) -> History | None:
+        """Give what the store holds; None while it has written nothing, and when the bus has none any more."""
         store = self._bus.store
-        assert store is not None  # noqa: S101 - `default_source` has looked
+        if store is None:
+            return None
         store.flush()
-        return History(store.path)
+        return History(store.path) if store.path.exists() else None
 
 
 def _fresh(stored: Sequence[StreamEvent], kept: Sequence[StreamEvent]) -> list[StreamEvent]:

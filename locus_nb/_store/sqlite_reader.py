@@ -27,7 +27,8 @@ _TOGETHER = 2048
 
 _EVENTS = "SELECT seq, run, event_id, event_type, time_us, data FROM events"
 _RUNS = """
-SELECT run_id, name, tags, status, started_at_ns, ended_at_ns, cell_id, execution_count, closed, total, stored
+SELECT run_id, name, tags, status, started_at_ns, ended_at_ns, cell_id, execution_count, closed, stored,
+       missed, dropped
 FROM runs
 """
 
@@ -141,10 +142,11 @@ def _record(  # noqa: PLR0917 - the columns of a row, in their order
     cell_id: str | None,
     execution_count: int | None,
     closed: int,
-    total: int,
     stored: int,
+    missed: int,
+    dropped: int,
 ) -> RunRecord:
-    total = max(total, stored)
+    dropped = max(0, dropped)
     return RunRecord(
         run_id=run_id,
         name=name,
@@ -155,9 +157,9 @@ def _record(  # noqa: PLR0917 - the columns of a row, in their order
         cell_id=cell_id,
         execution_count=execution_count,
         closed=bool(closed),
-        trimmed=total - stored,
-        total=total,
-        dropped=total - stored,
+        trimmed=missed + dropped,
+        total=stored + missed + dropped,
+        dropped=dropped,
     )
 
 

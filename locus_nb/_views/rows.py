@@ -16,7 +16,7 @@ from locus_nb._payloads.kinds import LONGEST_NAME, kind_of
 from locus_nb._payloads.numbers import amount, count, input_tokens
 from locus_nb._payloads.outcomes import error_of, status_of
 from locus_nb._payloads.preview import preview_of
-from locus_nb._payloads.redact import redact
+from locus_nb._payloads.redact import redact, redact_name
 from locus_nb._views.head import Room, is_small
 from locus_nb._wire import dumps, jsonable
 from locus_nb.event_types import AGENT_TOKENS_USED
@@ -94,7 +94,7 @@ def row_of(event: StreamEvent) -> Row:
     return Row(
         event.seq or 0,
         event._time / 1000,
-        kind.name,
+        redact_name(kind.name),
         text_of(event._run_id),
         preview_of(event_type, data),
         detail,
@@ -133,7 +133,7 @@ def row_without_payload(event: StreamEvent, error: BaseException) -> Row:
     return Row(
         event.seq or 0,
         event._time / 1000,
-        kind.name,
+        redact_name(kind.name),
         text_of(event._run_id),
         told,
         told,

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from locus_nb._payloads.redact import redact
+from locus_nb._payloads.redact import redact_text
 from locus_nb._views.rows import text_of
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Tally:
 
     def note(self, record: RunRecord) -> None:
         """Take what the bus knows of the run."""
-        self.name = redact(record.name or "")[:_LONGEST_NAME]
+        self.name = redact_text(record.name, key="name")[:_LONGEST_NAME] if record.name else ""
         self.status = record.status
         self.started_ms = min(self.started_ms, _ms(record.started_at_ns))
         self.ended_ms = None if record.ended_at_ns is None else _ms(record.ended_at_ns)
