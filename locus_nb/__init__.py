@@ -14,11 +14,13 @@ packages, each of which imports only from those before it:
     _agent     an agent, its tools and models
     _payloads  what events say: secrets taken out, in one line, in numbers
     _store     events kept beyond the process
+    _sums      what events come to: calls, tokens, costs
     _frames    DataFrames
     _views     the pump, and the live views that it feeds
     _files     runs in files
     _runs      runs as objects
     _diff      runs compared
+    _notebook  magics
 
 Importing this loads next to nothing: each name comes, with what it needs, at its first use. The bus, contexts
 and `emit` need the standard library only.
@@ -60,8 +62,8 @@ if TYPE_CHECKING:
     from locus_nb._runs.run import Run
     from locus_nb._runs.run_list import RunList, last_run, runs
     from locus_nb._store.file_history import History, history
+    from locus_nb._store.stats import StoreStats
     from locus_nb._store.store import Store
-    from locus_nb._store.writer import StoreStats
     from locus_nb._subscription import Batch, Subscription
     from locus_nb._views.dashboard import Dashboard, dashboard
     from locus_nb._views.monitor import BusMonitor, monitor
@@ -157,7 +159,7 @@ _HOMES = {
     "RunsView": "_views.watch",
     "Store": "_store.store",
     "StoreError": "_errors",
-    "StoreStats": "_store.writer",
+    "StoreStats": "_store.stats",
     "StreamEvent": "_event",
     "Subscription": "_subscription",
     "SubscriptionBusyError": "_errors",
@@ -209,3 +211,13 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """Answer `%load_ext locus_nb`: `%%locus` and `%locus` are there. Idempotent; prints nothing."""
+    import_module(f"{__name__}._notebook.magics").load(shell)
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """Answer `%unload_ext locus_nb`: all of that is gone. Idempotent; runs and live views stay."""
+    import_module(f"{__name__}._notebook.magics").unload(shell)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from locus_nb._bus import get_event_bus
 from locus_nb._payloads.redact import set_redactor
-from locus_nb._store.store import Store, checked_kind, checked_limits
+from locus_nb._store.store import Store, checked_kind, checked_limits, opened
+from locus_nb._sums.prices import set_default_prices
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,13 +29,15 @@ def configure(
     keep_days: float | None = None,
     keep_mb: float | None = None,
     redact: Callable[[str, Any], Any] | bool | EllipsisType = ...,
+    prices: object = ...,
 ) -> Store | None:
-    r"""Say for the whole process where its bus's events are kept, and what is hidden of what leaves its memory.
+    r"""Say for the whole process where its bus's events are kept, what is hidden of them, and what tokens cost.
 
     What is left out stays as it is. Called again with the same, as in a cell that is run again, it changes nothing.
 
     A store keeps what happens on the process's bus in a file, from now on and from what its history holds. With
-    another path, the old store is closed first. After `reset_event_bus`, and in a forked child, call it again.
+    another path, the old store is closed, unless the new one is refused. After `reset_event_bus`, and in a forked
+    child, call it again.
 
     Secrets are hidden, unless told otherwise, in views, saved pages, frames, stores and files, of payloads, event
     types, and the names, tags and cells of runs: by the name of a key (`api_key`, `Authorization`, `password`; not
@@ -61,14 +64,18 @@ def configure(
             event types, ids of runs, or what is hidden already. Where it raises, the whole value is hidden, which
             its mark says, and the first failure is logged (`locus_nb`), without its message. Asked about every
             value, it costs far more than what it comes after.
+        prices: What tokens cost whose cost was not told, wherever no other `prices=` are given: in frames, in a
+            `Run`, in lists of runs, in `diff`. `"genai-prices"` or a table, as `runs_df` takes them; None or False:
+            nothing is estimated, as at the beginning.
 
     Returns:
         The bus's store, which may be closed, or asked for its `stats()`; None without one.
 
     Raises:
-        StoreError, FileNotFoundError, ValueError: As `Store` does; `redact` then holds already.
-        TypeError: As `Store` does; `redact` is neither a function nor a bool; nothing was given, or only what
-            belongs to a store.
+        StoreError, FileNotFoundError, ValueError: As `Store` does; `redact` and `prices` then hold already.
+        TypeError: As `Store` does; `redact` is neither a function nor a bool, `prices` no prices; nothing was given,
+            or only what belongs to a store.
+        ModuleNotFoundError: genai-prices is not installed.
 
     Example:
         >>> import re
@@ -87,9 +94,11 @@ def configure(
     if store is ...:
         if (kind, keep_runs, keep_days, keep_mb) != (None,) * 4:
             raise TypeError("configure was told how to store, but not where: pass store=... too")
-        if redact is ...:
-            raise TypeError("configure was given nothing: pass store=..., redact=..., or both")
+        if redact is ... and prices is ...:
+            raise TypeError("configure was given nothing: pass store=..., redact=... or prices=...")
     with _process_lock:
+        if prices is not ...:
+            set_default_prices(prices)
         # First, so that a store begins with it.
         if redact is not ...:
             set_redactor(redact)
@@ -122,6 +131,8 @@ def _stored(
         same_kind = checked_kind(kind) in {None, now.kind}
         if now.path == Path(path).absolute() and same_kind and now.limits == limits:
             return now
+        # What cannot be had must not cost what there is.
+        opened(Path(path).absolute(), kind)[1].close()
         now.close()
     return Store(path, bus=bus, kind=kind, keep_runs=keep_runs, keep_days=keep_days, keep_mb=keep_mb)
 

@@ -29,7 +29,7 @@ HOSTILE = [
 class LiveView:
     """One widget on the page, in the words of the tests."""
 
-    def __init__(self, tab: Tab, **state: str) -> None:
+    def __init__(self, tab: Tab, /, **state: str) -> None:
         self.tab = tab
         tab.evaluate("async (state) => { window.widget = await FakeWidget.open(state) }", state)
 

@@ -6,6 +6,7 @@ python tests/pictures.py FOLDER   each view and tab at 600 and 1200 px, light an
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 import tempfile
@@ -21,6 +22,8 @@ from tests.jupyter import JupyterLab
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+
+    from playwright.sync_api import Page
 
     from tests.browser import Tab
     from tests.jupyter import LabTab
@@ -56,10 +59,22 @@ def take(page: Tab, path: Path, cell: int, tab: str, *, drawer: bool = False) ->
     if tab:
         page.click(f'{output} >> role=tab[name="{tab}"]')
     if drawer:
-        page.call(lambda playwright: playwright.locator(f"{output} >> .lo-row:visible").nth(2).click())
+        open_drawer(page, output)
     page.call(lambda playwright: playwright.mouse.move(0, 0))
     page.call(lambda playwright: playwright.wait_for_timeout(1000))
     page.screenshot(path, output)
+
+
+def open_drawer(page: Tab, output: str) -> None:
+    """Click a row in sight, and wait for its details. A row that had to be scrolled to could move away again."""
+
+    def click(playwright: Page) -> None:
+        grid = playwright.locator(f"{output} >> .lo-panel [role=grid]")
+        grid.scroll_into_view_if_needed()
+        grid.click(position={"x": 60, "y": 100})
+        playwright.locator(f"{output} >> .lo-close").wait_for()
+
+    page.call(click)
 
 
 @contextmanager
@@ -117,9 +132,14 @@ def set_theme(page: Tab, title: str) -> None:
 
 def main() -> None:
     """Takes all pictures."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", nargs="?", type=Path, metavar="FOLDER")
+    looked_at = parser.parse_args().folder
     with tempfile.TemporaryDirectory() as folder, JupyterLab(Path(folder)) as lab, Chromium() as chromium:
-        if len(sys.argv) > 1:
-            take_to_look_at(lab, chromium, Path(sys.argv[1]))
+        if looked_at:
+            take_to_look_at(lab, chromium, looked_at)
         else:
             take_for_readme(lab, chromium)
 

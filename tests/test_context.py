@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from locus_nb import current_run_id, emit_sync, get_event_bus, reset_run_id, run_context, set_run_id
-from tests.bus_kit import drain, in_threads, ns, put
+from tests.bus_kit import drain, in_threads, ns, put, python
 
 
 def test_outside_of_a_run_there_is_none() -> None:
@@ -211,3 +211,26 @@ def test_many_threads_in_many_runs_do_not_meet() -> None:
         return current_run_id() is None
 
     assert all(in_threads(*(lambda name=name: work(name) for name in "abcd")))
+
+
+def test_a_process_belongs_to_the_run_in_its_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`LOCUS_RUN_ID` is the current run wherever no other is: at first, in threads, and after a run was left."""
+    script = """
+import contextvars
+from threading import Thread
+from locus_nb import current_run_id, emit_sync, get_event_bus, reset_run_id, run_context, set_run_id
+emit_sync("step")
+thread = Thread(target=emit_sync, args=["step"])
+thread.start()
+thread.join()
+with run_context("inner"):
+    print(current_run_id())
+contextvars.copy_context().run(reset_run_id, set_run_id("other"))
+token = contextvars.Context().run(set_run_id, "elsewhere")
+reset_run_id(token)
+print(current_run_id(), len(get_event_bus().history("r")))
+"""
+    monkeypatch.setenv("LOCUS_RUN_ID", "r")
+    assert python(script) == "inner\nr 2\n"
+    monkeypatch.setenv("LOCUS_RUN_ID", "")
+    assert python("from locus_nb import current_run_id; print(current_run_id())") == "None\n"

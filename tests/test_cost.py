@@ -11,9 +11,8 @@ import time
 import warnings
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 import pytest
 from genai_prices import Usage, calc_price
@@ -22,9 +21,14 @@ from genai_prices.types import TieredPrices
 from hypothesis import given
 from hypothesis import strategies as st
 
-from locus_nb import UnknownPriceWarning
-from locus_nb._frames.cost import Costs, cost_usd, costs_usd, warn_unpriced
-from locus_nb._frames.prices import PackagePrices, PriceTable, prices_of
+from locus_nb import EventBus, Run, UnknownPriceWarning, configure, diff, model_calls_df, runs, runs_df
+from locus_nb._sums.cost import Pricing
+from locus_nb._sums.prices import PackagePrices, PriceTable, prices_of
+from locus_nb._sums.usage import Counts
+from tests.run_kit import call_model, html_of, put, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 TABLE = {
@@ -43,9 +47,14 @@ PRICED = [
 ]
 
 
-def one(table: Any, model: str | None, **counts: Any) -> float:
+def one(table: Any, model: str | None, *, at: datetime = NOW, **counts: Any) -> float:
     """Give the cost of one call; what is not said is 0."""
-    return cost_usd(prices_of(table), model, **{"input_tokens": 0, "output_tokens": 0, **counts})
+    return Pricing(prices_of(table)).usd(model, Counts(**{"input": 0, "output": 0, **counts}), micros(at))
+
+
+def micros(moment: datetime) -> int:
+    """Give microseconds since the Unix epoch."""
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
 # A table of one's own
@@ -53,21 +62,21 @@ def one(table: Any, model: str | None, **counts: Any) -> float:
 
 def test_tokens_times_prices() -> None:
     """A call costs its tokens times the table's prices per million."""
-    assert one(TABLE, "plain", input_tokens=1_000_000, output_tokens=500_000) == pytest.approx(7)
-    assert one(TABLE, "free", input_tokens=1_000, output_tokens=1_000) == 0
+    assert one(TABLE, "plain", input=1_000_000, output=500_000) == pytest.approx(7)
+    assert one(TABLE, "free", input=1_000, output=1_000) == 0
     assert one(TABLE, "plain") == 0
 
 
 def test_cached_tokens_are_priced_once() -> None:
     """Cached tokens, which the input includes, are priced as cached and no longer as input."""
     counts = {
-        "input_tokens": 1_000_000,
-        "cache_read": 600_000,
-        "cache_write": 100_000,
-        "output_tokens": 10_000,
+        "input": 1_000_000,
+        "read": 600_000,
+        "written": 100_000,
+        "output": 10_000,
     }
     assert one(TABLE, "cached", **counts) == pytest.approx(0.3 * 4 + 0.6 * 0.5 + 0.1 * 5 + 0.01 * 20)
-    all_read = {"input_tokens": 1_000_000, "cache_read": 1_000_000}
+    all_read = {"input": 1_000_000, "read": 1_000_000}
     assert one(TABLE, "cached", **all_read) == pytest.approx(0.5)
 
 
@@ -77,10 +86,10 @@ def test_a_cost_is_the_sum_of_its_parts(uncached: int, read: int, written: int, 
     whole = one(
         TABLE,
         "cached",
-        input_tokens=uncached + read + written,
-        cache_read=read,
-        cache_write=written,
-        output_tokens=output,
+        input=uncached + read + written,
+        read=read,
+        written=written,
+        output=output,
     )
     assert whole == pytest.approx((4 * uncached + 0.5 * read + 5 * written + 20 * output) / 1e6)
 
@@ -88,20 +97,19 @@ def test_a_cost_is_the_sum_of_its_parts(uncached: int, read: int, written: int, 
 def test_what_is_unknown_is_nan() -> None:
     """An unknown model or count, cached tokens without a price, and more cached than read cost NaN, never 0."""
     for model, counts in [
-        ("mock", {"input_tokens": 1}),
+        ("mock", {"input": 1}),
         ("mock", {}),
         ("Plain", {}),
         (None, {}),
-        ("plain", {"input_tokens": None}),
-        ("plain", {"input_tokens": -1}),
-        ("plain", {"output_tokens": None}),
-        ("plain", {"input_tokens": 10, "cache_read": 1}),
-        ("plain", {"input_tokens": 10, "cache_write": 1}),
-        ("cached", {"input_tokens": 10, "cache_read": 6, "cache_write": 5}),
+        ("plain", {"input": -1}),
+        ("plain", {"output": -1}),
+        ("plain", {"input": 10, "read": 1}),
+        ("plain", {"input": 10, "written": 1}),
+        ("cached", {"input": 10, "read": 6, "written": 5}),
     ]:
         assert math.isnan(one(TABLE, model, **counts)), (model, counts)
     # Who says nothing of a cache has none.
-    assert one(TABLE, "plain", input_tokens=1_000_000, cache_read=None, cache_write=-1) == pytest.approx(2)
+    assert one(TABLE, "plain", input=1_000_000, read=-1, written=-1) == pytest.approx(2)
 
 
 def test_names_with_stars() -> None:
@@ -131,7 +139,7 @@ def test_names_with_stars() -> None:
         ("a.bc", 1),
         ("a x", 6),
     ]:
-        assert cost_usd(prices, model, input_tokens=1_000_000, output_tokens=0) == dollars, model
+        assert one(prices, model, input=1_000_000) == dollars, model
     assert math.isnan(one({"gpt-*": price(1)}, "my-gpt-5"))
 
 
@@ -148,10 +156,10 @@ def test_names_with_stars() -> None:
 )
 def test_a_table_as_a_frame(frame: pd.DataFrame) -> None:
     """A frame with the names as index, or in a column, is the same table; an empty cell is no price."""
-    assert one(frame, "plain", input_tokens=1_000_000, output_tokens=1_000_000) == pytest.approx(12)
-    assert math.isnan(one(frame, "plain", input_tokens=10, cache_read=1))
+    assert one(frame, "plain", input=1_000_000, output=1_000_000) == pytest.approx(12)
+    assert math.isnan(one(frame, "plain", input=10, read=1))
     if "cache_read" in frame:
-        assert one(frame, "cached", input_tokens=1_000_000, cache_read=1_000_000) == pytest.approx(0.5)
+        assert one(frame, "cached", input=1_000_000, read=1_000_000) == pytest.approx(0.5)
 
 
 RIGHT = {"input": 1, "output": 1}
@@ -219,10 +227,10 @@ def test_the_packages_own_costs(
     ours = one(
         True,
         name,
-        input_tokens=input_tokens,
-        output_tokens=output,
-        cache_read=read,
-        cache_write=written,
+        input=input_tokens,
+        output=output,
+        read=read,
+        written=written,
         at=moment,
     )
     lacking = (
@@ -250,7 +258,7 @@ def test_tiers_begin_where_the_packages_do() -> None:
             for count in (start - 1, start, start + 1):
                 usage = Usage(input_tokens=count)
                 theirs = calc_price(usage, own_name, provider_id=provider_id, genai_request_timestamp=NOW)
-                ours = one(True, name, input_tokens=count, at=NOW)
+                ours = one(True, name, input=count, at=NOW)
                 assert ours == pytest.approx(float(theirs.total_price))
                 tried += 1
     assert tried or not any(
@@ -261,15 +269,14 @@ def test_tiers_begin_where_the_packages_do() -> None:
 
 
 def test_prices_change() -> None:
-    """Calls of one model at several times have the prices of those times; one whose time is missing, that of now."""
-    name = next(name for name, _, _ in PRICED if PRICES.varies(name))
+    """Calls of one model at several times have the prices of those times."""
     days = [NOW + timedelta(days=n, hours=n % 24) for n in range(-500, 500)]
-    at_ns = np.array([int(day.timestamp()) * 10**9 for day in days] + [np.iinfo(np.int64).min], np.int64)
-    counts = np.full(len(at_ns), 1_000)
-    costs = costs_usd(PRICES, [name] * len(at_ns), input_tokens=counts, output_tokens=counts, at_ns=at_ns)
-    alone = [one(True, name, input_tokens=1_000, output_tokens=1_000, at=day) for day in days]
-    assert costs.usd[:-1].tolist() == alone
-    assert costs.usd[-1] == one(True, name, input_tokens=1_000, output_tokens=1_000)
+    varying = [name for name, _, _ in PRICED if PRICES.varies(name)]
+    name = max(varying, key=lambda name: len({PRICES.rates(name, day) for day in days[::10]}))
+    pricing = Pricing(PRICES)
+    costs = [pricing.usd(name, Counts(1_000, 1_000), micros(day)) for day in days]
+    assert costs == [one(True, name, input=1_000, output=1_000, at=day) for day in days]
+    assert len(set(costs)) > 1
 
 
 def test_names_the_package_finds() -> None:
@@ -277,7 +284,7 @@ def test_names_the_package_finds() -> None:
     openai = next(provider for provider in providers if provider.id == "openai")
     name = next(model.id for model in openai.models if PRICES.rates(model.id, NOW))
     spellings = [name, name.upper(), f"openai/{name}", f"openai:{name}"]
-    assert len({one(True, spelling, input_tokens=1_000, at=NOW) for spelling in spellings}) == 1
+    assert len({one(True, spelling, input=1_000, at=NOW) for spelling in spellings}) == 1
     unknown = ["mock", "scripted", "test", "", f"nobody/{name}", ":", "a/", "x" * 100_000]
     assert {name for name in [*spellings, *unknown] if PRICES.rates(name, NOW) is None} == set(unknown)
 
@@ -306,7 +313,7 @@ def test_models_without_token_prices_are_unknown() -> None:
         for model in provider.models
         if getattr(model.prices, "input_mtok", 0) is None
     ]
-    costs = [cost_usd(PRICES, name, input_tokens=10, output_tokens=0) for name in without[:50]]
+    costs = [one(PRICES, name, input=10) for name in without[:50]]
     assert costs
     assert all(map(math.isnan, costs))
 
@@ -315,7 +322,7 @@ def test_no_price_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pricing by the package opens no connection and starts no thread."""
     monkeypatch.setattr(socket.socket, "connect", lambda *_: pytest.fail("a connection was opened"))
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: pytest.fail("a name was looked up"))
-    assert one(True, PRICED[0][0], input_tokens=1_000) >= 0
+    assert one(True, PRICED[0][0], input=1_000) >= 0
 
 
 def test_the_package_is_missing() -> None:
@@ -323,7 +330,7 @@ def test_the_package_is_missing() -> None:
     script = """
 import sys
 sys.modules["genai_prices"] = None
-from locus_nb._frames.prices import prices_of
+from locus_nb._sums.prices import prices_of
 prices_of({"m": {"input": 1, "output": 1}})
 try:
     prices_of(True)
@@ -337,85 +344,85 @@ except ModuleNotFoundError as error:
     )
 
 
-# Columns
+def test_pricing_needs_no_dataframe_library() -> None:
+    """Pricing by the package or by a mapping loads neither pandas nor numpy."""
+    script = """
+import sys
+from locus_nb._sums.cost import pricing_of
+pricing_of("genai-prices"), pricing_of({"m": {"input": 1, "output": 1}})
+print(*{"numpy", "pandas"} & {*sys.modules})
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
 
 
-@pytest.mark.parametrize(
-    "models",
-    [
-        ["plain", None, "mock", "plain", "cached"],
-        np.array(["plain", np.nan, "mock", "plain", "cached"], object),
-        pd.Categorical(["plain", None, "mock", "plain", "cached"]),
-        pd.Series(["plain", pd.NA, "mock", "plain", "cached"], dtype="string", index=[9, 9, 1, 2, 3]),
-        pd.Series(["plain", 3, "mock", "plain", "cached"], dtype="category"),
-    ],
-)
-@pytest.mark.parametrize(
-    "counts",
-    [
-        lambda values: values,
-        lambda values: np.array([-1 if value is None else value for value in values]),
-        lambda values: pd.array(values, dtype="Int64"),
-        lambda values: pd.Series(values, dtype="Float64", index=range(5, 10)),
-        lambda values: np.array([np.nan if value is None else value for value in values]),
-    ],
-)
-def test_columns_of_any_kind(models: Any, counts: Any) -> None:
-    """Columns of any pandas or numpy kind give the same costs, by place and not by index."""
-    costs = costs_usd(
-        prices_of(TABLE),
-        models,
-        input_tokens=counts([1_000_000, 1, 1, 500_000, 1_000_000]),
-        output_tokens=counts([0, 1, 1, None, 0]),
-        cache_read=counts([0, 0, 0, 0, 500_000]),
-        cache_write=counts([None, None, None, None, None]),
-    )
-    assert costs.usd.tolist() == pytest.approx([2, math.nan, math.nan, math.nan, 2.25], nan_ok=True)
-    assert costs.unpriced == ("mock",)
-    assert costs.partly_priced == ()
+# The prices of the process
 
 
-def test_no_calls() -> None:
-    """No calls cost nothing, and nothing is said of them."""
-    costs = costs_usd(prices_of(TABLE), [], input_tokens=[], output_tokens=[])
-    assert costs.usd.dtype == np.float64
-    assert (costs.usd.tolist(), costs.unpriced, costs.partly_priced) == ([], (), ())
+@pytest.fixture
+def bus() -> Iterator[EventBus]:
+    """Give a bus with one run of a known model and one of an unknown one, and no prices afterwards."""
+    bus = EventBus()
+    for name in ("mock", "odd"):
+        call_model(bus, name, name)
+        put(bus, name, "agent.terminate", reason="complete")
+        bus.close_stream_nowait(name)
+    yield bus
+    configure(prices=None)
 
 
-@given(
-    st.lists(
-        st.tuples(
-            st.sampled_from(["plain", "cached", "free", "mock", "other", None]),
-            *[st.integers(-1, 10_000) for _ in range(4)],
-        ),
-        max_size=30,
-    )
-)
-def test_a_column_has_the_costs_of_its_rows(calls: list[tuple[Any, ...]]) -> None:
-    """Each call of a column costs what it costs alone, and the column names the models at fault of all."""
-    prices = prices_of(TABLE)
-    names = ("input_tokens", "output_tokens", "cache_read", "cache_write")
-    columns = {name: np.array([call[n] for call in calls], np.int64) for n, name in enumerate(names, 1)}
-    costs = costs_usd(prices, [call[0] for call in calls], **columns)
-    alone = [cost_usd(prices, call[0], **dict(zip(names, call[1:], strict=True))) for call in calls]
-    assert costs.usd.tolist() == pytest.approx(alone, nan_ok=True)
-    assert set(costs.unpriced) == {call[0] for call in calls} & {"mock", "other"}
-    assert set(costs.partly_priced) <= {"plain", "free"}
+def test_prices_of_the_process_are_everywhere(bus: EventBus) -> None:
+    """With `configure(prices=...)` frames, runs, their pictures, lists and differences say what tokens cost."""
+    run, cost = Run("mock", source=bus), (100 * 30 + 10 * 100) / 1e6
+    assert math.isnan(run.cost)
+    assert "cost unknown" in text_of(run)
+    assert configure(prices={"mock": {"input": 30, "output": 100}}) is None
+    assert run.cost == cost
+    assert list(runs_df("mock", source=bus)["cost_usd"]) == [cost]
+    assert list(model_calls_df("mock", source=bus)["cost_usd"]) == [cost]
+    found = diff("mock", "mock", source=bus)
+    assert found.totals.set_index("metric").loc["cost_usd", "a"] == cost
+    for shown in (run, runs(source=bus)[-1:], found, diff([run], [run])):
+        assert "$0.004" in text_of(shown)
+        assert "$0.004" in html_of(shown)
+    assert runs_df("mock", source=bus, prices=False)["cost_usd"].isna().all()
+    other = runs_df("mock", source=bus, prices={"*": {"input": 0, "output": 0}})
+    assert list(other["cost_usd"]) == [0]
+
+
+def test_a_model_without_a_price_is_said_in_pictures(bus: EventBus) -> None:
+    """A model that the process's prices lack is named where a cost is shown as unknown, and warned of in `cost`."""
+    run = Run("odd", source=bus)
+    configure(prices={"mock": {"input": 30, "output": 100}})
+    for shown in (run, runs(source=bus), diff(run, run), diff([run], [run])):
+        assert "No price is known for 'odd'" in text_of(shown)
+    with pytest.warns(UnknownPriceWarning, match="'odd'") as warned:
+        assert math.isnan(run.cost)
+    assert warned[0].filename == __file__
+
+
+def test_wrong_prices_of_the_process(bus: EventBus) -> None:
+    """What are no prices is refused, and those from before stay; without prices the store stays as it is."""
+    configure(prices={"mock": {"input": 30, "output": 100}})
+    with pytest.raises(TypeError):
+        configure(prices=3)
+    assert Run("mock", source=bus).cost > 0
+    assert configure(prices=False) is None
+    assert math.isnan(Run("mock", source=bus).cost)
+
+
+# Many calls
 
 
 def test_many_calls_are_quick() -> None:
-    """A column of 100,000 calls, at times of their own, takes less than a second to price."""
-    rows = 100_000
+    """100,000 calls, at times of their own, take less than two seconds to price."""
     names = [name for name, _, _ in PRICED[:20]] + ["mock"]
-    models = list(itertools.islice(itertools.cycle(names), rows))
-    counts = np.arange(rows)
-    at_ns = int(NOW.timestamp()) * 10**9 + counts * 10**8
+    first, pricing = micros(NOW), Pricing(PRICES)
     began = time.process_time()
-    costs = costs_usd(
-        PRICES, models, input_tokens=counts, output_tokens=counts, cache_read=counts // 2, at_ns=at_ns
-    )
-    assert time.process_time() - began < 1
-    assert costs.unpriced == ("mock",)
+    for n, name in zip(range(100_000), itertools.cycle(names), strict=False):
+        pricing.usd(name, Counts(n, n, n // 2), first + n * 100_000)
+    assert time.process_time() - began < 2
+    assert pricing.unpriced == ("mock",)
 
 
 # What is said
@@ -423,11 +430,12 @@ def test_many_calls_are_quick() -> None:
 
 def test_a_warning_names_the_models() -> None:
     """The models that made costs NaN are named, in one warning at the caller's line, with what to do."""
-    counts: dict[str, Any] = {"input_tokens": [1, 1, 9], "output_tokens": [1, 1, 1], "cache_read": [0, 0, 1]}
-    costs = costs_usd(prices_of(TABLE), ["mock", "mock", "plain"], **counts)
-    assert (costs.unpriced, costs.partly_priced) == (("mock",), ("plain",))
+    pricing = Pricing(prices_of(TABLE))
+    for model, counts in (("mock", Counts(1, 1)), ("mock", Counts(1, 1)), ("plain", Counts(9, 1, 1))):
+        assert math.isnan(pricing.usd(model, counts, 0))
+    assert (pricing.unpriced, pricing.partly_priced) == (("mock",), ("plain",))
     with pytest.warns(UnknownPriceWarning) as caught:
-        warn_unpriced(costs)
+        pricing.warn()
     assert len(caught) == 1
     assert caught[0].filename == __file__
     said = str(caught[0].message)
@@ -436,13 +444,17 @@ def test_a_warning_names_the_models() -> None:
     )
     assert "'plain'" in said
     assert "NaN" in said
-    with pytest.warns(UnknownPriceWarning, match="'m0', .* and 5 more"):
-        warn_unpriced(Costs(np.empty(0), tuple(f"m{n}" for n in range(15)), ()))
+    for n in range(15):
+        pricing.usd(f"m{n}", Counts(1, 1), 0)
+    with pytest.warns(UnknownPriceWarning, match="'m0', .* and 6 more"):
+        pricing.warn()
 
 
 def test_nothing_is_said_without_need() -> None:
     """Where all prices are known, or the counts are what is missing, nobody is warned."""
-    costs = costs_usd(prices_of(TABLE), ["plain", "plain"], input_tokens=[1, -1], output_tokens=[1, 1])
+    pricing = Pricing(prices_of(TABLE))
+    assert pricing.usd("plain", Counts(1, 1), 0) > 0
+    assert math.isnan(pricing.usd("plain", Counts(-1, 1), 0))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        warn_unpriced(costs)
+        pricing.warn()

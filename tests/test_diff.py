@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from locus_nb import Diff, EventBus, Run, RunList, diff, runs
+from locus_nb._diff import tables
 from locus_nb._diff.align import align
 from locus_nb._diff.compare import compare
 from locus_nb._runs.steps import steps_of
@@ -256,6 +257,23 @@ def test_frames_have_the_same_form_when_empty() -> None:
     assert empty.steps.dtypes.to_dict() == full.steps.dtypes.to_dict()
     assert (len(empty.df), len(empty.steps)) == (0, 0)
     assert "Neither has a step" in text_of(empty)
+
+
+def test_frames_of_a_difference_are_as_declared() -> None:
+    """Columns, order and dtypes are the declared ones, which stand in the docstrings with unit and meaning."""
+    bus = EventBus()
+    call_tool(bus, "r", "search")
+    two, groups = diff("r", "r", source=bus), diff(["r"], ["r"], source=bus)
+    for frame, table, where in (
+        (two.df, tables.STEPS, Diff.df),
+        (groups.df, tables.METRICS, Diff.df),
+        (two.totals, tables.TOTALS, Diff.totals),
+        (groups.steps, tables.COUNTS, Diff.steps),
+    ):
+        declared = [(column.name, column.dtype) for column in table]
+        assert [(name, str(dtype)) for name, dtype in frame.dtypes.items()] == declared
+        for name, dtype, unit, _, meaning, _ in table:
+            assert f"        | `{name}` | {dtype} | {unit} | {meaning} |\n" in (where.__doc__ or "")
 
 
 # Groups

@@ -25,8 +25,8 @@ from locus_nb import (
     load,
 )
 from locus_nb._files.files import save_run
-from locus_nb._files.run_lines import event_line, head_line
 from locus_nb._payloads.redact import redact
+from locus_nb._store.run_lines import event_line, head_line
 from tests.test_frames import ANYTHING as FIELD_VALUES
 from tests.test_frames import EVENT_TYPES, FIELDS
 from tests.test_wire import ANYTHING, KEYS

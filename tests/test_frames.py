@@ -20,6 +20,7 @@ from locus_nb import EventBus, StreamEvent, event_types, get_event_bus, runs_df
 from locus_nb._frames import event_columns as event_columns_module
 from locus_nb._frames.frames import events_df
 from locus_nb._payloads import chunks as payloads_module
+from locus_nb._rest import gc_at_rest
 
 DTYPES = {
     "run_id": "category",
@@ -440,6 +441,18 @@ def test_garbage_collection_rests_meanwhile(collecting: bool) -> None:  # noqa: 
         (gc.enable if before else gc.disable)()
     assert watching.seen
     assert not any(watching.seen)
+
+
+def test_garbage_collection_rests_until_the_last_thread_is_done() -> None:
+    """Of frames made in several threads at once the last one to end has garbage collected again, and no other."""
+    first, second = gc_at_rest(), gc_at_rest()
+    with first:
+        rest = threading.Thread(target=second.__enter__)
+        rest.start()
+        rest.join()
+    assert not gc.isenabled()
+    second.__exit__(None, None, None)
+    assert gc.isenabled()
 
 
 def test_ids_made_for_a_frame_are_the_events_own() -> None:

@@ -14,11 +14,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from locus_nb import EventBus, RunRecord, Store, StoreError, StreamEvent, events_df, history
-from locus_nb._store import file_history, mounts
+from locus_nb import EventBus, RunRecord, Store, StoreError, StreamEvent, events_df, history, load
+from locus_nb._store import file_history, jsonl, mounts
 from locus_nb._store import sqlite as sqlite_module
 from locus_nb._store import store as store_module
 from locus_nb._store.jsonl import JsonlStorage, candidates
+from locus_nb._store.jsonl_reader import JsonlSnapshot
 from locus_nb._store.sqlite import SqliteStorage
 from locus_nb._store.storage import Limits
 from locus_nb._wire import jsonable
@@ -87,7 +88,7 @@ def test_what_is_stored_is_read_back(
 
 @KINDS
 def test_the_frame_of_a_store_is_that_of_memory(path: Path, kind: Any) -> None:
-    """`events_df` of a store equals that of the bus it came from, but for `seq` where it is the file's."""
+    """`events_df` of a store equals that of the bus it came from, but for a folder's `seq`, which only ascends."""
     bus = EventBus()
     with Store(path, bus=bus, kind=kind) as store:
         for run in ("one", "two"):
@@ -96,8 +97,13 @@ def test_the_frame_of_a_store_is_that_of_memory(path: Path, kind: Any) -> None:
                 StreamEvent(run, "agent.tokens.used", {"prompt_tokens": 3, "completion_tokens": 4})
             )
         assert store.flush()
-    pd.testing.assert_frame_equal(history(path).events_df(), events_df(source=bus))
-    pd.testing.assert_frame_equal(history(path).events_df("two"), events_df("two", source=bus))
+    for run in (None, "two"):
+        found, kept = history(path).events_df(run), events_df(run, source=bus)
+        assert found["seq"].is_monotonic_increasing
+        assert found["seq"].is_unique
+        if kind == "jsonl":
+            found["seq"] = kept["seq"]
+        pd.testing.assert_frame_equal(found, kept)
     assert history(path).events_df("nobody").empty
 
 
@@ -331,7 +337,10 @@ def test_the_lines_are_what_files_have(path: Path) -> None:
     assert (first["locus_nb"], first["kind"], first["record"]["status"]) == (1, "run", "running")
     assert RunRecord(**last["record"]) == bus.run_record("run-1")
     kept = bus.history("run-1")
-    assert events == [each.to_dict() | {"seq": each.seq} for each in kept]
+    seqs = [each.seq for each in history(path).history("run-1")]
+    assert events == [each.to_dict() | {"seq": seq} for each, seq in zip(kept, seqs, strict=True)]
+    assert seqs[0] is not None
+    assert seqs == [seqs[0], seqs[0] + 1]
 
 
 @pytest.mark.parametrize("torn", [b'{"event_id":"x","run_', b"\xff\xfe", b'{"locus_nb":1'])
@@ -400,6 +409,147 @@ def test_a_failed_write_is_taken_back(path: Path, monkeypatch: pytest.MonkeyPatc
     assert ns_of(path, "run") == [0, 1, 2]
 
 
+def test_sessions_of_one_run_come_in_their_order(path: Path) -> None:
+    """Events that several sessions wrote of one run are in the order of writing, and so are their spans."""
+    for session in range(3):
+        events = [
+            StreamEvent("run", f"agent.tool.{what}", {"tool_name": "t", "span_id": "s", "session": session})
+            for what in ("started", "completed")
+        ]
+        stored(path, events, kind="jsonl")
+    events = history(path).events()
+    assert [event.data["session"] for event in events] == [0, 0, 1, 1, 2, 2]
+    assert len(history(path).tools_df()) == 3
+    assert history(path).runs_df()["tool_calls"].tolist() == [3]
+    assert [event.data for event in load(path / "*.jsonl").history("run")] == [event.data for event in events]
+
+
+def test_two_processes_at_a_time_are_put_in_order(path: Path) -> None:
+    """Events that two stores write of one run by turns are in the order of writing, here and as loaded files."""
+    buses = [EventBus(), EventBus()]
+    stores = [Store(path, bus=bus, kind="jsonl") for bus in buses]
+    for n in range(6):
+        put(buses[n % 2], [n])
+        assert stores[n % 2].flush()
+    for store in stores:
+        store.close()
+    assert ns_of(path, "run") == list(range(6))
+    loaded = load(path / "*.jsonl")
+    assert ns(list(loaded.history("run"))) == list(range(6))
+    record = loaded.run_record("run")
+    assert record is not None
+    assert record == history(path).run_record("run")
+    assert (record.total, record.trimmed) == (6, 0)
+
+
+def test_a_clock_that_goes_back_does_not_change_the_order(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A session whose clock is behind writes behind what its run's file has."""
+    stored(path, [event(0), event(1)], kind="jsonl")
+    monkeypatch.setattr("locus_nb._store.jsonl.time.time_ns", lambda: 10**15)
+    stored(path, [event(2), event(3)], kind="jsonl")
+    monkeypatch.undo()
+    assert ns_of(path, "run") == [0, 1, 2, 3]
+
+
+_GOOD = {
+    "run_id": "bad", "name": None, "tags": {}, "status": "ok", "started_at_ns": 1, "ended_at_ns": 2, "cell_id": None,
+    "execution_count": None, "closed": True, "trimmed": 0, "total": 1, "dropped": 0,
+}  # fmt: skip
+
+
+def _head_with(**fields: Any) -> str:
+    return json.dumps({"locus_nb": 1, "kind": "run", "record": _GOOD | fields, "lacks": [0, 0]})
+
+
+def _event_with(**fields: Any) -> str:
+    line = {"event_id": "1", "run_id": "bad", "event_type": "a.b", "timestamp": "2026-01-01T00:00:00+00:00"}
+    return json.dumps(line | {"data": {}, "seq": 1} | fields)
+
+
+@pytest.mark.parametrize(
+    "lines, at",
+    [
+        *[
+            ([_head_with(**fields), _event_with()], 1)
+            for fields in (
+                {"tags": None},
+                {"total": None},
+                {"started_at_ns": "x"},
+                {"ended_at_ns": "x"},
+                {"name": 5},
+            )
+        ],
+        ([_head_with(), _event_with(), _event_with(event_id="2").replace('"seq": 1', '"seq": 1e999')], 3),
+        ([_head_with(), _event_with(), "[" * 100_000 + "]" * 100_000], 3),
+        ([_head_with(), "{broken", _event_with()], 2),
+        ([f"#{_head_with()}", _event_with()], 1),
+    ],
+)
+def test_a_bad_line_is_named_and_costs_only_itself(path: Path, lines: list[str], at: int) -> None:
+    """A damaged line is warned of by file, line and reason, its run is not complete, and all else is read."""
+    stored(path, [event(n) for n in range(3)], kind="jsonl")
+    (path / "bad.jsonl").write_text("\n".join(lines) + "\n", "utf-8")
+    found = history(path)
+    assert set(found.run_ids()) == {"run", "bad"}
+    with pytest.warns(RuntimeWarning, match=rf"bad\.jsonl, line {at}: "):
+        frame = found.runs_df()
+    assert dict(zip(frame["run_id"], frame["complete"], strict=True)) == {"run": True, "bad": False}
+    with pytest.warns(RuntimeWarning, match="bad"):
+        assert len(found.events()) == 4
+    assert ns_of(path, "run") == [0, 1, 2]
+
+
+def test_files_that_go_while_they_are_read(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs that another process deletes meanwhile are left out, by whoever reads and by whoever prunes."""
+    stored(path, [event(n, run) for n, run in enumerate(["a", "b", "c"])], kind="jsonl")
+    monkeypatch.setattr("locus_nb._store.jsonl_reader.run_id_in", _taking_away(path / "b.jsonl"))
+    assert [record.run_id for record in history(path).records()] == ["a", "c"]
+    stored(path, [event(1, "b")], kind="jsonl")
+    real = Path.stat
+
+    def stat(self: Path, **options: Any) -> os.stat_result:
+        if self.name == "b.jsonl":
+            self.unlink(missing_ok=True)
+        return real(self, **options)
+
+    monkeypatch.setattr(Path, "stat", stat)
+    JsonlStorage(path).prune(Limits(runs=1), lambda run_id: False)
+    monkeypatch.undo()
+    assert history(path).run_ids() == ("a", "c")
+
+
+def _taking_away(gone: Path) -> Callable[[Path], str | None]:
+    real = jsonl.run_id_in
+
+    def run_id_in(path: Path) -> str | None:
+        found = real(path) if path.exists() else None
+        gone.unlink(missing_ok=True)
+        return found
+
+    return run_id_in
+
+
+def test_one_run_is_read_without_a_look_at_all(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is asked of one run does not take longer for the number of others, but for one in a file of another name."""
+    stored(path, [event(n, f"run-{n}") for n in range(9)], kind="jsonl")
+    (path / "run-8.jsonl").rename(path / "renamed.jsonl")
+    looked: list[str] = []
+    real = jsonl.run_id_in
+
+    def looking(file: Path) -> str | None:
+        looked.append(file.name)
+        return real(file)
+
+    monkeypatch.setattr("locus_nb._store.jsonl_reader.run_id_in", looking)
+    snapshot = JsonlSnapshot(path)
+    assert snapshot.run_record("run-3") is not None
+    assert ns(list(snapshot.history("run-4"))) == [4]
+    assert looked == ["run-3.jsonl", "run-4.jsonl"]
+    assert ns(list(snapshot.history("run-8"))) == [8]
+
+
 # Where
 
 
@@ -426,6 +576,9 @@ def test_network_file_systems_are_known(tmp_path: Path, monkeypatch: pytest.Monk
         Store(far / "other.db", bus=EventBus())
     with Store(tmp_path / "near.db", bus=EventBus()) as store:
         assert store.kind == "sqlite"
+    for kind in ("virtiofs", "vboxsf", "fuse.blobfuse2", "fuse.mount-s3", "wekafs"):
+        table.write_text(f"disk / ext4 rw 0 0\nx /far {kind} rw 0 0\n", "utf-8")
+        assert mounts.is_shared(Path("/far/runs.db"), table)
 
 
 def test_a_long_name_and_capitals_have_files_of_their_own(tmp_path: Path) -> None:
@@ -515,6 +668,19 @@ def test_the_file_shrinks(path: Path, kind: Any) -> None:
     assert history(path).run_ids()[-1] == "run-19"
 
 
+@KINDS
+def test_a_small_size_keeps_the_newest_runs(path: Path, kind: Any) -> None:
+    """A size smaller than an empty file is no reason to delete runs that fit it."""
+    bus = EventBus()
+    with Store(path, bus=bus, kind=kind, keep_mb=0.05):
+        for number in range(6):
+            bus.publish_nowait(StreamEvent(f"run-{number}", "x", {"text": "x" * 12_000}))
+            bus.close_stream_nowait(f"run-{number}")
+    kept = history(path).run_ids()
+    assert 2 <= len(kept) < 6
+    assert kept[-1] == "run-5"
+
+
 # Extras
 
 
@@ -540,6 +706,15 @@ def test_stored_df_is_the_file_as_it_stands(path: Path, tmp_path: Path) -> None:
     assert df["data"].tolist() == ['{"n":0}', '{"n":1}']
     assert df["timestamp"].tolist() == [pd.Timestamp(began)] * 2
     assert history(path).stored_df("r2", until=began).empty
+    (tmp_path / "empty.db").touch()
+    Store(tmp_path / "no runs.db", bus=EventBus()).close()
+    for empty in (
+        history(path).stored_df("nobody"),
+        history(tmp_path / "empty.db").stored_df(),
+        history(tmp_path / "no runs.db").stored_df(event_type="x"),
+    ):
+        assert len(empty) == 0
+        pd.testing.assert_series_equal(empty.dtypes, df.dtypes)
     stored(tmp_path / "folder", [event()], kind="jsonl")
     with pytest.raises(StoreError, match="events_df"):
         history(tmp_path / "folder").stored_df()
@@ -567,4 +742,4 @@ def test_a_locked_file_says_so(path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         history(path)
     other.close()
     assert repr(history(path)) == f"<History {str(path)!r}>"
-    assert sqlite_module.VERSION == 1
+    assert sqlite_module.VERSION == 2

@@ -497,3 +497,92 @@ def test_views_in_boxes_leave_pictures(lab: JupyterLab, chromium: Chromium) -> N
             views.wait(f"{ROWS_SHOWN} === 'picture,picture'")
             assert views.evaluate("root.textContent.split('step 4').length") > 2
         assert notebook.page.errors == []
+
+
+OUTPUT = """
+output, late = ipywidgets.Output(), ipywidgets.VBox()
+display(output, late)
+view = watch("run")
+with output:
+    display(view)
+late.children = [watch("run")]
+steps("run", 5)
+"""
+SEEN = (
+    "[texts('count').length, [...root.querySelectorAll('.locus-static')]"
+    ".filter((picture) => picture.checkVisibility()).length]"
+)
+
+
+def test_views_in_an_output_leave_pictures(lab: JupyterLab, chromium: Chromium) -> None:
+    """Frozen or saved, a view in an Output widget, and one put into a box that is on the page, is its picture."""
+    cells = [STEPS, OUTPUT, "view.freeze()"]
+    with lab.open(chromium, "output.ipynb", cells, viewport={"width": 1280, "height": 3000}) as notebook:
+        notebook.run(0)
+        notebook.run(1)
+        views = shown(notebook, 1, "5 events", "5 events")
+        views.wait(f"String({SEEN}) === '2,0'")
+        notebook.run(2)
+        views.wait(f"String({SEEN}) === '1,1'")
+        notebook.save()
+        notebook.reload()
+        views.wait(f"String({SEEN}) === '1,1'")
+        views.wait("!root.innerText.includes('Error displaying')")
+        notebook.save()
+        notebook.shut_down_kernel()
+    with lab.open(chromium, "output.ipynb", viewport={"width": 1280, "height": 3000}) as notebook:
+        views = CellViews(notebook, 1)
+        views.wait(f"String({SEEN}) === '0,2'")
+        assert views.evaluate("root.textContent.split('step 4').length") > 2
+        assert notebook.page.errors == []
+
+
+SLIDER = """
+steps("one", 5)
+steps("two", 3)
+ipywidgets.interactive(lambda run: display(watch(run)), run=["one", "two"])
+"""
+
+
+def test_view_that_a_slider_shows_leaves_its_picture(lab: JupyterLab, chromium: Chromium) -> None:
+    """What `interactive` shows last is live, and its picture is what the saved notebook has."""
+    with lab.open(chromium, "slider.ipynb", [STEPS, SLIDER]) as notebook:
+        notebook.run(0)
+        notebook.run(1)
+        views = shown(notebook, 1, "5 events")
+        select = '.jp-Cell[data-windowed-list-index="1"] select'
+        notebook.page.call(lambda page: page.locator(select).first.select_option("two"))
+        views.wait("String(texts('count')) === '3 events'")
+        views.wait(f"String({SEEN}) === '1,0'")
+        (picture,) = [out["data"]["text/html"] for out in notebook.outputs(1) if "text/html" in out["data"]]
+        assert "<b>two</b>" in picture
+        assert notebook.page.errors == []
+
+
+CLOSED = """
+view = watch("run")
+display(ipywidgets.HBox([view, ipywidgets.Button(description="beside it")]))
+steps("run", 5)
+"""
+# As long as anywidget gives a widget to be made; asked for later, it is over later.
+MADE_OR_NOT = "new Promise((done) => AbortSignal.timeout(2000).addEventListener('abort', done))"
+
+
+def test_a_closed_view_leaves_the_page_whole(lab: JupyterLab, chromium: Chromium) -> None:
+    """Closed at once, or in a box, a view is no error to the page, and the rest of its box is there when reloaded."""
+    cells = [STEPS, CLOSED, "with watch('run') as short: display(short)", "view.close()"]
+    with lab.open(chromium, "closed.ipynb", cells) as notebook:
+        notebook.run(0)
+        notebook.run(1)
+        box = shown(notebook, 1, "5 events")
+        notebook.run(2)
+        notebook.page.evaluate(f"() => {MADE_OR_NOT}")
+        assert notebook.page.errors == []
+        notebook.run(3)
+        for _ in range(2):
+            box.wait("root.querySelector('button')?.textContent === 'beside it'")
+            box.wait(f"String({SEEN}) === '0,1'")
+            assert "error" not in box.evaluate("root.innerText")
+            notebook.save()
+            notebook.reload()
+        assert notebook.page.errors == []

@@ -20,7 +20,22 @@ def test_line_is_opened_for_who_asks_for_its_name() -> None:
     assert widget.model_id == name
     widget._close_line()
     assert widget.comm is None
-    assert widget.model_id == name
+
+
+def test_box_names_only_what_has_a_line() -> None:
+    """Where a widget has been closed its box has one of which nothing is seen: it can be made anew, with the rest."""
+    closed, other = OpensLate(), ipywidgets.Label()
+    box = ipywidgets.HBox([closed, other])
+    closed._close_line()
+    name, kept = (child.removeprefix("IPY_MODEL_") for child in box.get_state()["children"])
+    assert kept == other.model_id
+    instead = _instances[name]
+    assert instead.layout.display == "none"
+    assert closed.model_id == name
+    instead.close()
+    assert _instances[closed.model_id].comm is not None
+    for widget in (box, other, _instances[closed.model_id]):
+        widget.close()
 
 
 def test_box_opens_the_lines_of_what_it_holds() -> None:

@@ -33,16 +33,20 @@ class Shell:
     def __init__(self, *, kernel: bool = True) -> None:
         self.events = Events()
         self.cell_id: str | None = None
+        self.message = "message-0"
         self.user_ns: dict[str, Any] = {"In": [""]}
         if kernel:
             self.kernel = SimpleNamespace(get_parent=self._parent)
 
     def _parent(self) -> dict[str, Any]:
-        return {"metadata": {} if self.cell_id is None else {"cellId": self.cell_id}}
+        metadata = {} if self.cell_id is None else {"cellId": self.cell_id}
+        return {"metadata": metadata, "header": {"msg_id": self.message, "msg_type": "execute_request"}}
 
-    def begin(self, text: str, cell_id: str | None = None) -> None:
-        """Begin a cell."""
+    def begin(self, text: str, cell_id: str | None = None, *, inside: bool = False) -> None:
+        """Begin a cell, perhaps `inside` the one that runs."""
         self.cell_id = cell_id
+        if not inside:
+            self.message = f"message-{len(self.user_ns['In'])}"
         self.user_ns["In"].append(text)
         self.events.trigger("pre_run_cell")
 
@@ -122,6 +126,49 @@ def test_busy_from_the_beginning_of_a_cell_to_its_end() -> None:
     assert not notebook.is_busy()
     shell.begin("b")
     assert notebook.is_busy()
+
+
+def test_cell_inside_a_cell_is_part_of_it() -> None:
+    """What a cell has run as a cell of its own ends nothing: the outer one goes on, and counts its places."""
+    shell = Shell()
+    notebook = Notebook(lambda: shell)
+    notebook.connect()
+    shell.end()
+    ends: list[int] = []
+    notebook.on_cell_end(lambda: ends.append(1))
+    shell.begin("a", "id-1")
+    first = notebook.place()
+    shell.begin("inner", "id-1", inside=True)
+    shell.end()
+    assert notebook.is_busy()
+    assert ends == []
+    assert notebook.place() not in (None, first)
+    shell.end()
+    assert not notebook.is_busy()
+    assert ends == [1]
+
+
+def test_watching_from_between_cells_is_over_with_the_next_one() -> None:
+    """Who asks first from no cell, as a button does, is taken to be in one that ends with the next."""
+    shell = Shell()
+    notebook = Notebook(lambda: shell)
+    notebook.connect()
+    shell.begin("a")
+    shell.end()
+    assert not notebook.is_busy()
+
+
+def test_empty_cell_has_an_end_alone() -> None:
+    """IPython tells of a cell without code only its end; the next cell is busy, and not busy, as ever."""
+    shell = Shell()
+    notebook = Notebook(lambda: shell)
+    notebook.connect()
+    shell.end()
+    shell.end()
+    shell.begin("a")
+    assert notebook.is_busy()
+    shell.end()
+    assert not notebook.is_busy()
 
 
 def test_end_of_each_cell_is_told_once() -> None:

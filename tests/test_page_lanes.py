@@ -195,7 +195,8 @@ def test_what_is_too_close_melts_into_a_crowd(chromium_page: Tab) -> None:
             {FOLDED}
             const {{ meltLine }} = await import("/page/lanes.js");
             const how = {{ from: 0, scale: 1, width: 500, melt: 2, most: 100, until: 400,
-                endOf: (item) => item.end, stopOf: () => 400, weigh: (item, width) => width, chosen: [1, 1] }};
+                endOf: (item) => item.end, stopOf: () => 400, weigh: (item, width) => width,
+                isChosen: ({{ seq }}) => seq === 1 }};
             return meltLine(fold(rows), how).map(
                 (one) => [one.x, one.end, one.item.seq, one.count, one.error, one.chosen]);
         }}""",
@@ -274,7 +275,7 @@ def test_never_more_pieces_than_asked_for(chromium_page: Tab) -> None:
             const items = fold(Array.from({{ length: 50_000 }}, (_, at) => wireRow(at + 1, "t.completed",
                 {{ time: at, phase: "end", span: `s${{at}}`, duration: 0.5 }})));
             const pieces = meltLine(items, {{ from: -1, scale: 0.02, width: 1_001, melt: 2, most: 90, until: Infinity,
-                endOf: (item) => item, stopOf: () => 0, weigh: () => 1, chosen: [0, 0] }});
+                endOf: (item) => item, stopOf: () => 0, weigh: () => 1, isChosen: () => false }});
             return [pieces.length, pieces.reduce((sum, piece) => sum + piece.count, 0)];
         }}"""
     )

@@ -147,6 +147,22 @@ def test_says_hello_and_acknowledges_once_a_second(monitor: Monitor) -> None:
     monitor.tab.wait("widget.model.sent.length === 3")
 
 
+@pytest.mark.parametrize("width", [240, 300, 600])
+def test_monitor_fits_a_narrow_box(monitor: Monitor, width: int) -> None:
+    """At any width the chart, its axis, the figures and the list of readers are inside of the monitor."""
+    lost = dict.fromkeys(("dropped", "trimmed", "published"), 123_456_789)
+    monitor.deliver((0, 0, 0, 0), (1_000, 123_456, 99, 9_999), facts=FACTS | lost)
+    outside = """(width) => {
+        const view = document.querySelector(".locus-live");
+        view.style.width = `${width}px`;
+        const right = view.getBoundingClientRect().right;
+        return [...document.querySelectorAll(".lo-bar, .lo-chart *, .lo-figures *, .lo-readers *")]
+            .filter((node) => node.checkVisibility() && node.getBoundingClientRect().right > right)
+            .map((node) => node.outerHTML.slice(0, 60));
+    }"""
+    assert monitor.tab.evaluate(outside, width) == []
+
+
 def test_second_view_shows_what_was_heard(monitor: Monitor) -> None:
     """Another output of the same monitor shows the minute at once, while the kernel is silent."""
     monitor.deliver((0, 0, 0, 0), (1000, 500, 0, 0))

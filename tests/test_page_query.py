@@ -47,6 +47,8 @@ FILTERS = {
     "type:=agent.think,=agent.tool": [1],
     "tool:SEAR": [2, 8],
     "-tool:search tool:f": [4, 6],
+    "tool:search,fetch": [2, 4, 6, 8],
+    'tool:"search,fetch"': [],
     "model:gpt": [7],
     "agent:plan": [1],
     'run:"nightly job"': [8, 10],
@@ -65,6 +67,7 @@ FILTERS = {
     "tokens<1000": [],
     "iteration:2": [1],
     "seq>6 seq<=8": [7, 8],
+    "seq:5": [4],
     "TOOL:search STATUS:OK": [2],
     "$^.*[(": [],
     "-": [6, 8, 10, 2, 4, 1, 7],
@@ -99,6 +102,11 @@ def test_filter_shows_what_its_terms_say(view: LiveView) -> None:
         ("tool>agent", [2, 4, 6, 8], "tool: takes a name"),
         ("tool:", [2, 4, 6, 8], "tool: takes a name"),
         ("-tool:,", [1, 7, 10], "tool: takes a name"),
+        ("dur > 500", [], "“dur>500”"),
+        ("dur >500", [], "“dur>500”"),
+        ("tool :search", [], "“tool:search”"),
+        ("status : error", [], "“status:error”"),
+        ("dur>1 s", [2, 4, 8], "“dur>1s”"),
     ],
 )
 def test_unreadable_term_is_said_and_searched_as_words(

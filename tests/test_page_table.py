@@ -191,7 +191,11 @@ def test_follows_until_the_reader_scrolls_up(table: LiveView) -> None:
     before = table.seqs()
     table.points(201, 100)
     assert table.seqs() == before
-    assert table.text("jump") == f"↓ Jump to newest · {300 - before[-1]} below"
+    assert table.text("jump") == f"↓ {300 - before[-1]} below"
+    bottoms = "(parts) => parts.map((part) => document.querySelector(part).getBoundingClientRect().bottom)"
+    jump, head = table.tab.evaluate(bottoms, [".lo-jump", ".lo-head"])
+    # It covers no row.
+    assert jump <= head
     table.tab.click(".lo-jump")
     table.points(301, 1)
     assert table.seqs()[-1] == 301
@@ -463,16 +467,72 @@ def test_sorted_table_takes_new_rows_in_once_a_second(chromium_page: Tab) -> Non
     assert table.texts("jump") == []
 
 
+def test_shift_click_in_another_order_selects_what_stands_between(table: LiveView) -> None:
+    """In a sorted table a range is what stands between the two clicks, whatever its seqs, and stays that."""
+    previews = {1: "c", 2: "a", 3: "e", 4: "b", 5: "d"}
+    table.deliver([row(seq, preview=text, time_ms=seq * 100.0) for seq, text in previews.items()])
+    table.tab.click(".lo-head .lo-preview button")
+    table.drawn()
+    assert table.seqs() == [2, 4, 1, 5, 3]
+    table.click_row(4)
+    table.click_row(5, shift=True)
+    assert table.selected() == [4, 1, 5]
+    assert table.text("note") == "3 rows selected · 100 ms between the ends"
+    table.wait_told(selected=[1, 4, 5])
+    table.press("Shift+ArrowDown")
+    assert table.selected() == [4, 1, 5, 3]
+    table.tab.click(".lo-head .lo-seq button")
+    table.drawn()
+    assert table.selected() == [5, 4, 3, 1]
+    table.filter("-d")
+    assert table.text("note").startswith("3 rows selected")
+    table.wait_told(selected=[1, 3, 4])
+    table.filter("")
+    table.tab.click("role=tab[name='Timeline']")
+    table.drawn()
+    chosen = "document.querySelectorAll('.lo-mark[data-look~=chosen]').length"
+    assert table.tab.evaluate(f"() => {chosen}") == 3
+
+
+def test_line_that_was_pressed_is_clicked(table: LiveView) -> None:
+    """A list that is drawn anew between press and release loses no click, and opens what was pressed."""
+    table.points(1, 100)
+    table.scroll_to(480)
+    x, y = table.tab.evaluate(
+        """() => {
+            const rows = [...document.querySelectorAll(".lo-row")];
+            const box = rows.find((one) => one.firstChild.textContent === "25").getBoundingClientRect();
+            return [box.left + 60, box.top + 12];
+        }"""
+    )
+    for top in (450, 800):
+        table.scroll_to(480)
+        table.tab.call(lambda page: page.mouse.move(x, y))
+        table.tab.call(lambda page: page.mouse.down())
+        table.scroll_to(top)
+        table.tab.call(lambda page: page.mouse.up())
+        table.drawn()
+        assert table.text("details-head").startswith("#25")
+        table.press("Escape", "Escape")
+    table.scroll_to(480)
+    table.tab.call(lambda page: page.mouse.move(x, y))
+    table.tab.call(lambda page: page.mouse.down())
+    table.tab.call(lambda page: page.mouse.move(x, y + 60))
+    table.tab.call(lambda page: page.mouse.up())
+    table.drawn()
+    assert table.texts("details-head") == []
+
+
 def test_shift_click_says_the_time_between(table: LiveView) -> None:
-    """Shift with a click or an arrow selects up to there; the note says the time and the rows between."""
+    """Shift with a click or an arrow selects up to there; the note says how many and the time between."""
     table.deliver([row(seq, time_ms=seq * 310.0) for seq in range(1, 8)])
     table.click_row(2)
     table.click_row(6, shift=True)
     assert table.selected() == [2, 3, 4, 5, 6]
-    assert table.text("note") == "2 rows selected · 1.24 s between · 3 rows in between"
+    assert table.text("note") == "5 rows selected · 1.24 s between the ends"
     table.click_row(3, shift=True)
     assert table.selected() == [2, 3]
-    assert table.text("note") == "2 rows selected · 310 ms between"
+    assert table.text("note") == "2 rows selected · 310 ms between the ends"
     table.press("Shift+ArrowDown", "Shift+ArrowDown")
     assert table.selected() == [2, 3, 4, 5]
     table.wait_told(selected=[2, 3, 4, 5])

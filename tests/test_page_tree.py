@@ -44,6 +44,9 @@ LINES = """() => [...document.querySelectorAll(".lo-branch")].filter((node) => !
     .map((node) => " ".repeat(node.ariaLevel - 1) + node.firstChild.textContent)"""
 
 
+SPAN = [started(1, time_ms=1_000), ended(2, time_ms=1_400, duration=400)]
+
+
 class TreeView(LiveView):
     """A live view that shows its tree."""
 
@@ -292,3 +295,17 @@ def test_nothing_is_left_behind(tree: TreeView) -> None:
     tree.deliver([started(9, "late", time_ms=1001)])
     tree.tab.evaluate("() => widget.close()")
     assert tree.tab.evaluate("() => leftovers.count()") == {"timers": 0, "frames": 0, "listeners": 0}
+
+
+def test_run_takes_until_its_end(chromium_page: Tab) -> None:
+    """What a run took is the time until it ended, or now, also where no call goes on by then."""
+    tree = TreeView(chromium_page, run="run-A")
+    tree.show()
+    tree.deliver(SPAN, [tally("run-A", started=1_000, last=1_400)], now=2_000)
+    tree.becomes(["▾●run-A", " ✓search"])
+    assert tree.cells("run-A")[0].startswith("1.")
+    end = row(3, event_type="agent.terminate", family="end", time_ms=2_500)
+    tree.deliver([end], [tally("run-A", "ok", started=1_000, ended=2_500, last=2_500)], now=9_000)
+    tree.becomes(["▾✓run-A", " ✓search"])
+    tree.tab.wait("() => document.querySelector('.lo-branch .lo-duration').textContent === '1.5 s'")
+    assert tree.cells("search")[0] == "400 ms"

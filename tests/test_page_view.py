@@ -289,6 +289,8 @@ def test_pure_parts(chromium_page: Tab) -> None:
                 times: [0, 1767605400042, NaN, 1e300].map(format.formatTime),
                 counts: [0, 1, 1200].map((number) => format.counted(number, "event")),
                 lengths: [0.85, 3.2, 1240, 125000, 3720000, NaN].map(format.formatDuration),
+                apart: ["run-", "trip-"].flatMap((name) => [1, 2, 3, 4].map((more) =>
+                    Math.abs(format.hueOf(name + 3) - format.hueOf(name + (3 + more))) >= 24)),
                 hues: ["run-A", "run-B"].map((run) => format.hueOf(run) === format.hueOf("run-A")),
             }};
         }}"""
@@ -297,6 +299,7 @@ def test_pure_parts(chromium_page: Tab) -> None:
         "times": ["00:00:00.000", "09:30:00.042", "\u2013", "\u2013"],
         "counts": ["0 events", "1 event", "1,200 events"],
         "lengths": ["850 µs", "3.2 ms", "1.24 s", "2 m 05 s", "1 h 02 m", "\u2013"],
+        "apart": [True] * 8,
         "hues": [True, False],
     }
 
@@ -507,11 +510,21 @@ def test_copies_json_and_pandas(table: LiveView, *, allowed: bool) -> None:
 
 
 def test_drawer_shows_events_as_json(chromium_page: Tab) -> None:
-    """An event in the drawer is the JSON that `to_dict` makes of it, but for its id, however large its numbers."""
-    event = StreamEvent("run-A", "tool.\u202e", {"n": 2**70, "text": "a\nb", "of": [1.0, {"x": None}]})
+    """An event in the drawer is the JSON that `to_dict` makes of it, but for its id, however large its numbers.
+
+    What cannot be seen, or turns what follows around, is escaped in it.
+    """
+    hidden = "\u200b\u2066\u2028\x7f\U000e0001"
+    data = {"n": 2**70, "text": "a\nb \U0001f468\u200d\U0001f469", hidden: [1.0, {"x": None, "y": hidden}]}
+    event = StreamEvent("run-\u202eA", "tool.\u202e", data)
     told = row_of(event)._replace(seq=7)
     of = JSON_OF + "return eventJson(row(fields));"
-    shown = json.loads(chromium_page.evaluate(f"async (fields) => {{ {of} }}", list(told)))
+    text = chromium_page.evaluate(f"async (fields) => {{ {of} }}", list(told))
+    shown = json.loads(text)
+    assert not set(hidden + "\u202e").intersection(text)
+    assert r'"run-\u202eA"' in text
+    assert r'"\u200b\u2066\u2028\u007f\udb40\udc01"' in text
+    assert "\U0001f468\u200d\U0001f469" in text
     wanted = {"seq": 7, **event.to_dict()}
     del wanted["event_id"]
     assert shown == wanted
@@ -668,6 +681,18 @@ def test_wish_changes_only_what_it_asks_for(table: LiveView) -> None:
     table.wait_told(filter="model", paused=True, wish=4)
 
 
+def test_new_page_is_paused_when_it_has_what_there_is(table: LiveView) -> None:
+    """A page that is made with a wish to pause shows all that was there first, and only later rows are new to it."""
+    wishes = [{"n": 1, "filter": None, "paused": True}]
+    table.points(1, 3, last=6, wishes=wishes)
+    assert table.texts("count") == ["3 events"]
+    table.points(4, 3, wishes=wishes)
+    table.wait_told(filter="", paused=True, wish=1)
+    assert table.texts("count") == ["6 rows"]
+    table.points(7, 2)
+    assert table.texts("fresh") == ["2 new"]
+
+
 def test_fulfilled_wish_is_nothing_to_a_later_view(table: LiveView) -> None:
     """A view that is made after a wish was fulfilled and undone begins afresh, and Python is told its number."""
     table.points(1, 12)
@@ -679,45 +704,63 @@ def test_fulfilled_wish_is_nothing_to_a_later_view(table: LiveView) -> None:
     assert table.tab.evaluate("() => document.querySelector('.lo-filter').value") == ""
 
 
-def test_one_event_of_the_future_spoils_no_clock(table: LiveView) -> None:
-    """What runs is as long as it has been, though one event was dated thirty days ahead."""
-    ahead = table.tab.evaluate(
-        """async () => {
-            const { Link } = await import("/page/link.js");
-            const link = new Link(widget.model.proxy({}));
-            for (let seq = 1; seq <= 12; seq++) {
-                const time = Date.now() + (seq === 4 ? 30 * 24 * 3600e3 : 0);
-                const rows = JSON.stringify([wireRow(seq, "t", { time })]);
-                const known = { kind: "rows", count: 1, missing: 0, status: "live" };
-                const buffers = [rows, "[]"].map((text) => new TextEncoder().encode(text));
-                link.receive({ ...known, prev: seq - 1, last: seq, total: seq }, buffers);
-            }
-            const ahead = link.now() - Date.now();
-            link.stop();
-            return ahead;
-        }"""
+def test_what_runs_is_as_old_as_the_kernel_says(chromium_page: Tab) -> None:
+    """However long ago the last event was, and whenever the page came: the messages tell the kernel's time."""
+    chromium_page.call(lambda page: page.clock.install(time=1_000))
+    chromium_page.call(lambda page: page.clock.pause_at(500_000))
+    table = LiveView(chromium_page, run="run-A")
+    rows, tallies = [started(1, time_ms=1_000_000)], [tally("run-A", started=1_000_000)]
+    chromium_page.evaluate(
+        """async ([rows, tallies]) => {
+            await widget.show();
+            widget.deliver(rows, { now: 1_025_000 }, tallies);
+        }""",
+        [rows, tallies],
     )
-    assert abs(ahead) < 60_000
+    chromium_page.call(lambda page: page.clock.run_for(1_000))
+    (elapsed,), (length,) = table.texts("value"), table.texts("length")
+    # It is drawn four times a second.
+    assert 25.6 < float(elapsed.split()[0]) <= 26
+    assert 25.6 < float(length.split()[0]) <= 26
+    chromium_page.evaluate("() => widget.deliver([wireRow(2, 't', { time: 1e15 })], { now: 1_030_000 })")
+    chromium_page.call(lambda page: page.clock.run_for(1_000))
+    assert 30.6 < float(table.texts("value")[0].split()[0]) <= 31
 
 
-def test_newest_event_of_the_future_spoils_no_clock(table: LiveView) -> None:
-    """While the newest row of a message is dated thirty days ahead, now is when the others were."""
-    ahead = table.tab.evaluate(
-        """async () => {
-            const { Link } = await import("/page/link.js");
-            const link = new Link(widget.model.proxy({}));
-            const month = 30 * 24 * 3600e3;
-            const rows = [1, 2, 3, 4].map((seq) =>
-                wireRow(seq, "t", { time: Date.now() + (seq === 4 ? month : 0) }));
-            const known = { kind: "rows", prev: 0, last: 4, count: 4, total: 4, missing: 0, status: "live" };
-            const buffers = [rows, []].map((value) => new TextEncoder().encode(JSON.stringify(value)));
-            link.receive(known, buffers);
-            const ahead = link.now() - Date.now();
-            link.stop();
-            return ahead;
-        }"""
-    )
-    assert abs(ahead) < 60_000
+@pytest.mark.parametrize("status", ["ended", "failed"])
+def test_what_still_ran_when_the_view_was_over_stands_still(chromium_page: Tab, status: str) -> None:
+    """A view that takes in no more, as after a reset of the bus, shows nothing as running, and its time stands."""
+    chromium_page.call(lambda page: page.clock.install(time=1_000))
+    chromium_page.call(lambda page: page.clock.pause_at(500_000))
+    for run in ("run-A", ""):
+        table = LiveView(chromium_page, run=run)
+        rows = [started(1, time_ms=1_000), row(2, time_ms=5_000)]
+        chromium_page.evaluate(
+            """async ([rows, tallies, status]) => {
+                document.querySelector(".output")?.remove();
+                await widget.show();
+                widget.deliver(rows, { now: 9_000 }, tallies);
+                widget.deliver([], { now: 10_000, status });
+            }""",
+            [rows, [tally("run-A", started=1_000, last=5_000)], status],
+        )
+        chromium_page.call(lambda page: page.clock.run_for(20_000))
+        if run:
+            assert (table.text("outcome"), table.texts("value")) == ("○", ["4 s"])
+        else:
+            # The age has no room here.
+            line = chromium_page.evaluate(
+                "() => [...document.querySelectorAll('.lo-run-line')].at(-1).textContent"
+            )
+            assert line == "○run-A< 1 m0\u2013"
+            assert table.texts("value") == ["1"]
+        assert "never completed" in table.texts("preview")[1]
+        for name in ("timeline", "tree"):
+            chromium_page.call(lambda page, name=name: page.click(f".lo-tab:text-is('{name.title()}')"))
+            chromium_page.call(lambda page: page.clock.run_for(1_000))
+            texts = " ".join(table.texts("span") + table.texts("branch"))
+            assert "never completed" in texts
+            assert "●" not in texts
 
 
 def test_names_turn_nothing_around(table: LiveView) -> None:
@@ -836,7 +879,7 @@ def test_rows_fit_their_view(chromium_page: Tab, width: int, run: str) -> None:
         [
             *(row(at, event_type=name, preview=name * 9) for at, name in enumerate(names, 1)),
             started(4, "a", time_ms=0, run_id="run-A"),
-            ended(5, "a", time_ms=83_000, duration=83_000.0, run_id="run-A"),
+            ended(5, "a", time_ms=104_700_000, duration=104_700_000.0, run_id="run-A"),
             ended(6, "b", duration=123.0, run_id="run-B" * 8, status="error", error="one\ntwo\nthree"),
         ],
         [tally("run-A"), tally("run-B" * 8, "ok")],
@@ -850,6 +893,12 @@ def test_rows_fit_their_view(chromium_page: Tab, width: int, run: str) -> None:
     chromium_page.click('.lo-tab:text-is("Tree")')
     table.drawn()
     assert chromium_page.evaluate(CELLS) == []
+    chromium_page.click('.lo-tab:text-is("Timeline")')
+    chromium_page.call(lambda page: page.locator(".lo-range").fill("500"))
+    table.drawn()
+    right = """(part) => Math.max(...[...document.querySelectorAll(part)]
+        .filter((node) => node.checkVisibility()).map((node) => node.getBoundingClientRect().right))"""
+    assert chromium_page.evaluate(right, ".lo-replay > *") <= chromium_page.evaluate(right, ".locus-live")
     assert chromium_page.evaluate("() => document.documentElement.scrollWidth") <= width
 
 
@@ -904,3 +953,24 @@ def test_followed_run_is_all_that_the_view_is_about(table: LiveView) -> None:
     assert table.text("count") == "1 of 3 rows"
     assert table.tab.evaluate("() => document.querySelectorAll('.lo-pane .lo-run').length") > 0
     table.wait_told(run="run-B", filter="")
+
+
+def test_view_opens_on_the_tab_that_python_names(chromium_page: Tab) -> None:
+    """A view begins with the tab that its widget names, where the user leaves it; without such a tab, the table."""
+    for named, opened in [
+        ("timeline", "Timeline"),
+        ("tree", "Tree"),
+        ("table", "Table"),
+        ("no-such", "Table"),
+    ]:
+        view = LiveView(chromium_page, run="run-A", tab=named)
+        view.show()
+        view.points(1, 3)
+        chosen = '[role="tab"][aria-selected="true"]'
+        assert chromium_page.evaluate(f"() => document.querySelector('{chosen}').textContent") == opened
+        chromium_page.evaluate(
+            "async () => { document.querySelector('[role=\"tab\"]').click(); await drawn(); }"
+        )
+        view.points(4, 3)
+        assert chromium_page.evaluate(f"() => document.querySelector('{chosen}').textContent") == "Table"
+        chromium_page.evaluate("() => widget.close()")

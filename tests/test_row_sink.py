@@ -31,6 +31,7 @@ class Message:
         assert content["count"] == len(rows)
         assert set(content) == {
             "kind",
+            "now",
             "prev",
             "last",
             "count",
@@ -61,7 +62,12 @@ class Desk:
         self.busy = False
         self.sent: list[Message] = []
         self.sink = RowSink(
-            self._send, run_id=run_id, missed=missed, is_busy=lambda: self.busy, clock=self.clock
+            self._send,
+            run_id=run_id,
+            missed=missed,
+            is_busy=lambda: self.busy,
+            clock=self.clock,
+            wall_clock=self.clock,
         )
 
     def _send(self, content: dict[str, Any], buffers: list[bytes]) -> None:
@@ -107,6 +113,7 @@ def test_first_tick_says_how_it_stands() -> None:
     (message,) = Desk().tick()
     assert message.content == {
         "kind": "rows",
+        "now": 1_000_050.0,
         "prev": 0,
         "last": 0,
         "count": 0,

@@ -12,8 +12,8 @@ from hypothesis import given
 
 from locus_nb import EventBus, Run, StreamEvent, get_event_bus, last_run, load, runs
 from locus_nb._frames import frames as frames_module
-from locus_nb._runs.sums import sums_of
 from locus_nb._runs.tree import MAX_DEPTH, tree_lines, tree_of
+from locus_nb._sums.sums import sums_of
 from locus_nb._views.fold import fold
 from locus_nb._views.rows import rows_of
 from tests.run_kit import (

@@ -188,7 +188,7 @@ def test_runs_can_travel(tmp_path: Path) -> None:
     assert ids(again) == ["a", "b"]
     assert again["b"].status == "error"
     assert [dict(event.data) for event in again["a"].events] == [
-        *({}, {"reason": "complete"}, {"api_key": "[redacted]", "n": 1})
+        *({}, {"reason": "complete"}, {"api_key": "[redacted: api_key]", "n": 1})
     ]
     assert again.df()["event_count"].tolist() == [3, 2]
     assert pickle.loads(pickle.dumps(found["b"])).name == "b-name"

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tests.kernel_kit import Kernel, Ran
 
 SETUP = """
+%load_ext locus_nb
 import asyncio, json, os, subprocess, sys, threading, time
 from concurrent.futures import ThreadPoolExecutor
 from locus_nb import *
@@ -57,6 +58,7 @@ WAYS: dict[str, tuple[Callable[[str], str], str]] = {
     "async run_context": (within("async with run_context():"), "running"),
     "run": (within("with run():"), "ok"),
     "async run": (within("async with run():"), "ok"),
+    "%%locus": ("%%locus\n{}".format, "ok"),
 }
 
 # Where in a cell something is emitted, and what the steps say, in order.

@@ -96,6 +96,42 @@ def test_views_in_boxes_are_shown_offline(chromium: Chromium, tmp_path: Path) ->
     tab.close()
 
 
+OUTPUT = """
+from ipywidgets import Output, VBox, interactive
+
+out, late = Output(), VBox()
+display(out, late)
+with out:
+    display(watch("out"))
+    print("beside it")
+late.children = [watch("late")]
+"""
+
+
+INSIDE = """
+outer, inner = Output(), Output()
+display(outer)
+with outer:
+    display(inner)
+    with inner:
+        display(watch("in"))
+"""
+
+
+def test_views_in_outputs_leave_pictures() -> None:
+    """A notebook run by nbclient has the pictures of views in Output widgets, and of those put into a box later."""
+    shows = "interactive(lambda run: display(watch(run)), run=['chosen', 'other'])"
+    runs = "for run in ('out', 'late', 'chosen', 'in'): tell(run)"
+    notebook = notebook_of(FROZEN, OUTPUT, shows, INSIDE, runs)
+    NotebookClient(notebook, timeout=120).execute()
+    for cell, names in ((1, ["out", "late"]), (2, ["chosen"]), (3, ["in"])):
+        data = [output["data"] for output in notebook.cells[cell]["outputs"] if "data" in output]
+        pictures = [one["text/html"] for one in data if "locus-static" in one.get("text/html", "")]
+        assert len(pictures) == len(names)
+        assert all(f"<b>{name}</b>" in picture for name, picture in zip(names, pictures, strict=True))
+        assert all("125 iterations" in picture for picture in pictures)
+
+
 LIVE = """
 display(watch(run))
 with run_context(run):

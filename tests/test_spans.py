@@ -26,7 +26,7 @@ from locus_nb import (
     tools_df,
 )
 from locus_nb._frames import tables as tables_module
-from locus_nb._runs.sums import sums_of
+from locus_nb._sums.sums import sums_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -106,12 +106,25 @@ def test_columns_are_as_declared(name: str) -> None:
 
 @pytest.mark.parametrize("name", FRAMES)
 def test_columns_stand_in_the_docstring(name: str) -> None:
-    """The docstring of a frame lists each of its columns with dtype, group and meaning."""
+    """The docstring of a frame lists each of its columns with dtype, unit, group and meaning."""
     frame_of, table = FRAMES[name]
     doc = frame_of.__doc__ or ""
     for column in table:
-        assert f"| `{column.name}` | {column.dtype} | {column.group} | {column.meaning} |" in doc
+        told = (column.dtype, column.unit, column.group, column.meaning)
+        assert f"| `{column.name}` | {' | '.join(told)} |" in doc
     assert "{columns}" not in doc
+
+
+@pytest.mark.parametrize("name", FRAMES)
+def test_units_are_those_of_the_names(name: str) -> None:
+    """A column whose name ends in a unit has that unit, times are UTC, and a name stands for one unit everywhere."""
+    ends = {"_ms": "ms", "_usd": "USD", "_tokens": "tokens"}
+    for column in FRAMES[name][1]:
+        named = [unit for end, unit in ends.items() if column.name.endswith(end)]
+        assert column.unit == (named[0] if named else "UTC" if "UTC" in column.dtype else column.unit)
+        assert not column.unit or column.dtype[:1] in {"I", "F", "d"}
+        for _, table in FRAMES.values():
+            assert all(each.unit == column.unit for each in table if each.name == column.name)
 
 
 @pytest.mark.parametrize("name", FRAMES)
@@ -509,25 +522,47 @@ def test_a_run_says_what_its_row_says(history: list[Any]) -> None:
 
 def cost_by_hand(events: list[StreamEvent]) -> float | None:
     """What one run cost, the plain way: call by call."""
-    told: dict[Any, list[StreamEvent]] = {}
-    for number, event in enumerate(events):
+    calls = calls_by_hand(events)
+    costs: list[float | None] = []
+    for told in calls:
+        with_tokens: list[Any] = [e.data.get("cost_usd") for e in told if e.event_type == "agent.tokens.used"]
+        others: list[Any] = [e.data.get("cost_usd") for e in told if e.event_type != "agent.tokens.used"]
+        known = with_tokens and None not in with_tokens
+        costs.append(sum(with_tokens) if known else others[-1] if others else None)
+    if costs and None not in costs:
+        return math.fsum(filter(None, costs))
+    whole = [e.data.get("cost_usd") for e in events if e.event_type == "agent.terminate"]
+    return next((cost for cost in reversed(whole) if cost is not None), None)
+
+
+def calls_by_hand(events: list[StreamEvent]) -> list[list[StreamEvent]]:
+    """Give, for each call that is told of tokens or of a cost, the events that do so."""
+    calls: list[SimpleNamespace] = []
+    for event in events:
+        kind, _, last = event.event_type.rpartition(".")
         span = event.data.get("span_id")
-        if event.event_type == "agent.tokens.used" or event.data.get("cost_usd") is not None:
-            told.setdefault(span if isinstance(span, str) else number, []).append(event)
-    total: float | None = None
-    for of_call in told.values():
-        with_tokens: list[Any] = [
-            e.data.get("cost_usd") for e in of_call if e.event_type == "agent.tokens.used"
-        ]
-        others: list[Any] = [e.data.get("cost_usd") for e in of_call if e.event_type != "agent.tokens.used"]
-        if with_tokens and None not in with_tokens:
-            cost = sum(with_tokens)
-        elif others:
-            cost = others[-1]
-        else:
-            return None
-        total = (total or 0.0) + cost
-    return total
+        is_mark = last in {"started", "completed", "failed"}
+        name = event.data.get({"agent.tool": "tool_name", "agent.model": "model"}.get(kind, ""), kind)
+        known_by = span if isinstance(span, str) else (name,) if is_mark and kind != "rag.search" else event
+        key = (kind if is_mark else "agent.model", known_by)
+        mine = [call for call in calls if call.key == key]
+        heard = [call for call in mine if call.marks]
+        opened = [call for call in heard if call.marks == ["started"]] if last != "started" else []
+        if is_mark and not opened:
+            mine = [call for call in mine if not call.marks]
+        elif is_mark:
+            mine = opened
+        elif heard:
+            mine = [max(heard, key=lambda call: call.heard)]
+        call = mine[-1] if mine else SimpleNamespace(key=key, marks=[], heard=0, told=[])
+        calls += [] if mine else [call]
+        if is_mark:
+            call.marks.append(last)
+            call.heard = max((each.heard for each in calls), default=0) + 1
+        tells = event.event_type == "agent.tokens.used" or event.data.get("cost_usd") is not None
+        if tells and event.event_type != "agent.terminate":
+            call.told.append(event)
+    return [call.told for call in calls if call.told]
 
 
 def test_frames_of_nothing() -> None:

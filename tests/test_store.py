@@ -110,8 +110,8 @@ def test_flush_ends_while_others_publish(path: Path, monkeypatch: pytest.MonkeyP
     bus = EventBus()
     write, numbers = SqliteStorage.write, itertools.count()
 
-    def begetting(self: SqliteStorage, events: Any, records: Any) -> None:
-        write(self, events, records)
+    def begetting(self: SqliteStorage, events: Any, changes: Any) -> None:
+        write(self, events, changes)
         if not store.closed:
             bus.open_stream_nowait(run := f"busy-{next(numbers)}")
             put(bus, range(5), run)
@@ -154,9 +154,9 @@ def test_the_end_of_a_run_is_written_at_once(path: Path, monkeypatch: pytest.Mon
     written = threading.Event()
     write = SqliteStorage.write
 
-    def telling(self: SqliteStorage, events: Any, records: Any) -> None:
-        write(self, events, records)
-        if any(record.closed for record in records.values()):
+    def telling(self: SqliteStorage, events: Any, changes: Any) -> None:
+        write(self, events, changes)
+        if any(record is not None and record.closed for record, *_ in changes.values()):
             written.set()
 
     monkeypatch.setattr(SqliteStorage, "write", telling)
@@ -190,12 +190,13 @@ def test_the_end_of_the_bus_ends_the_store(path: Path) -> None:
     assert ns_of(path, "run") == list(range(5))
 
 
-def test_a_forgotten_store_warns(path: Path) -> None:
-    """A store that is forgotten together with its bus gives a ResourceWarning, and its thread ends."""
+def test_a_forgotten_store_warns(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that is forgotten together with its bus writes all, gives a ResourceWarning, and its thread ends."""
+    monkeypatch.setattr(writer_module, "_IDLE_S", 0.0)
     bus = EventBus(store=path)
-    put(bus, range(5))
     assert bus.store is not None
     assert bus.store.flush()
+    put(bus, range(5))
     writer = bus.store._own_writer()
     thread = writer._thread
     del bus, writer
@@ -255,20 +256,141 @@ def test_one_bad_event_costs_only_itself(path: Path, monkeypatch: pytest.MonkeyP
     """An event that cannot be stored at all is lost, counted and told, and all others are stored."""
     write = SqliteStorage.write
 
-    def picky(self: SqliteStorage, events: Any, records: Any) -> None:
+    def picky(self: SqliteStorage, events: Any, changes: Any) -> None:
         if any('"n":7}' in data for data in events.data):
             raise ValueError("string or blob too big")
-        write(self, events, records)
+        write(self, events, changes)
 
     monkeypatch.setattr(SqliteStorage, "write", picky)
     bus = EventBus()
     put(bus, range(20))
     store = Store(path, bus=bus)
-    with pytest.warns(RuntimeWarning, match="too big"):
-        assert store.flush()
+    with pytest.warns(RuntimeWarning, match="too big.*lost"):
+        assert not store.flush()
+    # It has been said.
+    assert store.flush()
     store.close()
     assert ns_of(path, "run") == [n for n in range(20) if n != 7]
     assert (store.stats().written, store.stats().lost) == (19, 1)
+
+
+# What is lacking
+
+
+def _failing(*_: Any) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def _counts(path: Path, run_id: str = "run") -> tuple[int, int, int]:
+    """Of a run: how many events it had, how many are missing, and how many of these were dropped."""
+    record = history(path).run_record(run_id)
+    assert record is not None
+    return record.total, record.trimmed, record.dropped
+
+
+@KINDS
+def test_drops_show_in_a_run_that_stays_open(path: Path, kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Events that were dropped are missing in their run's record though the run is never closed, and in no other's."""
+    monkeypatch.setattr(writer_module, "MOST_PENDING", 100)
+    monkeypatch.setattr(writer_module, "_QUEUE", 50)
+    bus = EventBus(slow_timeout=0.0, overflow_queues=0)
+    with Store(path, bus=bus, kind=kind) as store:
+        put(bus, range(3), "other")
+        assert store.flush()
+        storage: Any = type(store._own_writer()._storage)
+        with monkeypatch.context() as failing, warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            failing.setattr(storage, "write", _failing)
+            put(bus, range(1000))
+            store.flush()
+        assert store.flush()
+        dropped = store.stats().dropped
+        assert dropped >= 850
+        assert _counts(path) == (1000, dropped, dropped)
+        # Those that come later are counted too, and do not hide it.
+        put(bus, range(1000, 1007))
+        put(bus, range(3, 5), "other")
+        assert store.flush()
+        assert _counts(path) == (1007, dropped, dropped)
+        assert _counts(path, "other") == (5, 0, 0)
+        bus.close_stream_nowait("run")
+    assert _counts(path) == (1007, dropped, dropped)
+    assert history(path).runs_df("run")["complete"].tolist() == [False]
+
+
+@KINDS
+def test_a_lost_event_is_missing_in_its_run(path: Path, kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An event that could not be stored at all counts as dropped in the record of its run."""
+    bus = EventBus()
+    with Store(path, bus=bus, kind=kind) as store:
+        put(bus, range(3))
+        assert store.flush()
+        storage: Any = type(store._own_writer()._storage)
+        with monkeypatch.context() as failing:
+            failing.setattr(storage, "write", raising(ValueError("too big")))
+            put(bus, range(3, 5))
+            with pytest.warns(RuntimeWarning, match="too big"):
+                store.flush()
+        assert store.flush()
+        assert _counts(path) == (5, 2, 2)
+
+
+def raising(error: Exception) -> Any:
+    def fail(*_: Any) -> None:
+        raise error
+
+    return fail
+
+
+@KINDS
+def test_what_was_gone_before_is_missing_and_not_dropped(path: Path, kind: Any) -> None:
+    """Events that memory had trimmed before a store began, or began again, are missing, and were not dropped."""
+    bus = EventBus(history_per_run=5)
+    put(bus, range(12))
+    with Store(path, bus=bus, kind=kind) as store:
+        assert store.flush()
+        assert _counts(path) == (12, 7, 0)
+        put(bus, range(12, 14))
+    put(bus, range(14, 100))
+    with Store(path, bus=bus, kind=kind) as store:
+        put(bus, range(100, 103))
+    assert ns_of(path, "run") == [*range(7, 14), *range(95, 103)]
+    assert _counts(path) == (103, 7 + 81, 0)
+
+
+@KINDS
+def test_several_processes_counts_add_up(path: Path, kind: Any) -> None:
+    """Stores of several buses that write one run, at a time or one after the other, hide nothing of one another."""
+    for round_ in range(2):
+        buses = [EventBus(history_per_run=3), EventBus()]
+        put(buses[0], range(10))
+        put(buses[1], range(100, 140))
+        stores = [Store(path, bus=bus, kind=kind) for bus in buses]
+        assert all(store.flush() for store in stores)
+        for store in stores:
+            store.close()
+        assert _counts(path) == (50 * (round_ + 1), 7 * (round_ + 1), 0)
+
+
+def test_a_run_is_not_forgotten_while_the_bus_knows_it(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that is closed again after many others lacks nothing, and one that the bus forgot begins anew."""
+    monkeypatch.setattr("locus_nb._store.account._FEW", 10)
+    bus = EventBus(max_runs_retained=30)
+    with Store(path, bus=bus) as store:
+        store._own_writer()._account._many = 10
+        for count in (10, 20):
+            put(bus, range(10), "long")
+            bus.close_stream_nowait("long")
+            for number in range(28):
+                put(bus, [1], f"{count}-{number}")
+                bus.close_stream_nowait(f"{count}-{number}")
+                assert store.flush()
+            assert _counts(path, "long") == (count, 0, 0)
+        assert len(store._own_writer()._account._runs) < 60
+        bus.drop_history_nowait("long")
+        put(bus, range(15), "long")
+        bus.close_stream_nowait("long")
+    assert _counts(path, "long") == (35, 0, 0)
 
 
 # A place that fails
@@ -317,14 +439,14 @@ def test_what_cannot_be_written_until_the_end_is_lost_and_counted(
 ) -> None:
     """A store that is closed while its place fails counts what it had as lost."""
 
-    def fail(self: SqliteStorage, events: Any, records: Any) -> None:
+    def fail(self: SqliteStorage, events: Any, changes: Any) -> None:
         raise OSError(28, "No space left on device")
 
     bus = EventBus()
     store = Store(path, bus=bus)
     monkeypatch.setattr(SqliteStorage, "write", fail)
     put(bus, range(9))
-    with pytest.warns(RuntimeWarning, match="No space left"):
+    with pytest.warns(RuntimeWarning, match="No space left|9 events are lost"):
         store.close()
     assert store.stats()[:4] == (0, 0, 0, 9)
 
@@ -332,7 +454,7 @@ def test_what_cannot_be_written_until_the_end_is_lost_and_counted(
 def test_memory_is_bounded_while_it_fails(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While nothing can be written, no more than a bound is kept; the rest is dropped and counted."""
 
-    def fail(self: SqliteStorage, events: Any, records: Any) -> None:
+    def fail(self: SqliteStorage, events: Any, changes: Any) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(SqliteStorage, "write", fail)
@@ -348,7 +470,8 @@ def test_memory_is_bounded_while_it_fails(path: Path, monkeypatch: pytest.Monkey
     assert stats.pending + stats.dropped <= 1100
     assert stats.pending <= 100 + 50
     assert stats.dropped >= 900
-    store.close()
+    with pytest.warns(RuntimeWarning, match="100 events are lost"):
+        store.close()
     stats = store.stats()
     reader = store._own_writer()._subscription.stats()
     assert stats.lost + stats.dropped + reader.discarded == 1100
@@ -380,6 +503,167 @@ class unwritable:  # noqa: N801 - reads as what it does
 
     def __exit__(self, *_: object) -> None:
         self._wal.rmdir()
+
+
+@pytest.mark.parametrize("how", ["close", "close_all_nowait", "del"])
+def test_a_lock_is_waited_for_at_the_end(path: Path, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    """A store that ends while somebody else holds its file goes on trying, and loses nothing."""
+    monkeypatch.setattr(sqlite_module, "BUSY_S", 0.01)
+    bus = EventBus(store=path)
+    store = bus.store
+    assert store is not None
+    assert store.flush()
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    put(bus, range(3))
+    writer, tried = store._own_writer(), threading.Event()
+    note = writer.failures.note
+
+    def noting(error: BaseException) -> None:
+        note(error)
+        if writer.failures.count > 2:
+            tried.set()
+
+    monkeypatch.setattr(writer.failures, "note", noting)
+
+    def free() -> None:
+        assert tried.wait(GRACE_S)
+        other.execute("ROLLBACK")
+        other.close()
+
+    freeing = threading.Thread(target=free)
+    freeing.start()
+    if how == "close":
+        with pytest.warns(RuntimeWarning, match="locked"):
+            store.close(GRACE_S)
+    elif how == "close_all_nowait":
+        bus.close_all_nowait()
+        writer._thread.join(GRACE_S)
+        with pytest.warns(RuntimeWarning, match="locked"):
+            store.stats()
+    else:
+        with pytest.warns(ResourceWarning, match="not closed"):
+            bus.store = store = None
+        writer._thread.join(GRACE_S)
+    freeing.join()
+    assert writer.stats().lost == 0
+    assert ns_of(path, "run") == [0, 1, 2]
+
+
+def test_at_the_end_a_lock_is_not_waited_for_for_ever(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that is closed while its file stays locked gives up in time, and says how many events are lost."""
+    monkeypatch.setattr(sqlite_module, "BUSY_S", 0.01)
+    bus = EventBus(store=path)
+    store = bus.store
+    assert store is not None
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    put(bus, range(3))
+    store._own_writer().close(0)
+    store._own_writer()._thread.join(GRACE_S)
+    with pytest.warns(RuntimeWarning, match="3 events are lost|locked"):
+        assert store.stats().lost == 3
+    other.close()
+
+
+def test_a_loss_at_the_end_of_the_process_is_printed(path: Path) -> None:
+    """Whoever only configured a store, and never asked it, reads at the end of the process what was lost."""
+    Store(path, bus=EventBus()).close()
+    script = (
+        f"from locus_nb import *\nfrom locus_nb._store import sqlite\nsqlite.BUSY_S = 0.01\n"
+        f"from locus_nb._store import lifetime\nlifetime._AT_EXIT_S = 0.1\n"
+        f"configure(store={str(path)!r})\n"
+        "for n in range(7): get_event_bus().publish_nowait(StreamEvent('run', 'x', {'n': n}))"
+    )
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    other.close()
+    assert "database is locked" in done.stderr
+    assert "7 events are lost" in done.stderr
+
+
+def test_a_damaged_file_is_not_taken_for_bad_events(path: Path) -> None:
+    """When the file is damaged under a store, nothing is given up: it is told, and flush says that it failed."""
+    bus = EventBus()
+    store = Store(path, bus=bus)
+    bus.publish_nowait(StreamEvent("run", "x", {"text": "x" * 1_000_000}))
+    assert store.flush()
+    with sqlite3.connect(path) as other:
+        other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    other.close()
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.seek(16_384)
+        file.write(b"\xff" * (size - 16_384))
+    put(bus, range(9))
+    with pytest.warns(RuntimeWarning, match=r"StoreError.*malformed.*kept in memory"):
+        assert not store.flush()
+    assert (store.stats().lost, store.stats().pending) == (0, 9)
+    for name in ("runs.db", "runs.db-wal", "runs.db-shm"):
+        path.with_name(name).unlink(missing_ok=True)
+    assert store.flush()
+    store.close()
+    assert ns_of(path, "run") == list(range(9))
+
+
+def test_flush_of_a_closed_store_promises_nothing(path: Path) -> None:
+    """After the end `flush` is True for what was published before, and False once anything came after it."""
+    bus = EventBus()
+    store = Store(path, bus=bus)
+    put(bus, range(3))
+    store.close()
+    assert store.flush()
+    put(bus, [3])
+    assert not store.flush()
+
+
+def test_a_store_that_its_bus_ended_says_what_it_misses(path: Path) -> None:
+    """When the bus's global readers are ended, and events are published all the same, the store warns once."""
+    bus = EventBus(store=path)
+    store = bus.store
+    assert store is not None
+    put(bus, range(3))
+    bus.close_global_nowait()
+    store._own_writer()._thread.join(GRACE_S)
+    assert store.flush()
+    put(bus, [3])
+    with pytest.warns(RuntimeWarning, match=r"readers of its bus were ended.*configure\(\)"):
+        assert not store.flush()
+    assert not store.flush()
+    assert ns_of(path, "run") == [0, 1, 2]
+
+
+def test_an_error_of_its_own_ends_the_waiting(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the writer's thread dies of an error of its own, whoever waits in `flush` goes on at once."""
+    bus = EventBus()
+    store = Store(path, bus=bus)
+    assert store.flush()
+    monkeypatch.setattr(writer_module.Writer, "_take", raising(RuntimeError("a mistake")))
+    with pytest.warns(RuntimeWarning, match=r"a mistake.*nothing is stored any more"):
+        assert not store.flush(threading.TIMEOUT_MAX)
+    assert store.closed
+
+
+def test_a_refused_store_costs_nothing(path: Path, tmp_path: Path) -> None:
+    """Configured with a path that is refused, the store that there is goes on."""
+    store = configure(store=path)
+    foreign = tmp_path / "foreign.db"
+    foreign.write_text("no database\n" * 1000, "utf-8")
+    for bad, error in ((foreign, StoreError), (tmp_path / "nowhere" / "x.db", FileNotFoundError)):
+        with pytest.raises(error):
+            configure(store=bad)
+    assert store is not None
+    assert get_event_bus().store is store
+    put(get_event_bus(), [1])
+    assert store.flush()
+    assert ns_of(path, "run") == [1]
 
 
 def test_a_locked_file_is_waited_for(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

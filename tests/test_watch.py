@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 import time
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
@@ -56,15 +57,20 @@ class Page:
     def __init__(self, shell: InteractiveShell, publisher: CapturingDisplayPublisher) -> None:
         self.shell = shell
         self._publisher = publisher
+        self._numbers = count()
 
     def run(self, cell: str, *, name: str | None = None) -> list[dict[str, Any]]:
         """Run a cell, named by its text if nothing else; what it showed, raising what it raised."""
         before = len(self.outputs)
-        vars(self.shell)["kernel"] = SimpleNamespace(
-            get_parent=lambda: {"metadata": {"cellId": name or cell}}
-        )
+        self.answer("execute_request", {"cellId": name or cell})
         self.shell.run_cell(cell, store_history=True).raise_error()
         return self.outputs[before:]
+
+    def answer(self, kind: str, metadata: dict[str, Any] | None = None) -> None:
+        """Be about to answer another message of the front end's."""
+        header = {"msg_id": f"{kind}-{next(self._numbers)}", "msg_type": kind}
+        parent = {"header": header, "metadata": metadata or {}}
+        vars(self.shell)["kernel"] = SimpleNamespace(get_parent=lambda: parent)
 
     @property
     def outputs(self) -> list[dict[str, Any]]:
@@ -84,7 +90,8 @@ def no_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def page(monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
-    """An IPython shell in this process, whose outputs are kept, with `watch` imported."""
+    """An IPython shell in this process, whose outputs are kept, with `watch` imported; no page takes time for it."""
+    monkeypatch.setattr(view_module, "PAGE_MAKES", 0.0)
     monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
     notebook = Notebook(NOTEBOOK._find_shell)
     monkeypatch.setattr(watch_module, "NOTEBOOK", notebook)
@@ -171,13 +178,22 @@ def test_page_paints_the_view_before_it_gets_the_picture(page: Page, monkeypatch
     assert "to be seen" not in static_of(announced)
     monkeypatch.setattr(row_sink_module, "PAGE_PAINTS", 0.0)
     page["view"]._sink.hear({"kind": "hello", "last_seq": 0})
-    monkeypatch.setattr(NOTEBOOK, "_busy", True)
+    monkeypatch.setattr(view_module.NOTEBOOK, "_running", 1)
     the_pump().wake()
     assert the_pump().flush(GRACE_S)
     assert the_pump().flush(GRACE_S)
     (picture,) = page.outputs[2:]
     assert "to be seen" in static_of(picture)
     assert picture["transient"] == announced["transient"]
+
+
+def test_cell_run_inside_a_cell_replaces_no_view(page: Page) -> None:
+    """Views made before and after a cell runs another one are two, however often it is run."""
+    for _ in range(2):
+        page.run("one = watch('run'); get_ipython().run_cell('1 + 1'); two = watch('run')")
+        assert not page["one"]._over
+        assert not page["two"]._over
+    assert readers() == 2
 
 
 @pytest.mark.usefixtures("no_hurry")
@@ -530,8 +546,8 @@ def test_hostile_text_stays_text(page: Page) -> None:
     assert update["data"]["text/html"].count("&lt;img") == 5
 
 
-def test_only_three_names_are_synced(page: Page) -> None:
-    """Rows are messages, never state: what a notebook saves of the widget is its code and three names."""
+def test_only_four_names_are_synced(page: Page) -> None:
+    """Rows are messages, never state: what a notebook saves of the widget is its code and four names."""
     page.run("view = watch('run')\nview")
     say(50, text="not to be saved")
     state = page["view"].get_state()
@@ -540,6 +556,7 @@ def test_only_three_names_are_synced(page: Page) -> None:
         "view",
         "run",
         "twin",
+        "tab",
         "layout",
         "tabbable",
         "tooltip",
@@ -577,7 +594,29 @@ def test_view_sits_in_a_box(page: Page) -> None:
     assert page.run("1") == []
     page.run("one = box.children[0]\none.freeze()\none")
     assert "4 events" in static_of(page.outputs[-1])
-    assert page["box"].get_state()["children"][0] == f"IPY_MODEL_{one.model_id}"
+
+
+def test_line_to_a_page_that_makes_the_view_is_closed_later(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Closed as soon as it is displayed, a view is over at once, and its line when a page had its time to make it."""
+    monkeypatch.setattr(view_module, "PAGE_MAKES", 1000.0)
+    page.run("with watch('run') as view: display(view)")
+    view, line = page["view"], page["view"].comm
+    assert line is not None
+    assert readers() == 0
+    (parting,) = the_pump()._pairs
+    clock = time.monotonic
+    monkeypatch.setattr("locus_nb._views.late.time", SimpleNamespace(monotonic=lambda: clock() + 1000))
+    the_pump().wake()
+    assert the_pump().flush(GRACE_S)
+    assert parting not in the_pump()._pairs
+    assert view.comm is None
+    page.run("view = watch('run')\nview")
+    page["view"]._sink.hear({"kind": "hello", "last_seq": 0})
+    assert the_pump().flush(GRACE_S)
+    page["view"].close()
+    assert page["view"].comm is None
 
 
 def test_closed_view_that_was_on_no_page_is_refused_by_a_box() -> None:
@@ -687,6 +726,22 @@ def test_python_knows_and_asks_for_filter_and_pause() -> None:
         assert view._sink.wishes == ()
         view._hear(said())
         assert (view.filter, view.paused) == ("", False)
+
+
+def test_what_python_asked_for_holds_for_a_page_that_is_loaded_anew() -> None:
+    """A filter and a pause that were asked for are asked of later pages too, but not what the user has undone."""
+    with watch("run") as view:
+        view._hear({"kind": "hello", "last_seq": 0})
+        view.filter = "tool:a"
+        view.pause()
+        view._hear(said(filter="tool:a", paused=True, wish=2))
+        view._hear(said())
+        assert (view.filter, view.paused) == ("tool:a", True)
+        assert [wish.n for wish in view._sink.wishes] == [1, 2]
+        view._hear(said(filter="tool:a", paused=True, wish=2))
+        view._hear(said(filter="", paused=True, wish=2))
+        view._hear(said())
+        assert (view.filter, view.paused) == ("", True)
 
 
 @pytest.mark.parametrize("odd, error", [(None, TypeError), (5, TypeError), ("x" * 10_001, ValueError)])
@@ -894,3 +949,16 @@ def test_converted_notebook_shows_the_table_without_a_network(
     assert seen == [True, True]
     assert tab.evaluate("() => document.querySelectorAll('.locus-static img').length") == 0
     tab.close()
+
+
+def test_view_names_the_tab_it_opens_on() -> None:
+    """`watch(tab=...)` tells the page which tab to open first, by default the table; another name is refused."""
+    for view, tab in [
+        (watch("run"), "table"),
+        (watch("run", tab="tree"), "tree"),
+        (watch(tab="timeline"), "timeline"),
+    ]:
+        assert view.get_state()["tab"] == tab
+        view.close()
+    with pytest.raises(ValueError, match="open one of table, timeline, tree"):
+        watch("run", tab="chart")

@@ -115,6 +115,13 @@ def test_iterations_are_numbered_bands() -> None:
     assert [text.text for text in picture.iter("text")][:3] == ["1", "2", "3"]
 
 
+def test_many_iterations_are_numbered_where_there_is_room() -> None:
+    """Where bands are too narrow for their numbers each number that fits stands, about every second one."""
+    rows = [row for n in range(25) for row in model(100 * n, f"m{n}", 100 * n + 90, iteration=n + 1)]
+    numbers = [text.text for text in drawn(rows).iter("text") if text.get("y") == "11"]
+    assert numbers == [*map(str, range(1, 11)), *map(str, range(12, 25, 2))]
+
+
 def test_run_that_was_opened_again_has_the_bands_of_both_times() -> None:
     """After its agent has terminated, an iteration of the same number is a band of its own; subagents' are none."""
     rows: list[Row] = []

@@ -7,27 +7,26 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from locus_nb._diff.compare import Comparison
-from locus_nb._diff.facts import diff_facts
+from locus_nb._diff.facts import StepCount, diff_facts
 from locus_nb._diff.picture import diff_html, diff_text
-from locus_nb._diff.step_changes import CHANGES
+from locus_nb._diff.tables import CATEGORIES, COUNTS, METRICS, STEPS, TOTALS
+from locus_nb._frames.tables import documented
 from locus_nb._runs.run import Run
 from locus_nb._runs.run_list import RunList, facts_of_all, runs
 from locus_nb._source import is_source
 from locus_nb._store.asked import checked_run_id, several
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Iterable, Sequence
 
     import pandas as pd
 
     from locus_nb._diff.facts import DiffFacts
     from locus_nb._diff.step_changes import StepChange
+    from locus_nb._frames.tables import Column
     from locus_nb._runs.facts import RunFacts
-    from locus_nb._runs.steps import Step
+    from locus_nb._runs.steps import StepKey
     from locus_nb._source import Source
-
-_KINDS = ("model", "tool", "agent", "other")
-_STATUSES = ("ok", "error", "interrupted")
 
 
 def diff(a: object, b: object, *, source: Source | None = None) -> Diff:
@@ -95,105 +94,53 @@ class Diff:
     _facts: DiffFacts
 
     @property
+    @documented(steps=STEPS, metrics=METRICS)
     def df(self) -> pd.DataFrame:
         """The steps of two runs, or the metrics of two groups.
 
         Of steps, one row for each, in order; NA where a side has no such step:
 
-        | column | dtype | what |
-        |---|---|---|
-        | `change` | category | `same`, `changed`, `added` or `removed` |
-        | `what` | string | of a changed step: which of status, arguments, error, output |
-        | `kind` | category | `model`, `tool`, `agent` or `other` |
-        | `name`, `agent_name` | string | of the model or tool; of who called it, NA if nobody said |
-        | `seq_a`, `seq_b` | Int64 | the event it begins with |
-        | `iteration_a`, `iteration_b` | Int64 | from 1 |
-        | `status_a`, `status_b` | category | `ok`, `error` or `interrupted` |
-        | `duration_ms_a`, `_b`, `_delta` | Float64 | milliseconds; `delta` is `b - a` |
-        | `input_tokens_a`, `_b`, `_delta` | Int64 | tokens, cached ones included |
-        | `output_tokens_a`, `_b`, `_delta` | Int64 | tokens |
-        | `preview_a`, `preview_b` | string | what came out, at most 240 characters |
-        | `error_a`, `error_b` | string | what was said of the error |
+        {steps}
 
-        Of metrics, one row for each: `metric` (string), `n_a`, `n_b` (Int64: the runs of which it is known),
-        `mean_a`, `mean_b`, `median_a`, `median_b`, `delta` (of the means), `percent`, `low`, `high` (the 95 %
-        interval of `delta`; all Float64, NA where unknown), `verdict` (string: `higher`, `lower`, `unclear`,
-        `same`, `too few`). The metrics are those of `totals` and before them `share_ok`, the share of the ended
-        runs that ended well.
+        Of groups, one row for each metric; NA where unknown. The metrics are those of `totals` and before them
+        `share_ok`, the share of the ended runs that ended well:
+
+        {metrics}
         """
-        return _metrics_frame(self._facts.comparisons) if self._facts.of_groups else self._steps_frame()
+        facts = self._facts
+        if facts.of_groups:
+            return _frame(METRICS, {name: _each(name, facts.comparisons) for name in Comparison._fields})
+        return _frame(STEPS, _step_columns(facts.changes))
 
     @property
+    @documented(totals=TOTALS)
     def totals(self) -> pd.DataFrame:
-        """Each metric of both sides, summed over the runs: `metric`, `a`, `b`, `delta`, `percent`.
+        """Each metric of both sides, summed over the runs.
 
-        `metric` is a string, the others are Float64, NA where unknown. The metrics: `duration_ms`,
-        `total_tokens`, `input_tokens`, `output_tokens`, `cache_read_input_tokens`, `cache_write_input_tokens`,
-        `cost_usd`, `iterations`, `model_calls`, `tool_calls`, `tool_errors`, `errors`.
+        {totals}
+
+        The metrics: `duration_ms`, `total_tokens`, `input_tokens`, `output_tokens`, `cache_read_input_tokens`,
+        `cache_write_input_tokens`, `cost_usd`, `iterations`, `model_calls`, `tool_calls`, `tool_errors`, `errors`.
         """
-        totals = self._facts.totals
-        numbers = ("a", "b", "delta", "percent")
-        columns = {name: [getattr(total, name) for total in totals] for name in numbers}
-        return _frame(
-            {"metric": ([total.metric for total in totals], "text")}
-            | {name: (values, "real") for name, values in columns.items()}
-        )
+        return _frame(TOTALS, {column.name: _each(column.name, self._facts.totals) for column in TOTALS})
 
     @property
+    @documented(counts=COUNTS)
     def steps(self) -> pd.DataFrame:
         """The steps by what they are of, one row for each kind, name and agent, in the order they were met.
 
-        `kind` (category), `name`, `agent_name` (string), `per_run_a`, `per_run_b` (how many a run has),
-        `mean_duration_ms_a`, `mean_duration_ms_b` (Float64, NA where unknown), `errors_a`, `errors_b` (Int64).
+        {counts}
         """
         counts = self._facts.counts
-        reals = ("per_run_a", "per_run_b", "mean_duration_ms_a", "mean_duration_ms_b")
-        columns: dict[str, tuple[list[Any], str]] = {
-            "kind": ([count.key.kind for count in counts], "kind"),
-            "name": ([count.key.name for count in counts], "text"),
-            "agent_name": ([count.key.agent or None for count in counts], "text"),
-        }
-        columns |= {name: ([getattr(count, name) for count in counts], "real") for name in reals}
-        columns |= {
-            name: ([getattr(count, name) for count in counts], "whole") for name in ("errors_a", "errors_b")
-        }
-        return _frame(columns)
+        numbers = (name for name in StepCount._fields if name != "key")
+        keys = _key_columns([count.key for count in counts])
+        return _frame(COUNTS, keys | {name: _each(name, counts) for name in numbers})
 
     def __repr__(self) -> str:
         return diff_text(self._facts)
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
         return {"text/plain": diff_text(self._facts), "text/html": diff_html(self._facts)}
-
-    def _steps_frame(self) -> pd.DataFrame:
-        changes = self._facts.changes
-        columns: dict[str, tuple[list[Any], str]] = {
-            "change": ([change.change for change in changes], "change"),
-            "what": ([", ".join(change.what) or None for change in changes], "text"),
-            "kind": ([change.either.key.kind for change in changes], "kind"),
-            "name": ([change.either.key.name for change in changes], "text"),
-            "agent_name": ([change.either.key.agent or None for change in changes], "text"),
-        }
-        for name, kind, of in _STEP_COLUMNS:
-            pairs = [_both(change, of) for change in changes]
-            columns[f"{name}_a"] = [left for left, _ in pairs], kind
-            columns[f"{name}_b"] = [right for _, right in pairs], kind
-            if name in _WITH_DELTA:
-                columns[f"{name}_delta"] = [_delta(*pair) for pair in pairs], kind
-        return _frame(columns)
-
-
-_STEP_COLUMNS: tuple[tuple[str, str, Callable[[Step], Any]], ...] = (
-    ("seq", "whole", lambda step: step.seq),
-    ("iteration", "whole", lambda step: step.iteration),
-    ("status", "status", lambda step: step.status),
-    ("duration_ms", "real", lambda step: step.duration_ms),
-    ("input_tokens", "whole", lambda step: step.input_tokens),
-    ("output_tokens", "whole", lambda step: step.output_tokens),
-    ("preview", "text", lambda step: step.preview),
-    ("error", "text", lambda step: step.error),
-)
-_WITH_DELTA = {"duration_ms", "input_tokens", "output_tokens"}
 
 
 def _runs_of(name: str, side: object, source: Source | None) -> Run | RunList:
@@ -225,39 +172,50 @@ def _known_facts(side: Run | RunList) -> list[RunFacts]:
     return looked
 
 
-def _both(change: StepChange, of: Callable[[Step], Any]) -> tuple[Any, Any]:
-    return (None if change.a is None else of(change.a), None if change.b is None else of(change.b))
+def _step_columns(changes: Sequence[StepChange]) -> dict[str, list[Any]]:
+    columns: dict[str, list[Any]] = {
+        "change": _each("change", changes),
+        "what": [", ".join(change.what) or None for change in changes],
+        **_key_columns([change.either.key for change in changes]),
+    }
+    for name in _OF_BOTH:
+        a, b = (
+            [None if step is None else getattr(step, name) for step in _each(side, changes)] for side in "ab"
+        )
+        columns |= {f"{name}_a": a, f"{name}_b": b}
+        if name in _WITH_DELTA:
+            columns[f"{name}_delta"] = list(map(_delta, a, b))
+    return columns
+
+
+_WITH_DELTA = ("duration_ms", "input_tokens", "output_tokens")
+_OF_BOTH = ("seq", "iteration", "status", *_WITH_DELTA, "preview", "error")
+
+
+def _key_columns(keys: Sequence[StepKey]) -> dict[str, list[Any]]:
+    return {
+        "kind": _each("kind", keys),
+        "name": _each("name", keys),
+        "agent_name": [key.agent or None for key in keys],
+    }
+
+
+def _each(name: str, members: Iterable[object]) -> list[Any]:
+    return [getattr(member, name) for member in members]
 
 
 def _delta(a: float | None, b: float | None) -> float | None:
     return None if a is None or b is None else b - a
 
 
-def _metrics_frame(comparisons: Sequence[Comparison]) -> pd.DataFrame:
-    kinds = {"metric": "text", "verdict": "text", "n_a": "whole", "n_b": "whole"}
-    return _frame(
-        {
-            name: ([getattr(comparison, name) for comparison in comparisons], kinds.get(name, "real"))
-            for name in Comparison._fields
-        }
-    )
-
-
-def _frame(columns: dict[str, tuple[list[Any], str]]) -> pd.DataFrame:
-    """Make a frame whose dtypes are those of its columns' kinds, whatever they hold."""
+def _frame(table: Sequence[Column], values: dict[str, list[Any]]) -> pd.DataFrame:
+    """Make a frame of the declared columns, of these dtypes whatever they hold."""
     import pandas as pd  # noqa: PLC0415 - only who wants a frame needs it
 
-    dtypes: dict[str, Any] = {
-        "text": pd.StringDtype("python"),
-        "whole": "Int64",
-        "real": "Float64",
-        "change": pd.CategoricalDtype(list(CHANGES)),
-        "kind": pd.CategoricalDtype(list(_KINDS)),
-        "status": pd.CategoricalDtype(list(_STATUSES)),
-    }
-    made: dict[str, Any] = {
-        name: pd.array(_known(values), dtype=dtypes[kind]) for name, (values, kind) in columns.items()
-    }
+    made: dict[str, Any] = {}
+    for name, dtype, *_ in table:
+        kind: Any = pd.CategoricalDtype(list(CATEGORIES[name])) if name in CATEGORIES else dtype
+        made[name] = pd.array(_known(values[name]), dtype=kind)
     return pd.DataFrame(made)
 
 

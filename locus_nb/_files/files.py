@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from locus_nb._errors import UnreadableRunError
 from locus_nb._event import restored, run_id_error
-from locus_nb._files.run_file import RunFile, read_file, seq_of
-from locus_nb._files.run_lines import KeptEvent, event_line, head_line
 from locus_nb._files.whole_file import whole_file
 from locus_nb._payloads.format import counted
+from locus_nb._store.run_file import RunFile, joined, read_file, seq_of
+from locus_nb._store.run_lines import KeptEvent, event_line, head_line
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -153,7 +153,7 @@ def load(
     Args:
         paths: A file, a pattern such as `"runs/*.jsonl"` (`**` stands for any directories), or several of those. A
             file may hold several runs. A run that is in several files is there once, if its events are the same in
-            all. So is an event that is in a file twice.
+            all, or, if a store wrote them, put together from all. So is an event that is in a file twice.
         partial: Give what can be read, where there is a problem: `problems` then says what could not, and a run that
             lacks events for that counts them as `trimmed` in its record.
 
@@ -245,7 +245,10 @@ def _merged(files: Iterable[RunFile]) -> dict[str, tuple[RunRecord, list[KeptEve
                 runs[run_id], first_in[run_id] = (record, events), file
                 continue
             known, same = runs[run_id]
-            if list(map(_content, events)) != list(map(_content, same)):
+            if run_id in file.lacks and run_id in first_in[run_id].lacks:
+                both = (runs[run_id], (record, events))
+                runs[run_id] = joined(*(both if record.closed >= known.closed else both[::-1]))
+            elif list(map(_content, events)) != list(map(_content, same)):
                 file.note_conflict(run_id, first_in[run_id])
             elif record.closed >= known.closed:
                 # Of a run that was saved before and after its end the later word holds.

@@ -2,37 +2,32 @@
 
 from __future__ import annotations
 
-import gc
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
 
 from locus_nb._event import run_id_error
-from locus_nb._frames.cost import Costs, costs_usd, warn_unpriced
 from locus_nb._frames.event_columns import in_order, own_columns, payload_columns
-from locus_nb._frames.prices import prices_of
 from locus_nb._frames.run_columns import run_columns
 from locus_nb._frames.selection import of_types, select
 from locus_nb._frames.span_columns import model_columns, span_columns, tool_columns
-from locus_nb._frames.spans import KINDS, of_spans
+from locus_nb._frames.spans import of_spans
 from locus_nb._frames.tables import EVENTS, MODEL_CALLS, RUNS, SPANS, TOOLS, chosen, documented
+from locus_nb._rest import gc_at_rest
 from locus_nb._store.asked import between
+from locus_nb._sums.calls import KINDS
+from locus_nb._sums.cost import pricing_of
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from numpy.typing import NDArray
-
-    from locus_nb._frames.event_columns import Tokens
-    from locus_nb._frames.usage import Price
     from locus_nb._history import RunRecord
     from locus_nb._source import Source
 
 
-@documented(EVENTS)
+@documented(columns=EVENTS)
 def events_df(
     run: object = None,
     *,
@@ -87,7 +82,7 @@ def events_df(
     """
     names = chosen(EVENTS, columns, "events_df")
     time = between(since, until, "events_df")
-    with _gc_at_rest():
+    with gc_at_rest():
         events = of_types(select(run, source, "events_df").events, event_type, "events_df")
         if time is not None:
             events = [event for event in events if time[0] <= event.timestamp_ns // 1000 < time[1]]
@@ -95,7 +90,7 @@ def events_df(
         return _frame(names, own_columns(events, seqs) | payload_columns(events, redact=redact))
 
 
-@documented(RUNS)
+@documented(columns=RUNS)
 def runs_df(
     run: object = None,
     *,
@@ -114,8 +109,9 @@ def runs_df(
 
     A run that is known without an event has a row too, an unknown one has none. Where only events are given,
     all that only a source knows of a run is missing, and a run is taken to go on until its `agent.terminate`.
-    Tokens are the sums of `events_df`. A call that tells its tokens and its cost is counted once, whatever
-    events say so; if the cost of one call is unknown, that of the run is.
+    Tokens are the sums of `events_df`; a sum beyond 64 bits is missing. A call that tells its tokens and its cost is
+    counted once, whatever events say so. If the cost of one call is unknown, that of the run is what its last
+    `agent.terminate` tells of the whole, or else unknown, too.
 
     Args:
         run: As in `events_df`.
@@ -126,7 +122,8 @@ def runs_df(
         prices: What tokens cost whose cost was not told: `"genai-prices"` for that package (extra `cost`), or a
             table, a dict or DataFrame of model names, in which `*` stands for anything, with the US dollars for a
             million tokens: `{"my-model": {"input": 3, "output": 15, "cache_read": 0.3, "cache_write": 3.75}}`.
-            None: nothing is estimated. A model without a price is warned of, and its cost unknown.
+            None: those of `configure(prices=...)`, if any. False: nothing is estimated. A model without a price is
+            warned of, and its cost unknown.
         columns: As in `events_df`.
 
     Raises:
@@ -139,19 +136,20 @@ def runs_df(
         [{'run_id': 'run-1', 'status': 'ok', 'event_count': 1}]
     """
     names = chosen(RUNS, columns, "runs_df")
-    time, pricing = between(since, until, "runs_df"), _Pricing(prices)
-    with _gc_at_rest():
+    time, pricing = between(since, until, "runs_df"), pricing_of(prices)
+    with gc_at_rest():
         events, known = select(run, source, "runs_df", records=True)
         events, _ = in_order([event for event in events if run_id_error(event.run_id) is None])
         records: dict[str, RunRecord | None] = dict.fromkeys(event.run_id for event in events)
         if known is not None:
             records = {run_id: record for run_id, record in known.items() if record or run_id in records}
-        made = run_columns(events, records, redact=redact, price=pricing.price)
-        warn_unpriced(pricing.costs)
+        made = run_columns(events, records, redact=redact, price=pricing and pricing.usd)
+        if pricing is not None:
+            pricing.warn()
         return _within(_frame(names, made), made["started_at"], time)
 
 
-@documented(SPANS)
+@documented(columns=SPANS)
 def spans_df(
     run: object = None,
     *,
@@ -164,10 +162,10 @@ def spans_df(
 ) -> pd.DataFrame:
     """Give spans as a table, one row each, in the order in which they began.
 
-    A span is an event whose type ends in `started` and the next one of the same run, kind and `span_id` that ends
-    it.
-    One without an end has none; an end without a start is a row of its own, which began as long before as it
-    says it took. Model calls and tools that name no `span_id` are paired by their name.
+    A span is an event whose type ends in `started` and one of the same run, kind and `span_id` that ends it: an end
+    belongs to the latest of those starts that has none yet. One without an end has none; an end without a start is
+    a row of its own, which began as long before as it says it took. Model calls and tools that name no `span_id`
+    are paired by their name.
 
     The columns, their order and their dtypes are always these, also without any row:
 
@@ -195,14 +193,14 @@ def spans_df(
     """
     names = chosen(SPANS, columns, "spans_df")
     time = between(since, until, "spans_df")
-    with _gc_at_rest():
+    with gc_at_rest():
         events = of_types(select(run, source, "spans_df").events, event_type, "spans_df")
         events, _ = in_order(of_spans(events, KINDS))
         made = span_columns(events, redact=redact)
         return _within(_frame(names, made), made["start_time"], time)
 
 
-@documented(TOOLS)
+@documented(columns=TOOLS)
 def tools_df(
     run: object = None,
     *,
@@ -238,13 +236,13 @@ def tools_df(
     """
     names = chosen(TOOLS, columns, "tools_df")
     time = between(since, until, "tools_df")
-    with _gc_at_rest():
+    with gc_at_rest():
         events, _ = in_order(of_spans(select(run, source, "tools_df").events, ("tool",)))
         made = tool_columns(events, redact=redact)
         return _within(_frame(names, made), made["start_time"], time)
 
 
-@documented(MODEL_CALLS)
+@documented(columns=MODEL_CALLS)
 def model_calls_df(
     run: object = None,
     *,
@@ -258,7 +256,8 @@ def model_calls_df(
     """Give calls of models as a table, one row each, in the order in which they began.
 
     The rows are those of `spans_df` whose `span_kind` is `model`, with the tokens and the cost that events of
-    the same `span_id` tell; what is told without a call of its own is in `runs_df` only. The columns, their order
+    the same `span_id` tell: of the call that last began or ended, or else of the first that will. What is told
+    without a call of its own is in `runs_df` only. The columns, their order
     and their dtypes are always these, also without any row:
 
     {columns}
@@ -285,50 +284,13 @@ def model_calls_df(
         [{'model': 'mock', 'input_tokens': 120, 'total_tokens': 150}]
     """
     names = chosen(MODEL_CALLS, columns, "model_calls_df")
-    time, pricing = between(since, until, "model_calls_df"), _Pricing(prices)
-    with _gc_at_rest():
+    time, pricing = between(since, until, "model_calls_df"), pricing_of(prices)
+    with gc_at_rest():
         events, _ = in_order(select(run, source, "model_calls_df").events)
-        made = model_columns(events, redact=redact, price=pricing.price)
-        warn_unpriced(pricing.costs)
+        made = model_columns(events, redact=redact, price=pricing and pricing.usd)
+        if pricing is not None:
+            pricing.warn()
         return _within(_frame(names, made), made["start_time"], time)
-
-
-@contextmanager
-def _gc_at_rest() -> Generator[None]:
-    # Some hundred thousand new objects set it off again and again, and none of them is garbage.
-    collecting = gc.isenabled()
-    try:
-        gc.disable()
-        yield
-    finally:
-        if collecting:
-            gc.enable()
-
-
-class _Pricing:
-    """What tokens cost by some prices, and what was found out about these meanwhile."""
-
-    def __init__(self, prices: object) -> None:
-        self._prices = None if prices is None else prices_of(prices)
-        self.costs = Costs(np.empty(0), (), ())
-
-    @property
-    def price(self) -> Price | None:
-        """Gives costs; None without prices."""
-        return None if self._prices is None else self._cost
-
-    def _cost(self, models: Sequence[Any], tokens: Tokens, at_ns: NDArray[np.int64]) -> NDArray[np.float64]:
-        assert self._prices is not None  # noqa: S101 - told to the type checker
-        self.costs = costs_usd(
-            self._prices,
-            models,
-            input_tokens=tokens.input,
-            output_tokens=tokens.output,
-            cache_read=tokens.read,
-            cache_write=tokens.written,
-            at_ns=at_ns,
-        )
-        return self.costs.usd
 
 
 def _frame(names: Sequence[tuple[str, str]], made: Mapping[str, Any]) -> pd.DataFrame:

@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from locus_nb._frames.columns import CountColumn, NameColumn, TextColumn, objects
+from locus_nb._frames.columns import NameColumn, TextColumn, objects
 from locus_nb._frames.event_columns import NO_TIME, own_times, rows_by_type, time_column
-from locus_nb._frames.span_columns import amount_array, count_array, usage_columns
-from locus_nb._frames.spans import Spans
-from locus_nb._frames.usage import Usage
+from locus_nb._frames.span_columns import amount_array, count_array, count_column, usage_columns
 from locus_nb._payloads.chunks import clean_chunks
 from locus_nb._payloads.outcomes import statuses
 from locus_nb._payloads.redact import redact_tags, redact_text
+from locus_nb._sums.sums import sums_of
 from locus_nb.event_types import AGENT_TERMINATE
 
 if TYPE_CHECKING:
@@ -27,8 +26,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from locus_nb._event import StreamEvent
-    from locus_nb._frames.usage import Price
     from locus_nb._history import RunRecord
+    from locus_nb._sums.sums import Sums
+    from locus_nb._sums.usage import Price
 
 _NS = 1_000_000
 
@@ -55,18 +55,21 @@ def run_columns(
     lives = _Lives(events, runs, known)
     ends = _Ends(events, runs, count, redact=redact)
     running = lives.running(ends)
+    sums = _sums(events, runs, count, price)
     return {
         "run_id": _names(list(records)),
         "name": _texts("name", [record and record.name for record in known], redact=redact),
         "status": _names([_status(record, ends.statuses[place]) for place, record in enumerate(known)]),
         **lives.columns(running),
-        "iterations": count_array(_iterations(events, runs, count)),
-        **_calls(events, runs, count),
-        **_used(events, runs, count, price),
+        "iterations": count_column([each.iterations for each in sums]),
+        "model_calls": count_column([each.model_calls for each in sums]),
+        "tool_calls": count_column([each.tool_calls for each in sums]),
+        "tool_errors": count_column([each.tool_errors for each in sums]),
+        **usage_columns([each.counts for each in sums], [each.cost_usd for each in sums]),
         "terminate_reason": _names(ends.reasons),
         **lives.counts(),
         "cell_id": _texts("cell_id", [record and record.cell_id for record in known], redact=redact),
-        "execution_count": _counted([record and record.execution_count for record in known]),
+        "execution_count": count_column([record and record.execution_count for record in known]),
         "tags": objects([_tags(record, redact=redact) for record in known]),
     }
 
@@ -155,46 +158,14 @@ def _status(record: RunRecord | None, told: str | None) -> str:
     return record.status if record else told or "running"
 
 
-def _iterations(events: Sequence[StreamEvent], runs: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    column = CountColumn()
-    column.add([_iteration(event._data) for event in events])
-    told = column.array(np.arange(len(events))).to_numpy(np.int64, na_value=0)
-    highest = np.zeros(count, np.int64)
-    np.maximum.at(highest, runs, told)
-    return highest
-
-
-def _iteration(raw: dict[Any, Any]) -> object:
-    try:
-        return raw.get("iteration")
-    except Exception:  # noqa: BLE001 - an edge: methods of a payload's own keys; then it tells none
-        return None
-
-
-def _calls(events: Sequence[StreamEvent], runs: NDArray[np.int64], count: int) -> dict[str, Any]:
-    spans = Spans(events, runs, families=("model", "tool"), payload={"status": NameColumn}, redact=False)
-    tools = spans.is_kind("tool")
-    failed = tools & (spans.column("status", "end") == "error")
-    counted = {"model_calls": spans.is_kind("model"), "tool_calls": tools, "tool_errors": failed}
-    return {
-        name: count_array(np.bincount(spans.runs[which], minlength=count)) for name, which in counted.items()
-    }
-
-
-def _used(
+def _sums(
     events: Sequence[StreamEvent], runs: NDArray[np.int64], count: int, price: Price | None
-) -> dict[str, Any]:
-    usage = Usage(events, price=price)
-    mine = runs[usage.rows]
-    columns = usage_columns(usage, mine, count)
-    numbers = usage.calls(runs)
-    costs = usage.cost_of(numbers, int(numbers.max(initial=-1)) + 1)
-    of_run = np.zeros(len(costs), np.int64)
-    of_run[numbers] = mine
-    sums = np.full(count, np.nan)
-    sums[mine] = 0.0
-    np.add.at(sums, of_run, costs)
-    return columns | {"cost_usd": amount_array(sums)}
+) -> list[Sums]:
+    of_run: list[list[StreamEvent]] = [[] for _ in range(count)]
+    codes: list[int] = runs.tolist()
+    for event, run in zip(events, codes, strict=True):
+        of_run[run].append(event)
+    return [sums_of(mine, price) for mine in of_run]
 
 
 def _tags(record: RunRecord | None, *, redact: bool) -> dict[str, Any] | None:
@@ -214,9 +185,3 @@ def _texts(key: str, texts: Sequence[Any], *, redact: bool) -> Any:
     column = TextColumn()
     column.add([redact_text(text, key=key) if redact and text else text for text in texts])
     return column.array(np.arange(len(texts)))
-
-
-def _counted(values: Sequence[Any]) -> Any:
-    column = CountColumn()
-    column.add(values)
-    return column.array(np.arange(len(values)))

@@ -1,5 +1,9 @@
 """The columns of `spans_df`, `tools_df` and `model_calls_df`."""
 
+# The raw values of an event, not what its properties make of them, are what is quick to read.
+# ruff: noqa: SLF001
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
@@ -7,10 +11,12 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import pandas as pd
 
-from locus_nb._frames.columns import CountColumn, NameColumn, TextColumn
+from locus_nb._frames.columns import CountColumn, NameColumn, TextColumn, counts
 from locus_nb._frames.event_columns import run_column, time_column
-from locus_nb._frames.spans import KINDS, Spans
-from locus_nb._frames.usage import Usage
+from locus_nb._frames.spans import Spans
+from locus_nb._payloads.kinds import kind_of
+from locus_nb._sums.calls import KINDS, key_of, told_by
+from locus_nb._sums.usage import Used, tells_usage, usage_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +25,8 @@ if TYPE_CHECKING:
 
     from locus_nb._event import StreamEvent
     from locus_nb._frames.columns import Column
-    from locus_nb._frames.usage import Price
+    from locus_nb._sums.calls import Key
+    from locus_nb._sums.usage import Counts, Price, Told
 
 _AGENT: dict[str, type[Column]] = {
     "parent_span_id": TextColumn,
@@ -86,32 +93,44 @@ def tool_columns(events: Sequence[StreamEvent], *, redact: bool) -> dict[str, An
 def model_columns(events: Sequence[StreamEvent], *, redact: bool, price: Price | None) -> dict[str, Any]:
     """Make the columns of `MODEL_CALLS`."""
     runs = run_column(events)
-    spans = Spans(events, runs.codes, families=("model",), payload=_AGENT | _OF_MODEL, redact=redact)
-    usage = Usage(events, price=price)
-    places = spans.places_of(usage.ids, usage.rows, runs.codes)
+    tellers, told = _tellers(events)
+    spans = Spans(
+        events, runs.codes, families=("model",), payload=_AGENT | _OF_MODEL, redact=redact, tellers=tellers
+    )
+    calls = [Used() for _ in range(len(spans))]
+    places: list[int] = spans.told_of.tolist()
+    for place, usage in zip(places, told, strict=True):
+        if place >= 0:
+            calls[place].add(usage)
+    models = spans.column("model")
+    named = [None if pd.isna(model) else str(model) for model in models]
+    costs = [call.cost_usd(model, price) for call, model in zip(calls, named, strict=True)]
     return {
         **_places(spans, runs),
-        **{name: spans.column(name) for name in ("agent_name", "iteration", "model")},
+        **{name: spans.column(name) for name in ("agent_name", "iteration")},
+        "model": models,
         **_times(spans),
         **_outcome(spans),
         "stop_reason": spans.column("stop_reason", "end"),
         **{name: spans.column(name) for name in ("message_count", "tool_count", "tool_call_count")},
-        **usage_columns(usage, places, len(spans)),
+        **usage_columns([call.tokens() for call in calls], costs),
         "output_preview": spans.column("content_preview", "end"),
     }
 
 
-def usage_columns(usage: Usage, places: NDArray[np.int64], count: int) -> dict[str, Any]:
-    """Make the columns of tokens and cost of `count` calls, of which `places` are those the events tell of."""
-    sums = {name: usage.sum_of(part, places, count) for name, part in zip(_SUMS, usage.tokens, strict=True)}
-    read, written = sums["input_tokens"], sums["output_tokens"]
-    both = np.maximum(read, 0) + np.maximum(written, 0)
-    cost = usage.cost_of(places, count)
+def usage_columns(tokens: Sequence[Counts], costs: Sequence[float]) -> dict[str, Any]:
+    """Make the columns of tokens and cost; a number beyond 64 bits is none."""
+    told = dict(zip(_SUMS, zip(*tokens, strict=True), strict=False)) or dict.fromkeys(_SUMS, ())
+    numbers = {**told, "total_tokens": [each.total for each in tokens]}
     return {
-        **{name: count_array(each) for name, each in sums.items()},
-        "total_tokens": count_array(np.where((read < 0) & (written < 0), -1, both)),
-        "cost_usd": amount_array(cost),
+        **{name: count_column(values) for name, values in numbers.items()},
+        "cost_usd": amount_array(np.array(costs, np.float64)),
     }
+
+
+def count_column(values: Sequence[Any]) -> Any:
+    """Give whole numbers as Int64, NA for what is none from 0 below 2**63."""
+    return count_array(counts(values))
 
 
 def count_array(values: NDArray[np.int64]) -> Any:
@@ -122,6 +141,22 @@ def count_array(values: NDArray[np.int64]) -> Any:
 def amount_array(values: NDArray[np.float64]) -> Any:
     """Give amounts as Float64, NA for NaN."""
     return pd.arrays.FloatingArray(np.nan_to_num(values), np.isnan(values))
+
+
+def _tellers(events: Sequence[StreamEvent]) -> tuple[list[tuple[int, Key]], list[Told]]:
+    """Give the events that tell what a call used: the place of each and the key of the call, and what it tells."""
+    tellers: list[tuple[int, Key]] = []
+    told: list[Told] = []
+    for place, event in enumerate(events):
+        event_type, raw = event._event_type, event._data
+        if tells_usage(event_type, raw):
+            payload = told_by(raw)
+            usage = usage_in(event_type, payload, event._time)
+            key = key_of(kind_of(event_type), event_type, payload)
+            if usage is not None and key is not None:
+                tellers.append((place, key))
+                told.append(usage)
+    return tellers, told
 
 
 _SUMS = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_write_input_tokens")

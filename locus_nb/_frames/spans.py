@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from itertools import repeat
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
@@ -17,9 +18,10 @@ from locus_nb._payloads.chunks import clean_chunks
 from locus_nb._payloads.kinds import kind_of
 from locus_nb._payloads.outcomes import error_texts, error_types, statuses
 from locus_nb._payloads.redact import redact_name
+from locus_nb._sums.calls import KINDS, NAMED_BY, Calls, key_of, name_of, told_by
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -27,17 +29,14 @@ if TYPE_CHECKING:
     from locus_nb._frames.columns import Column
     from locus_nb._payloads.chunks import Chunk
     from locus_nb._payloads.kinds import Family, Kind
+    from locus_nb._sums.calls import Key
 
     Places = NDArray[np.intp]
 
-# Those of the agent itself may lack an id: then a start and the next end of the same name are one span.
-_PAIRED_BY_NAME = {"model", "tool"}
-KINDS: tuple[Family, ...] = ("model", "tool", "agent", "other")
 # Nanoseconds, as a float that 64 bits surely hold.
 _EARLIEST = -9.2e18
 # Milliseconds: longer than from the earliest time to the latest.
 _LONGEST = 1e14
-_NAMED_BY = ("tool_name", "model", "agent_name")
 
 
 def of_spans(events: list[StreamEvent], families: Collection[Family]) -> list[StreamEvent]:
@@ -54,9 +53,7 @@ def of_spans(events: list[StreamEvent], families: Collection[Family]) -> list[St
 class Spans:
     """The spans of some events, in the order in which they began, or were first heard of.
 
-    Within a run a start belongs to the next event that ends a span of the same kind and id; a second start before
-    that begins another one. An end without a start is a span of its own. Model calls and tools without an id are
-    paired by name instead; whatever else has none is no span.
+    They are the calls that `Calls` finds in each run.
 
     Args:
         events: In the order of their source.
@@ -65,6 +62,10 @@ class Spans:
         payload: What is read of payloads, and as what.
         redact: Take secrets out of payloads.
         attributes: Keep the payloads themselves.
+        tellers: Events that tell of spans: their places among all, and the keys of what they tell of.
+
+    Attributes:
+        told_of: The place of the span that each of `tellers` tells of; -1 for none.
     """
 
     def __init__(
@@ -76,9 +77,12 @@ class Spans:
         payload: Mapping[str, type[Column]],
         redact: bool,
         attributes: bool = False,
+        tellers: Sequence[tuple[int, Key]] = (),
     ) -> None:
-        self.ids: list[Any] = []
         self._redact = redact
+        self._runs: list[int] = runs.tolist()
+        self._ids = TextColumn()
+        self._keys: list[Key | None] = []
         self._rows: list[int] = []
         self._starts: list[NDArray[np.bool_]] = []
         self._families: list[NDArray[np.int8]] = []
@@ -92,10 +96,12 @@ class Spans:
             if kind.family in families and kind.phase in ("start", "end"):
                 for chunk in clean_chunks(event_type, alike, raws, secrets=not redact, copy=False):
                     self._take(chunk, kind)
+                    self._keys += _keys_in(chunk, kind, raws, self._runs)
         # One more, empty: what stands at the place -1.
-        for column in (*self._columns.values(), self._names):
+        for column in (*self._columns.values(), self._names, self._ids):
             column.skip(1)
-        self._pair(runs)
+        self.told_of = self._pair(tellers)
+        self.runs: NDArray[Any] = runs[self.rows]
         self._time(own_times(events))
 
     def __len__(self) -> int:
@@ -106,8 +112,8 @@ class Spans:
         self._rows += chunk.rows
         self._starts.append(np.full(length, kind.phase == "start"))
         self._families.append(np.full(length, KINDS.index(kind.family), np.int8))
-        self.ids += chunk.columns.get("span_id", (None,) * length)
-        self._names.add(_names_in(chunk, redact=self._redact))
+        add_to(self._ids, chunk.columns.get("span_id"), chunk)
+        self._names.add(_names_in(chunk, kind, redact=self._redact))
         for name, column in self._columns.items():
             read = _READ.get(name)
             if read is None:
@@ -119,35 +125,31 @@ class Spans:
         if self._payloads is not None:
             self._payloads.add(chunk.payloads)
 
-    def _pair(self, runs: NDArray[Any]) -> None:
+    def _pair(self, tellers: Sequence[tuple[int, Key]]) -> Places:
         rows = np.array(self._rows, np.intp)
         starts = np.concatenate([np.empty(0, np.bool_), *self._starts])
         families = np.concatenate([np.empty(0, np.int8), *self._families])
-        everywhere = np.arange(len(rows))
-        codes = codes_of(self.ids)
-        names = self._names.array(everywhere).codes.astype(np.int64)
-        without = codes < 0
-        keys = np.where(without, -1 - names, codes) * len(KINDS) + families
-        known = np.isin(families, [KINDS.index(each) for each in KINDS if each in _PAIRED_BY_NAME])
-        keys = keys - keys.min(initial=0)
-        keys = runs[rows].astype(np.int64) * (keys.max(initial=0) + 1) + keys
-        order = np.argsort(keys * (rows.max(initial=0) + 1) + rows)
-        order = order[~without[order] | known[order]]
-        same = keys[order][1:] == keys[order][:-1]
-        is_start = starts[order]
-        pairs = same & is_start[:-1] & ~is_start[1:]
-        has_end, has_start = np.append(pairs, False), np.insert(pairs, 0, False)
-        after = np.append(order[1:], -1)
-        begins = np.concatenate([order[is_start], np.full((~is_start & ~has_start).sum(), -1)])
-        ends = np.concatenate([np.where(has_end, after, -1)[is_start], order[~is_start & ~has_start]])
-        first = rows[np.where(begins >= 0, begins, ends)]
-        by_first = np.argsort(first)
-        self._begins, self._ends = begins[by_first], ends[by_first]
-        self.rows = first[by_first]
-        self.runs: NDArray[Any] = runs[self.rows]
-        self.keys = keys[np.where(self._begins >= 0, self._begins, self._ends)]
-        self.kinds = families[np.where(self._begins >= 0, self._begins, self._ends)]
-        self._id_codes = codes
+        all_rows = np.concatenate([rows, np.array([row for row, _ in tellers], np.intp)])
+        is_start = starts.tolist()
+        calls, told_of = Calls(), np.empty(len(tellers), np.intp)
+        # What begins or ends a call goes before what it tells of that.
+        places: list[int] = np.argsort(all_rows, kind="stable").tolist()
+        for place in places:
+            if place >= len(rows):
+                row, key = tellers[place - len(rows)]
+                told_of[place - len(rows)] = calls.tell((*key, self._runs[row]))
+            elif (key := self._keys[place]) is not None:
+                (calls.start if is_start[place] else calls.end)(key, place)
+        begins, ends = np.array(calls.begins, np.intp), np.array(calls.ends, np.intp)
+        heads = np.where(begins >= 0, begins, ends)
+        order = np.argsort(np.append(rows, np.iinfo(np.intp).max)[heads], kind="stable")
+        order = order[: np.count_nonzero(heads >= 0)]
+        self._begins, self._ends = begins[order], ends[order]
+        heads = heads[order]
+        self.rows, self.kinds = rows[heads], families[heads]
+        at = np.full(len(begins), -1, np.intp)
+        at[order] = np.arange(len(order))
+        return at[told_of]
 
     def _time(self, times: NDArray[np.int64]) -> None:
         """Find when each began and ended, in nanoseconds, and how long it took, in milliseconds."""
@@ -168,10 +170,6 @@ class Spans:
         """What was read of payloads: of a span's start where that tells it, else of its end; or the other way."""
         return self._of(self._columns[name], prefer)
 
-    def is_kind(self, kind: Family) -> NDArray[np.bool_]:
-        """Say which are of that kind."""
-        return self.kinds == KINDS.index(kind)
-
     @property
     def names(self) -> Any:
         """The name of each."""
@@ -180,10 +178,7 @@ class Spans:
     @property
     def span_ids(self) -> Any:
         """The id of each."""
-        column = TextColumn()
-        column.add(self.ids)
-        column.skip(1)
-        return self._of(column, "begin")
+        return self._of(self._ids, "begin")
 
     @property
     def attributes(self) -> NDArray[np.object_]:
@@ -192,25 +187,6 @@ class Spans:
         kept = self._payloads.dicts
         places = zip(self._begins.tolist(), self._ends.tolist(), strict=True)
         return objects([_both(kept, begin, end) for begin, end in places])
-
-    def places_of(self, ids: Sequence[Any], rows: NDArray[np.intp], runs: NDArray[Any]) -> Places:
-        """Find the spans that events of these ids are about, which began before; -1 where there is none."""
-        codes = codes_of([*self.ids, *ids])
-        mine = codes[: len(self.ids)]
-        first = np.where(self._begins >= 0, self._begins, self._ends)
-        width = codes.max(initial=0) + 1
-        span_keys = self.runs.astype(np.int64) * width + mine[first]
-        keys = runs[rows].astype(np.int64) * width + codes[len(self.ids) :]
-        order = np.lexsort((self.rows, span_keys))
-        order = order[mine[first][order] >= 0]
-        height = max(int(self.rows.max(initial=0)), int(rows.max(initial=0))) + 1
-        # A place in front, of no span: what is found before the first one.
-        found = np.insert(order, 0, -1)
-        known = span_keys[order] * height + self.rows[order]
-        place = found[cast("Places", np.searchsorted(known, keys * height + rows, side="right"))]
-        right = (place >= 0) & (codes[len(self.ids) :] >= 0)
-        right &= (span_keys[place] if len(span_keys) else -1) == keys
-        return np.where(right, place, -1)
 
     def _of(self, column: Column, prefer: Literal["begin", "end"]) -> Any:
         first, second = (self._begins, self._ends) if prefer == "begin" else (self._ends, self._begins)
@@ -241,27 +217,20 @@ def _both(payloads: list[dict[Any, Any]], begin: int, end: int) -> dict[Any, Any
     return payloads[begin].copy() if end < 0 else payloads[begin] | payloads[end]
 
 
-def codes_of(ids: Sequence[Any]) -> NDArray[np.int64]:
-    """Give the same number to the same texts, -1 to what is none."""
-    if not set(map(type, ids)) <= {str}:
-        ids = [each if isinstance(each, str) and each else None for each in ids]
-    codes, _ = pd.factorize(objects(ids))
-    return codes.astype(np.int64)
+def _keys_in(chunk: Chunk, kind: Kind, raws: Sequence[dict[Any, Any]], runs: Sequence[int]) -> Iterable[Any]:
+    """Give what the call of each event is known by, by what stood there before secrets were taken out."""
+    runs_here = [runs[row] for row in chunk.rows]
+    ids = chunk.columns.get("span_id", ())
+    if chunk.ordinary and set(map(type, ids)) == {str} and all(ids):
+        return zip(repeat(kind.family), ids, runs_here)
+    keys = (key_of(kind, chunk.event_type, told_by(raws[row])) for row in chunk.rows)
+    return (key and (*key, run) for key, run in zip(keys, runs_here, strict=True))
 
 
-def _names_in(chunk: Chunk, *, redact: bool) -> Sequence[Any]:
-    """Give the name of the tool, model or agent of each event, else the event type without its last part."""
-    event_type = redact_name(chunk.event_type) if redact else chunk.event_type
-    title = event_type.rpartition(".")[0] or event_type
-    names: Sequence[Any] | None = None
-    for key in _NAMED_BY:
-        more = chunk.columns.get(key)
-        if more is not None:
-            names = (
-                more if names is None else [name or other for name, other in zip(names, more, strict=True)]
-            )
-    if names is None:
-        return (title,) * len(chunk.rows)
-    if set(map(type, names)) <= {str} and all(names):
+def _names_in(chunk: Chunk, kind: Kind, *, redact: bool) -> Sequence[str]:
+    """Give what `name_of` does, for each event."""
+    names = chunk.columns.get(NAMED_BY.get(kind.family, ""), ())
+    if set(map(type, names)) == {str} and all(names):
         return names
-    return [name if isinstance(name, str) and name else title for name in names]
+    event_type = redact_name(chunk.event_type) if redact else chunk.event_type
+    return [name_of(kind, event_type, payload) for payload in chunk.payloads]

@@ -24,7 +24,7 @@ _STACKED = re.compile(
 )
 # In the style of every picture: they take away a box of nothing but views of which none is live, and in JupyterLab
 # the place of a picture that has moved, and the line by which it says that a closed kernel's widget is gone: over
-# the view's picture, and under those of what a box held.
+# the view's picture, under those of what a box held, and in an Output widget with theirs in the same cell.
 # And a name whose beginning gives way where there is no room for it.
 COMMON_RULES = """.locus-name{display:flex}
 .locus-name>span{white-space:pre}
@@ -33,7 +33,8 @@ COMMON_RULES = """.locus-name{display:flex}
 .locus-box-of-views.locus-box-of-views:not(:has(.locus-live)),\
 .jp-OutputArea-child:not(:has(.locus-live)):has(>.jp-OutputArea-output>.locus-box-of-views),.jp-OutputArea-child:has(>.jp-OutputArea-output>.locus-gone){display:none}
 .jp-OutputArea-child:not(:has(>.jp-OutputArea-output *)):has(>.jp-OutputArea-output:not([data-mime-type])):is(\
-:has(+.jp-OutputArea-child .locus-static),.jp-OutputArea-child:has(.locus-boxed)+*){display:none}
+:has(+.jp-OutputArea-child .locus-static),.jp-OutputArea-child:has(.locus-boxed)+*,\
+.jp-OutputArea:has(.locus-boxed) .jp-OutputArea *){display:none}
 """
 _HOUR_S = 3_600
 # A name of so many characters has room everywhere; of a longer one so much of its end is always shown.

@@ -6,14 +6,15 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from locus_nb._payloads.redact import redact_text
-from locus_nb._runs.sums import sums_of
+from locus_nb._sums.cost import pricing_of
+from locus_nb._sums.sums import sums_of
 from locus_nb._views.rows import text_of
 
 if TYPE_CHECKING:
     from locus_nb._event import StreamEvent
     from locus_nb._history import RunRecord
-    from locus_nb._runs.sums import Sums
     from locus_nb._source import Source
+    from locus_nb._sums.sums import Sums
 
 _NS_IN_MS = 1_000_000
 
@@ -26,12 +27,14 @@ class RunFacts(NamedTuple):
         record: What its source knows of it; None if it knows nothing.
         events: The events that are at hand, oldest first.
         sums: What these come to.
+        unpriced: Models of which no price is known that was asked for.
     """
 
     run_id: str
     record: RunRecord | None
     events: tuple[StreamEvent, ...]
     sums: Sums
+    unpriced: tuple[str, ...] = ()
 
     @property
     def is_known(self) -> bool:
@@ -65,11 +68,13 @@ class RunFacts(NamedTuple):
 
 
 def facts_of(source: Source, run_id: str) -> RunFacts:
-    """Look at a run now; of an unknown one there is nothing."""
+    """Look at a run now; of an unknown one there is nothing. Tokens are priced as `configure` says."""
     # The record first: events that come in between are then at worst too many, not reported as missing.
     record = source.run_record(run_id)
     events = tuple(source.history(run_id))
-    return RunFacts(run_id, record, events, sums_of(events))
+    pricing = pricing_of(None)
+    sums = sums_of(events, pricing and pricing.usd)
+    return RunFacts(run_id, record, events, sums, pricing.without_price if pricing else ())
 
 
 def started_ns_of(record: RunRecord | None, events: tuple[StreamEvent, ...]) -> int | None:

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from locus_nb._payloads.format import clean, clock, counted, cut, day, duration, html
-from locus_nb._runs.picture import cost_text, tokens_text
+from locus_nb._runs.picture import MAX_NOTE, cost_text, tokens_text, unpriced_notes
 from locus_nb._views.picture import STYLE
 from locus_nb._views.rows import text_of
 from locus_nb._views.static_table import MARKS, MAX_TEXT_WIDTH, aligned
@@ -41,7 +41,9 @@ def runs_html(shown: Sequence[RunFacts], total: int) -> str:
     body = "\n".join(_line(number, facts) for number, facts in enumerate(shown))
     table = f"<table><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table>" if shown else ""
     scroll = f'<div class="locus-static-scroll locus-static-list">{table}</div>' if table else ""
-    notes = "".join(f'<p class="locus-static-note">{note}</p>' for note in _notes(shown, total))
+    notes = "".join(
+        f'<p class="locus-static-note">{html(note, MAX_NOTE)}</p>' for note in _notes(shown, total)
+    )
     title = f"<p><b>{counted(total, 'run')}</b></p>"
     return f'<div class="locus-static">{STYLE}{_RUNS_STYLE}{title}{scroll}{notes}</div>'
 
@@ -50,7 +52,8 @@ def runs_text(shown: Sequence[RunFacts], total: int) -> str:
     """Give the same as lines of at most 120 characters."""
     cells = [_HEAD, *(_cells(number, facts) for number, facts in enumerate(shown))]
     table = [cut(line.rstrip(), MAX_TEXT_WIDTH) for line in aligned(cells)] if shown else []
-    return "\n".join([counted(total, "run"), *table, *_notes(shown, total)])
+    notes = [cut(note, MAX_TEXT_WIDTH) for note in _notes(shown, total)]
+    return "\n".join([counted(total, "run"), *table, *notes])
 
 
 def _line(number: int, facts: RunFacts) -> str:
@@ -86,6 +89,5 @@ def _name(facts: RunFacts) -> str:
 
 
 def _notes(shown: Sequence[RunFacts], total: int) -> list[str]:
-    if total > len(shown):
-        return [f"{total - len(shown):,} more"]
-    return [] if total else ["No runs yet."]
+    more = [f"{total - len(shown):,} more"] if total > len(shown) else []
+    return [*more, *unpriced_notes(shown)] if total else ["No runs yet."]

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from locus_nb._payloads.format import clean, counted, cut, day, duration, html
 from locus_nb._payloads.numbers import summed
-from locus_nb._payloads.redact import redact_tags
+from locus_nb._payloads.redact import redact_tags, redact_text
 from locus_nb._runs.still import Still
 from locus_nb._runs.tree import tree_html, tree_of, tree_text
+from locus_nb._sums.cost import listed
 from locus_nb._views.fold import fold
 from locus_nb._views.picture import STYLE, banner
 from locus_nb._views.rows import rows_of, text_of
@@ -17,14 +18,15 @@ from locus_nb._views.static_table import MARKS, MAX_TEXT_WIDTH, aligned
 from locus_nb._views.waterfall import MAX_LANES, lanes, waterfall
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from locus_nb._runs.facts import RunFacts
-    from locus_nb._runs.sums import Tokens
+    from locus_nb._sums.sums import Tokens
     from locus_nb._views.fold import Item
 
 MAX_TITLE = 120
 MAX_TAG = 40
+MAX_NOTE = 400
 MAX_TAGS = 6
 _TEXT_LINES = 24
 _BAR_WIDTH = 60
@@ -109,7 +111,7 @@ def tokens_text(tokens: Tokens) -> str:
     """Give input and output tokens, and how many of the former were cached.
 
     Example:
-        >>> from locus_nb._runs.sums import Tokens
+        >>> from locus_nb._sums.sums import Tokens
         >>> tokens_text(Tokens(1_200, 30, 200, 0, 1_230))
         '1,200 (200 cached) + 30'
     """
@@ -129,6 +131,16 @@ def cost_text(cost_usd: float) -> str:
     return f"${cost_usd:,.2f}" if cost_usd >= _CENTS_FROM or cost_usd == 0 else f"${cost_usd:.3g}"
 
 
+def unpriced_notes(runs: Iterable[RunFacts]) -> list[str]:
+    """Say which models have no price among those that were asked for."""
+    models = sorted({model for facts in runs for model in facts.unpriced})
+    return (
+        [f"No price is known for {redact_text(listed(models))}, or not for all of its tokens."]
+        if models
+        else []
+    )
+
+
 def _has_ended(facts: RunFacts) -> bool:
     return facts.record is not None and facts.record.ended_at_ns is not None
 
@@ -146,7 +158,7 @@ def _wrapped(said: Sequence[str]) -> list[str]:
 
 def _framed(facts: RunFacts, body: str) -> str:
     said = " · ".join(html(fact, MAX_TITLE) for fact in [*_labels(facts), *said_of(facts)])
-    notes = "".join(f'<p class="locus-static-note">{note}</p>' for note in _notes(facts))
+    notes = "".join(f'<p class="locus-static-note">{html(note, MAX_NOTE)}</p>' for note in _notes(facts))
     head = f"<p><b>{html(facts.title, MAX_TITLE)}</b> · {said}</p>"
     return (
         f'<div class="locus-static locus-static-run">{STYLE}{head}{banner(facts.missing)}{body}{notes}</div>'
@@ -170,7 +182,7 @@ def _notes(facts: RunFacts) -> list[str]:
         return ["No such run here: its id is unknown to this source, or the source has forgotten it."]
     if not facts.events:
         return ["Its events are no longer here." if facts.missing else "It has no events."]
-    return []
+    return unpriced_notes([facts])
 
 
 def _bars(items: Sequence[Item]) -> list[str]:

@@ -14,9 +14,10 @@ from locus_nb._files.whole_file import whole_file
 from locus_nb._payloads.format import clean
 from locus_nb._runs.facts import ended_ns_of, facts_of, started_ns_of
 from locus_nb._runs.picture import run_bundle, said_of, timeline_still, tree_still
-from locus_nb._runs.sums import sums_of
 from locus_nb._store.asked import run_id_of
 from locus_nb._store.memory import at_one_moment, moments, source_or_default
+from locus_nb._sums.cost import pricing_of
+from locus_nb._sums.sums import sums_of
 from locus_nb._views.rows import text_of
 
 if TYPE_CHECKING:
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
     from locus_nb._history import RunRecord, RunStatus
     from locus_nb._runs.facts import RunFacts
     from locus_nb._runs.still import Still
-    from locus_nb._runs.sums import Tokens
     from locus_nb._source import Source
+    from locus_nb._sums.sums import Tokens
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NS_IN_MS = 1_000_000
@@ -158,11 +159,16 @@ class Run:
 
     @property
     def cost(self) -> float:
-        """Its cost in US dollars, as emitters put it into payloads as `cost_usd`.
+        """Its cost in US dollars, as emitters put it into payloads as `cost_usd`, or by `configure(prices=...)`.
 
-        NaN if none did, or if a model call has tokens and no cost: what is unknown is not taken for 0.
+        NaN if neither says it, or not of a model call that has tokens: what is unknown is not taken for 0. A model
+        that those prices lack is warned of.
         """
-        return sums_of(self.events).cost_usd
+        pricing = pricing_of(None)
+        cost = sums_of(self.events, pricing and pricing.usd).cost_usd
+        if pricing is not None:
+            pricing.warn()
+        return cost
 
     @property
     def errors(self) -> tuple[StreamEvent, ...]:

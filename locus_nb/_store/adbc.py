@@ -34,9 +34,29 @@ def stored_frame(path: Path, wanted: Wanted) -> pd.DataFrame:
         ) from error
     with sqlite_snapshot(path) as snapshot:
         where, values = conditions(wanted, snapshot.keys_of(wanted))
-    with adbc.connect(f"file:{quote(str(path))}?mode=ro") as connection, connection.cursor() as cursor:
-        cursor.execute(f"{_SELECT} {where} ORDER BY seq", values)
-        df: pd.DataFrame = cursor.fetch_arrow_table().to_pandas()
+        is_there = bool(snapshot.run_ids())
+    table: Any = None
+    # A file that is still empty has no tables to ask.
+    if is_there:
+        with adbc.connect(f"file:{quote(str(path))}?mode=ro") as connection, connection.cursor() as cursor:
+            cursor.execute(f"{_SELECT} {where} ORDER BY seq", values)
+            table = cursor.fetch_arrow_table()
+    # The driver takes the types of columns from their rows.
+    df: pd.DataFrame = (table if table is not None and table.num_rows else _no_rows()).to_pandas()
     times = df.pop("time_us").to_numpy(np.int64)
     df.insert(3, "timestamp", pd.DatetimeIndex(times.view("M8[us]")).tz_localize("UTC"))
     return df
+
+
+def _no_rows() -> Any:
+    pa: Any = import_module("pyarrow")
+    text, number = pa.string(), pa.int64()
+    columns = {
+        "run_id": text,
+        "seq": number,
+        "event_id": text,
+        "time_us": number,
+        "event_type": text,
+        "data": text,
+    }
+    return pa.schema(columns).empty_table()

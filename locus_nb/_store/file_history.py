@@ -46,7 +46,7 @@ class History:
 
     It may be used from any thread and while other processes write: each call sees one consistent moment of an
     SQLite file, and of a JSONL folder each run at one moment. Payloads are as they were stored: JSON values, secrets
-    taken out. An event's `seq` is its place in the file (of JSONL: on the bus it came from).
+    taken out. An event's `seq` is its place in the file (of JSONL: the time, in microseconds, at which it was written).
 
     Args:
         path: The store.
@@ -61,8 +61,8 @@ class History:
             raise FileNotFoundError(
                 f"There is no store at {str(self._path)!r}: begin one by configure(store=...), or name another path"
             )
-        with self._now():
-            pass
+        with self._now() as snapshot:
+            snapshot.run_ids()
 
     @property
     def path(self) -> Path:

@@ -1,9 +1,9 @@
 r"""A folder with one JSONL file per run: what a store writes where SQLite's log would not be safe.
 
-Line 1 of a file is `{"locus_nb": 1, "kind": "run", "record": {...}}`. A further line is an event, `{"event_id",
-"run_id", "event_type", "timestamp", "data", "seq"}`, or the record again as it changed: the last one holds. A line
-counts once its `\n` is there; what stands behind the last one was torn, by a crash or a full disk, and is taken
-out before the file is written again.
+The lines are those of `run_lines`: the run, then its events, and the run again as it changed. A line counts once its
+`\n` is there; what stands behind the last one was torn, by a crash or a full disk, and is taken out before the file is
+written again. An event's `seq` is the time in microseconds at which it was written, or one more than the last one's:
+so all of them have one order, whichever process or session they are from.
 
 A writer holds a lock on the file that it adds to. A file that another process holds, or that cannot be locked,
 is left alone and the run continued in a file of its own; whoever reads puts them together.
@@ -14,31 +14,37 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import time
 from collections import OrderedDict
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, cast
+from itertools import islice
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from locus_nb._errors import StoreError
-from locus_nb._history import RunRecord
-from locus_nb._store.storage import plain_record
-from locus_nb._wire import dumps
+from locus_nb._store.run_file import read_stored
+from locus_nb._store.run_lines import BadLine, Head, head_line, read_line
+from locus_nb._store.storage import plain_changes, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from locus_nb._store.storage import Limits, StoredEvents
+    from locus_nb._history import RunRecord
+    from locus_nb._store.storage import Limits, RunChange, StoredEvents
 
-VERSION = 1
 ENDING = ".jsonl"
 _MOST_OPEN = 64
 _LONGEST_NAME = 120
 _DAY_S = 86_400
 _ABANDONED_S = _DAY_S
 _BLOCK = 1 << 16
+# Lines in which one of ours is looked for, if the first one is damaged or something else.
+_LOOKED_AT = 100
+# The end of an event's line.
+_SEQ = re.compile(rb'"seq":(\d{1,18})}\n')
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -48,6 +54,7 @@ class JsonlStorage:
     def __init__(self, path: Path) -> None:
         self._folder = path
         self._files: OrderedDict[str, _RunFile] = OrderedDict()
+        self._last_seq = 0
 
     def open(self) -> None:
         """Make the folder if there is none."""
@@ -70,26 +77,27 @@ class JsonlStorage:
         """Say which of these events of a run the folder holds already."""
         found: set[str] = set()
         for path in candidates(self._folder, run_id):
-            found.update(line["event_id"] for line in lines_of(path) if line.get("run_id") == run_id)
+            if (file := read_stored(path)) is not None:
+                found.update(event_id for event_id, _ in file.events.get(run_id, ()))
         return found.intersection(ids)
 
-    def write(self, events: StoredEvents, records: Mapping[str, RunRecord]) -> None:
+    def write(self, events: StoredEvents, changes: Mapping[str, RunChange]) -> None:
         """Add all, each run's in one call of the system; what was added is taken back if one fails."""
         self.open()
-        plain = {record.run_id: record for record in map(plain_record, records.values())}
+        plain = plain_changes(changes)
         rows: dict[str, list[int]] = {run_id: [] for run_id in plain}
         for row, run_id in enumerate(events.run_ids):
             rows.setdefault(run_id, []).append(row)
         before: list[tuple[_RunFile, int]] = []
         try:
             for run_id, its in rows.items():
-                first_us = events.times_us[its[0]] if its else 0
-                record = plain.get(run_id)
-                file = self._file(run_id, record or _unknown(run_id, first_us))
+                record, _, *lacks = plain[run_id]
+                file = self._file(run_id, record or unknown(run_id, events))
                 before.append((file, file.size))
-                lines = [_event_line(events, row) for row in its]
-                if record is not None and file.told != record:
-                    lines.append(record_line(record))
+                first = self._next_seqs(file, len(its))
+                lines = [_event_line(events, row, seq) for seq, row in enumerate(its, first)]
+                if record is not None and (any(lacks) or file.told != record):
+                    lines.append(_head(record, *lacks))
                 file.add("".join(lines))
                 file.told = record or file.told
         except BaseException:
@@ -97,18 +105,17 @@ class JsonlStorage:
                 file.take_back(size)
             self.close()
             raise
-        for run_id in [run_id for run_id, record in plain.items() if record.closed]:
+        for run_id in [run_id for run_id, (record, *_) in plain.items() if record and record.closed]:
             self._files.pop(run_id).close()
         while len(self._files) > _MOST_OPEN:
             self._files.popitem(last=False)[1].close()
 
     def prune(self, limits: Limits, is_running: Callable[[str], bool]) -> None:
         """Delete the files of whole runs."""
-        files = {path: path.stat() for path in self._folder.glob(f"*{ENDING}")}
+        files = files_of(self._folder)
         runs: dict[str, list[Path]] = {}
-        for path in sorted(files, key=lambda path: files[path].st_mtime_ns):
-            if (header := header_of(path)) is not None:
-                run_id = header["run_id"]
+        for path in files:
+            if (run_id := run_id_in(path)) is not None:
                 # Behind what was used before it.
                 runs[run_id] = [*runs.pop(run_id, ()), path]
         left, size = len(runs), sum(stat.st_size for stat in files.values())
@@ -119,7 +126,7 @@ class JsonlStorage:
             too_old = limits.days is not None and age_s > limits.days * _DAY_S
             if not (too_many or too_old or (limits.mb is not None and size > limits.mb * 1_000_000)):
                 break
-            if not _is_closed(paths) and (age_s < _ABANDONED_S or is_running(run_id)):
+            if not _is_closed(run_id, paths) and (age_s < _ABANDONED_S or is_running(run_id)):
                 continue
             if run_id in self._files:
                 self._files.pop(run_id).close()
@@ -127,6 +134,12 @@ class JsonlStorage:
                 path.unlink(missing_ok=True)
                 size -= files[path].st_size
             left -= 1
+
+    def _next_seqs(self, file: _RunFile, count: int) -> int:
+        """Give the first of so many numbers in a row, above all that the file and this process have."""
+        first = max(self._last_seq, file.last_seq, time.time_ns() // 1000) + 1
+        self._last_seq = file.last_seq = first + count - 1
+        return first
 
     def _file(self, run_id: str, record: RunRecord) -> _RunFile:
         file = self._files.get(run_id)
@@ -142,7 +155,7 @@ class _RunFile:
     def __init__(self, number: int, path: Path) -> None:
         self._number = number
         self._path = path
-        self.size = 0
+        self.size = self.last_seq = 0
         self.told: RunRecord | None = None
 
     @classmethod
@@ -155,10 +168,10 @@ class _RunFile:
             try:
                 file.repair()
                 if not file.size:
-                    file.add(record_line(record))
+                    file.add(_head(record))
                     file.told = record
                     return file
-                if (found := header_of(path)) is not None and found["run_id"] == run_id:
+                if run_id_in(path) == run_id:
                     return file
             except BaseException:
                 file.close()
@@ -202,13 +215,15 @@ class _RunFile:
         os.close(self._number)
 
     def repair(self) -> None:
-        """Cut off a torn tail."""
+        """Cut off a torn tail, and see how far its numbers go."""
         end = os.fstat(self._number).st_size
         whole = end
         while whole > 0:
             start = max(0, whole - _BLOCK)
             os.lseek(self._number, start, os.SEEK_SET)
-            found = os.read(self._number, whole - start).rfind(b"\n")
+            tail = os.read(self._number, whole - start)
+            self.last_seq = max([self.last_seq, *map(int, _SEQ.findall(tail))])
+            found = tail.rfind(b"\n")
             whole = start + found + 1 if found >= 0 else start
             if found >= 0:
                 break
@@ -217,51 +232,31 @@ class _RunFile:
         self.size = whole
 
 
-def record_line(record: RunRecord) -> str:
-    """Give a line with what is known of the run."""
-    fields = record._asdict() | {"tags": dict(record.tags)}
-    return dumps({"locus_nb": VERSION, "kind": "run", "record": fields}) + "\n"
+def files_of(folder: Path) -> dict[Path, os.stat_result]:
+    """Give the folder's files, the one that was written to last last; others may be deleting some."""
+    found: dict[Path, os.stat_result] = {}
+    for path in folder.glob(f"*{ENDING}"):
+        with suppress(FileNotFoundError):
+            found[path] = path.stat()
+    return dict(sorted(found.items(), key=lambda each: (each[1].st_mtime_ns, each[0])))
 
 
-def lines_of(path: Path) -> Iterator[dict[str, Any]]:
-    """Read the lines that are whole; a torn one at the end, or one that is no JSON object, is left out."""
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        return
-    for line in content[: content.rfind(b"\n") + 1].split(b"\n"):
-        try:
-            parsed = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(parsed, dict):
-            yield parsed
-
-
-def header_of(path: Path) -> dict[str, Any] | None:
-    """Give the record in the first line; None if the file is none of a store.
+def run_id_in(path: Path) -> str | None:
+    """Say which run a file holds; None if it is none of a store, or gone.
 
     Raises:
         StoreError: It is of another version.
     """
-    parsed: Any
-    try:
-        with path.open("rb") as file:
-            line = file.readline()
-        parsed = json.loads(line) if line.endswith(b"\n") else None
-    except (OSError, ValueError):
-        return None
-    header = cast("dict[str, Any]", parsed) if isinstance(parsed, dict) else {}
-    if "locus_nb" not in header:
-        return None
-    if header["locus_nb"] != VERSION:
-        raise StoreError(
-            f"Cannot read {str(path)!r}: its form is version {header['locus_nb']!r}, this locus_nb knows "
-            f"{VERSION}; use the locus_nb that wrote it"
-        )
-    record = header.get("record")
-    fields = cast("dict[str, Any]", record) if isinstance(record, dict) else {}
-    return fields if isinstance(fields.get("run_id"), str) else None
+    with suppress(FileNotFoundError), path.open("rb") as file:
+        for line in islice(file, _LOOKED_AT):
+            try:
+                found = read_line(line)
+            except BadLine as bad:
+                if bad.foreign:
+                    raise StoreError(f"Cannot read {str(path)!r}: {bad.reason}") from bad
+                continue
+            return found.record.run_id if isinstance(found, Head) else found.run_id
+    return None
 
 
 def candidates(folder: Path, run_id: str, *, also_new: bool = False) -> Iterator[Path]:
@@ -279,12 +274,21 @@ def candidates(folder: Path, run_id: str, *, also_new: bool = False) -> Iterator
         count += 1
 
 
-def _event_line(events: StoredEvents, row: int) -> str:
+def _head(record: RunRecord, missed: int = 0, dropped: int = 0) -> str:
+    # Its secrets were taken out before.
+    return head_line(record, lacks=(missed, dropped), secrets=True) + "\n"
+
+
+def _event_line(events: StoredEvents, row: int, seq: int) -> str:
     when = (_EPOCH + timedelta(microseconds=events.times_us[row])).isoformat()
+    data = events.data[row]
+    if not data.startswith("{"):
+        # What was beyond what can be copied is a text that says so.
+        data = f'{{"unreadable":{data}}}'
     return (
         f'{{"event_id":{_text(events.event_ids[row])},"run_id":{_text(events.run_ids[row])},'
         f'"event_type":{_text(events.event_types[row])},"timestamp":"{when}",'
-        f'"data":{events.data[row]},"seq":{events.seqs[row]}}}\n'
+        f'"data":{data},"seq":{seq}}}\n'
     )
 
 
@@ -292,17 +296,10 @@ def _text(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-def _unknown(run_id: str, first_us: int) -> RunRecord:
-    return RunRecord(run_id, None, {}, "running", first_us * 1000, None, None, None, False, 0, 0)  # noqa: FBT003 - a record
-
-
-def _is_closed(paths: Sequence[Path]) -> bool:
+def _is_closed(run_id: str, paths: Sequence[Path]) -> bool:
     """Say whether the last record of each file is that of a closed run."""
-    for path in paths:
-        records = [line["record"] for line in lines_of(path) if line.get("kind") == "run"]
-        if not records or not records[-1].get("closed"):
-            return False
-    return True
+    files = [file for path in paths if (file := read_stored(path)) is not None]
+    return all(run_id in file.records and file.records[run_id].closed for file in files)
 
 
 def _now_s() -> float:

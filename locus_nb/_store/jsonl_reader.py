@@ -2,117 +2,128 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, cast
+from operator import attrgetter
+from typing import TYPE_CHECKING
 
+from locus_nb._errors import warn
 from locus_nb._event import restored
-from locus_nb._history import RunRecord
-from locus_nb._store.jsonl import ENDING, header_of, lines_of
+from locus_nb._store.jsonl import candidates, files_of, run_id_in
 from locus_nb._store.past import Wanted
+from locus_nb._store.run_file import joined, read_stored
 from locus_nb._wire import jsonable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from locus_nb._event import StreamEvent
+    from locus_nb._history import RunRecord
+    from locus_nb._store.run_file import Part
+    from locus_nb._store.run_lines import KeptEvent
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-_FIELDS = frozenset(RunRecord._fields)
+_seq_of = attrgetter("seq")
 
 
 class JsonlSnapshot:
-    """The folder's answers; a `Snapshot`. Each run is read at one moment."""
+    """The folder's answers; a `Snapshot`. Each run is read at one moment.
+
+    What cannot be read of a file is warned of, by the file, the line and the reason, and its run lacks it.
+    """
 
     def __init__(self, folder: Path) -> None:
-        files = sorted((path.stat().st_mtime_ns, path) for path in folder.glob(f"*{ENDING}"))
-        self._paths: dict[str, list[Path]] = {}
-        self._read: dict[str, tuple[RunRecord, list[StreamEvent]]] = {}
-        for _, path in files:
-            if (header := header_of(path)) is not None:
-                run_id = header["run_id"]
-                # The one last used last.
-                self._paths[run_id] = [*self._paths.pop(run_id, ()), path]
+        self._folder = folder
+        self._all: dict[str, list[Path]] | None = None
+        self._read: dict[str, tuple[RunRecord, list[StreamEvent]] | None] = {}
 
     def run_ids(self) -> tuple[str, ...]:
         """All runs, least recently used first."""
-        return tuple(self._paths)
+        return tuple(self._paths())
 
     def records(self) -> list[RunRecord]:
         """All runs, least recently used first."""
-        return [self._run(run_id)[0] for run_id in self._paths]
+        return [found[0] for run_id in self._paths() if (found := self._run(run_id)) is not None]
 
     def run_record(self, run_id: str) -> RunRecord | None:
         """What is known of the run; None for an unknown one."""
-        run_id = jsonable(run_id)
-        return self._run(run_id)[0] if run_id in self._paths else None
+        found = self._run(jsonable(run_id))
+        return None if found is None else found[0]
 
     def history(self, run_id: str) -> tuple[StreamEvent, ...]:
-        """Events of the run, in the order of its files."""
-        run_id = jsonable(run_id)
-        return tuple(self._run(run_id)[1]) if run_id in self._paths else ()
+        """Events of the run, in the order in which they were written."""
+        found = self._run(jsonable(run_id))
+        return () if found is None else tuple(found[1])
 
     def events_of(self, run_ids: Sequence[str]) -> list[StreamEvent]:
         """Give all events of some runs, in the order of the store."""
         return self.events(Wanted(run_ids))
 
     def events(self, wanted: Wanted) -> list[StreamEvent]:
-        """Give events run by run, with the `seq` they had on their bus."""
-        asked = None if wanted.run_ids is None else set(map(jsonable, wanted.run_ids))
-        return [
+        """Give events in the order in which they were written."""
+        run_ids = self._paths() if wanted.run_ids is None else dict.fromkeys(map(jsonable, wanted.run_ids))
+        events = [
             event
-            for run_id in self._paths
-            if asked is None or run_id in asked
-            for event in self._run(run_id)[1]
+            for run_id in run_ids
+            if (found := self._run(run_id)) is not None
+            for event in found[1]
             if wanted.fits(event.event_type, event.timestamp_ns // 1000)
         ]
+        events.sort(key=_seq_of)
+        return events
 
-    def _run(self, run_id: str) -> tuple[RunRecord, list[StreamEvent]]:
+    def _paths(self) -> dict[str, list[Path]]:
+        """Give the files of all runs, the run last used last."""
+        if self._all is None:
+            found: dict[str, list[Path]] = {}
+            for path in files_of(self._folder):
+                if (run_id := run_id_in(path)) is not None:
+                    found[run_id] = [*found.pop(run_id, ()), path]
+            self._all = found
+        return self._all
+
+    def _paths_of(self, run_id: str) -> Sequence[Path]:
+        """Give the files of one run; those of all are looked at only if none has the name that a store gives."""
+        if self._all is None:
+            paths = [path for path in candidates(self._folder, run_id) if run_id_in(path) == run_id]
+            if paths:
+                return sorted(paths, key=_modified)
+        return self._paths().get(run_id, ())
+
+    def _run(self, run_id: str) -> tuple[RunRecord, list[StreamEvent]] | None:
         if run_id not in self._read:
-            fields: dict[str, Any] = {}
-            events: list[StreamEvent] = []
-            for line in self._lines(run_id):
-                if line.get("kind") == "run" and isinstance(line.get("record"), dict):
-                    fields = _continued(fields, line["record"])
-                elif line.get("run_id") == run_id and (event := _event(run_id, line)) is not None:
-                    events.append(event)
-            fields["total"] = max(fields.get("total", 0), len(events))
-            fields["trimmed"] = fields["dropped"] = fields["total"] - len(events)
-            self._read[run_id] = (RunRecord(**fields), events)
+            parts = [part for path in self._paths_of(run_id) if (part := _part_of(path, run_id)) is not None]
+            whole = parts[0] if parts else None
+            for part in parts[1:]:
+                whole = joined(whole or part, part)
+            self._read[run_id] = whole and (whole[0], list(map(_event, whole[1])))
         return self._read[run_id]
 
-    def _lines(self, run_id: str) -> Iterator[dict[str, Any]]:
-        for path in self._paths[run_id]:
-            yield from lines_of(path)
 
-
-def _continued(before: dict[str, Any], record: dict[str, Any]) -> dict[str, Any]:
-    """Give the later record, with what only the earlier one knows."""
-    fields = _NOTHING | {key: value for key, value in record.items() if key in _FIELDS}
-    for key in ("name", "tags", "cell_id", "execution_count"):
-        fields[key] = fields[key] or before.get(key, fields[key])
-    fields["started_at_ns"] = min(
-        fields["started_at_ns"], before.get("started_at_ns", fields["started_at_ns"])
-    )
-    return fields
-
-
-def _event(run_id: str, line: dict[str, Any]) -> StreamEvent | None:
-    """Give the event of a line; None if it is none."""
+def _modified(path: Path) -> int:
     try:
-        since = datetime.fromisoformat(line["timestamp"]) - _EPOCH
-        data = line["data"]
-        return restored(
-            run_id,
-            event_type=str(line["event_type"]),
-            data=cast("dict[str, Any]", data) if isinstance(data, dict) else {"unreadable": data},
-            time_us=since // _MICROSECOND,
-            event_id=str(line["event_id"]),
-            seq=int(line["seq"]),
-        )
-    except (KeyError, TypeError, ValueError):
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
+
+
+def _part_of(path: Path, run_id: str) -> Part | None:
+    """Give what a file holds of a run; None if it is gone."""
+    file = read_stored(path)
+    if file is None:
         return None
+    if file.problems:
+        warn(
+            f"Not all of a store can be read, and what cannot is missing in its run: {file.told()}",
+            RuntimeWarning,
+        )
+    return next(((record, events) for record, events in file.runs() if record.run_id == run_id), None)
 
 
-_NOTHING: dict[str, Any] = RunRecord("", None, {}, "running", 0, None, None, None, False, 0, 0)._asdict()  # noqa: FBT003 - a record
+def _event(kept: KeptEvent) -> StreamEvent:
+    return restored(
+        kept.run_id,
+        event_type=kept.event_type,
+        data=kept.data,
+        time_us=kept.time_us,
+        event_id=kept.event_id,
+        seq=kept.seq,
+    )

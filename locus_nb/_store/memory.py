@@ -99,6 +99,9 @@ class Memory:
         self._bus = bus
         self._stored: Snapshot | None = stored
         self._records: dict[str, RunRecord | None] = {}
+        # Runs whose events were given, and those events of memory that the store has too.
+        self._given: set[str] = set()
+        self._both: set[StreamEvent] = set()
 
     def run_ids(self) -> Sequence[str]:
         """The store's runs that memory lacks, then those in memory, each least recently used first."""
@@ -117,14 +120,17 @@ class Memory:
         if not all(map(self._is_whole, run_ids)):
             stored = self._ask(lambda stored: stored.events_of(run_ids), stored)
         kept = [event for run_id in run_ids for event in self._bus.history(run_id)]
-        return _merged(stored, kept) if stored else kept
+        self._given.update(run_ids)
+        return _merged(stored, kept, self._both) if stored else kept
 
     def run_record(self, run_id: str) -> RunRecord | None:
         """What is known of the run; `trimmed` counts events that neither memory nor store has."""
         record, stored = self._bus.run_record(run_id), self._record(run_id)
         if record is None or stored is None:
             return record or stored
-        here = _count(stored) if record.total == record.trimmed else len(self.history(run_id))
+        here = _count(stored) + self._only_here(run_id)
+        if self._stored is None:
+            return record
         total = max(record.total, stored.total, here)
         return record._replace(
             name=stored.name if record.name is None else record.name,
@@ -138,6 +144,15 @@ class Memory:
             total=total,
             dropped=min(stored.dropped, total - here),
         )
+
+    def _only_here(self, run_id: str) -> int:
+        """Count the events that the store lacks."""
+        kept = self._bus.history(run_id)
+        if not kept or self._is_whole(run_id):
+            return 0
+        if run_id not in self._given:
+            self.events_of([run_id])
+        return sum(event not in self._both for event in kept)
 
     def _is_whole(self, run_id: str) -> bool:
         """Say whether memory has all events of the run that there are."""
@@ -168,15 +183,26 @@ def _count(stored: RunRecord) -> int:
     return stored.total - stored.trimmed
 
 
-def _merged(stored: Sequence[StreamEvent], kept: Sequence[StreamEvent]) -> list[StreamEvent]:
-    """Give all events once, those of memory at the places of the stored ones, or, without one, behind all."""
+def _merged(
+    stored: Sequence[StreamEvent], kept: Sequence[StreamEvent], both: set[StreamEvent]
+) -> list[StreamEvent]:
+    """Give all events once, those of memory at the places of the stored ones, or, without one, behind all.
+
+    Args:
+        stored: What the store has.
+        kept: What memory has.
+        both: Takes those of memory that the store has too.
+    """
     fresh: dict[tuple[str, str], list[StreamEvent]] = {}
     for event in sorted(kept, key=lambda event: event.seq or 0, reverse=True):
         fresh.setdefault(_key(event), []).append(event)
     found: list[StreamEvent] = []
     for event in stored:
         same = fresh.get(_key(event))
-        found.append(_placed(same.pop(), event.seq or 0) if same else event)
+        if same:
+            both.add(same[-1])
+            event = _placed(same.pop(), event.seq or 0)  # noqa: PLW2901 - it stands for both
+        found.append(event)
     last = max((event.seq or 0 for event in stored), default=0)
     left = sorted((event for events in fresh.values() for event in events), key=lambda event: event.seq or 0)
     return [*found, *(_placed(event, last + count) for count, event in enumerate(left, 1))]

@@ -1,7 +1,8 @@
 """What kind of file system a path is on, and whether several processes can share memory there.
 
 SQLite's write-ahead log needs that (https://sqlite.org/wal.html, "All processes using a database must be on the
-same host computer"), and file locks that hold; network file systems promise neither.
+same host computer"), and file locks that hold; network file systems, and folders that a virtual machine shares with
+its host, promise neither. Only Linux tells: elsewhere pass `kind="jsonl"` for a path that is not on the machine.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from pathlib import Path
 
 _MOUNTS = Path("/proc/self/mounts")
 _SHARED = """
-    9p acfs afs beegfs ceph cifs coda davfs fuse.ceph fuse.gcsfuse fuse.glusterfs fuse.juicefs fuse.rclone
-    fuse.s3fs fuse.sshfs glusterfs gpfs lustre ncpfs nfs nfs4 pvfs2 smb2 smb3 smbfs
+    9p acfs afs beegfs ceph cifs coda davfs fuse.blobfuse2 fuse.ceph fuse.gcsfuse fuse.glusterfs
+    fuse.goofys fuse.juicefs fuse.mount-s3 fuse.rclone fuse.s3fs fuse.sshfs fuse.vmhgfs-fuse
+    glusterfs gpfs lustre ncpfs nfs nfs4 prl_fs pvfs2 smb2 smb3 smbfs vboxsf virtiofs wekafs
 """
 _ESCAPE = re.compile(r"\\([0-7]{3})")
 

@@ -16,18 +16,17 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from locus_nb._errors import StoreError
-from locus_nb._history import RunRecord
-from locus_nb._store.storage import plain_record
+from locus_nb._store.storage import plain_changes, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from locus_nb._store.storage import Limits, StoredEvents
+    from locus_nb._store.storage import Limits, RunChange, StoredEvents
 
 # "locu"
 APPLICATION_ID = 0x6C6F6375
-VERSION = 1
+VERSION = 2
 # How long one process waits for another one's transaction, in seconds.
 BUSY_S = 1.0
 
@@ -43,8 +42,9 @@ CREATE TABLE runs (
     cell_id TEXT,
     execution_count INTEGER,
     closed INTEGER NOT NULL,
-    total INTEGER NOT NULL,
     stored INTEGER NOT NULL,
+    missed INTEGER NOT NULL,
+    dropped INTEGER NOT NULL,
     used_at_ns INTEGER NOT NULL
 );
 CREATE TABLE events (
@@ -61,8 +61,8 @@ PRAGMA user_version = {VERSION};
 """
 _TELL = """
 INSERT INTO runs (run_id, name, tags, status, started_at_ns, ended_at_ns, cell_id, execution_count, closed,
-                  total, stored, used_at_ns)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                  stored, missed, dropped, used_at_ns)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (run_id) DO UPDATE SET
     name = coalesce(excluded.name, name),
     tags = iif(excluded.tags = '{}', tags, excluded.tags),
@@ -72,17 +72,23 @@ ON CONFLICT (run_id) DO UPDATE SET
     cell_id = coalesce(excluded.cell_id, cell_id),
     execution_count = coalesce(excluded.execution_count, execution_count),
     closed = excluded.closed,
-    total = iif(?, max(total, excluded.total), total + ?),
     stored = stored + excluded.stored,
+    missed = missed + excluded.missed,
+    dropped = dropped + excluded.dropped,
     used_at_ns = max(used_at_ns, excluded.used_at_ns)
 RETURNING run
 """
-_USE = "UPDATE runs SET stored = stored + ?, used_at_ns = max(used_at_ns, ?) WHERE run_id = ? RETURNING run"
+_USE = """
+UPDATE runs SET stored = stored + ?, missed = missed + ?, dropped = dropped + ?, used_at_ns = max(used_at_ns, ?)
+WHERE run_id = ? RETURNING run
+"""
 _INSERT = "INSERT INTO events (run, event_id, event_type, time_us, data) VALUES "
 _ROW = "(?,?,?,?,?)"
 _WIDTH = 5
 # Bytes. Larger pages are fewer calls of the system for the same batch.
 _PAGE = 16_384
+# Of a file without runs: its head, its map of pages, and the first page of each table and index.
+_EMPTY_PAGES = 6
 # Rows in one statement: each statement gives up the interpreter's lock and has to wait for it again, for up to
 # 5 ms where the agent computes. More than these gain nothing.
 _ROWS_AT_ONCE = 100
@@ -92,8 +98,6 @@ _DAY_NS = 86_400 * 10**9
 _ABANDONED_NS = _DAY_NS
 # Connections of the process that this one was forked from (https://sqlite.org/howtocorrupt.html, section 2.6).
 _abandoned: list[sqlite3.Connection] = []
-# Runs whose totals are remembered, to add only what came since.
-_MOST_TOTALS = 10_000
 
 
 class SqliteStorage:
@@ -103,10 +107,6 @@ class SqliteStorage:
         self._path = path
         self._connection: sqlite3.Connection | None = None
         self._file: tuple[int, int] | None = None
-        # What the file was told of each run's number of events, so that several processes' add up.
-        self._totals: dict[str, int] = {}
-        # Runs of which the file held events of this process before.
-        self._gone_on: set[str] = set()
 
     def open(self) -> None:
         """Open the file, made if there is none; again if another one took its place."""
@@ -133,29 +133,15 @@ class SqliteStorage:
         rows = self._now_open().execute(
             "SELECT event_id FROM events WHERE run = (SELECT run FROM runs WHERE run_id = ?)", (run_id,)
         )
-        found = {event_id for (event_id,) in rows}.intersection(ids)
-        if found:
-            self._gone_on.add(run_id)
-        return found
+        return {event_id for (event_id,) in rows}.intersection(ids)
 
-    def write(self, events: StoredEvents, records: Mapping[str, RunRecord]) -> None:
+    def write(self, events: StoredEvents, changes: Mapping[str, RunChange]) -> None:
         """Add all in one transaction."""
         connection, now = self._now_open(), time.time_ns()
-        plain = {record.run_id: record for record in map(plain_record, records.values())}
-        counts: dict[str, int] = {}
-        for run_id in events.run_ids:
-            counts[run_id] = counts.get(run_id, 0) + 1
-        with _transaction(connection):
-            runs = {
-                run_id: self._tell(record, counts.pop(run_id, 0), now) for run_id, record in plain.items()
-            }
-            for run_id, count in counts.items():
-                runs[run_id] = self._use(run_id, count, events, now)
+        plain = plain_changes(changes)
+        with told(self._path, "write"), _transaction(connection):
+            runs = {run_id: self._tell(run_id, change, events, now) for run_id, change in plain.items()}
             _insert(connection, [runs[run_id] for run_id in events.run_ids], events)
-        self._totals.update((run_id, record.total) for run_id, record in plain.items())
-        self._gone_on.difference_update(plain)
-        while len(self._totals) > _MOST_TOTALS:
-            self._totals.pop(next(iter(self._totals)))
 
     def prune(self, limits: Limits, is_running: Callable[[str], bool]) -> None:
         """Delete runs one by one, each in a transaction, and give their room back."""
@@ -175,7 +161,6 @@ class SqliteStorage:
             with _transaction(connection):
                 connection.execute("DELETE FROM events WHERE run = ?", (run,))
                 connection.execute("DELETE FROM runs WHERE run = ?", (run,))
-            self._totals.pop(run_id, None)
             left -= 1
             pruned = True
         if pruned:
@@ -191,24 +176,25 @@ class SqliteStorage:
         assert self._connection is not None  # noqa: S101 - told to the type checker
         return self._connection
 
-    def _tell(self, record: RunRecord, count: int, now: int) -> int:
-        """Write what is known of a run, count events to it, and give its key."""
-        run_id, name, tags, status, started, ended, cell, execution, closed, _, total, _ = record
-        added = max(0, total - self._totals.get(run_id, 0))
+    def _tell(self, run_id: str, change: RunChange, events: StoredEvents, now: int) -> int:
+        """Write what is new of a run, and give its key. Asked each time: another process may have deleted it."""
+        record, *counts = change
+        if record is None:
+            found = self._own().execute(_USE, (*counts, now, run_id)).fetchall()
+            if found:
+                return found[0][0]
+            record = unknown(run_id, events)
+        _, name, tags, status, started, ended, cell, execution, closed, *_ = record
         row = (
             run_id, name, json.dumps(tags, ensure_ascii=False) if tags else "{}", status, started, ended, cell,
-            execution, closed, total, count, now, run_id in self._gone_on, added,
+            execution, closed, *counts, now,
         )  # fmt: skip
         return self._own().execute(_TELL, row).fetchall()[0][0]
 
-    def _use(self, run_id: str, count: int, events: StoredEvents, now: int) -> int:
-        """Count events to a run, and give its key. Asked each time: another process may have deleted it."""
-        found = self._own().execute(_USE, (count, now, run_id)).fetchall()
-        if found:
-            return found[0][0]
-        first_us = events.times_us[events.run_ids.index(run_id)]
-        record = RunRecord(run_id, None, {}, "running", first_us * 1000, None, None, None, False, 0, 0)  # noqa: FBT003 - a record
-        return self._tell(record, count, now)
+
+def is_held(error: BaseException) -> bool:
+    """Say whether somebody else's lock is in the way."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
 def check(connection: sqlite3.Connection, path: Path) -> bool:
@@ -217,7 +203,7 @@ def check(connection: sqlite3.Connection, path: Path) -> bool:
     Raises:
         StoreError: It is another application's, damaged, or of another version.
     """
-    with told(path, "open"):
+    with told(path, "open"), _one_look(connection):
         (application,) = connection.execute("PRAGMA application_id").fetchone()
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
@@ -286,6 +272,19 @@ def _transaction(connection: sqlite3.Connection) -> Generator[None, None, None]:
         raise
 
 
+@contextmanager
+def _one_look(connection: sqlite3.Connection) -> Generator[None, None, None]:
+    """See one moment of the file, in which another process may just make its tables."""
+    began = not connection.in_transaction
+    if began:
+        connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        if began and connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
 def _insert(connection: sqlite3.Connection, runs: Sequence[int], events: StoredEvents) -> None:
     count = len(runs)
     flat: list[Any] = [None] * (_WIDTH * count)
@@ -312,7 +311,7 @@ def _is_too_large(connection: sqlite3.Connection, mb: float | None) -> bool:
     pages, free, size = chain.from_iterable(
         connection.execute(f"PRAGMA {name}").fetchone() for name in pragmas
     )
-    return (pages - free) * size > mb * 1_000_000
+    return (pages - free - _EMPTY_PAGES) * size > mb * 1_000_000
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import sqlite3
 from contextlib import closing, contextmanager
@@ -12,6 +11,7 @@ from urllib.parse import quote
 from locus_nb._errors import StoreError
 from locus_nb._event import restored_all
 from locus_nb._history import RunRecord
+from locus_nb._rest import gc_at_rest
 from locus_nb._store.asked import glob
 from locus_nb._store.past import Wanted, payloads
 from locus_nb._store.sqlite import BUSY_S, check, told
@@ -28,7 +28,8 @@ _TOGETHER = 2048
 
 _EVENTS = "SELECT seq, run, event_id, event_type, time_us, data FROM events"
 _RUNS = """
-SELECT run_id, name, tags, status, started_at_ns, ended_at_ns, cell_id, execution_count, closed, total, stored
+SELECT run_id, name, tags, status, started_at_ns, ended_at_ns, cell_id, execution_count, closed, stored,
+       missed, dropped
 FROM runs
 """
 
@@ -90,12 +91,10 @@ class SqliteSnapshot:
         """Give events in the order of the file, with their places in it as `seq`."""
         names: dict[int, str] = dict(self._rows("SELECT run, run_id FROM runs"))
         where, values = conditions(wanted, self.keys_of(wanted))
-        # Of the type ever the same text, and nothing that is made here is garbage.
+        # Of the type ever the same text.
         types: dict[str, str] = {}
         events: list[StreamEvent] = []
-        collecting = gc.isenabled()
-        gc.disable()
-        try:
+        with gc_at_rest():
             cursor = self._rows(f"{_EVENTS} {where} ORDER BY seq", values)
             while rows := cursor.fetchmany(_TOGETHER):
                 seqs, runs, ids, kinds, times, data = zip(*rows, strict=True)
@@ -107,9 +106,6 @@ class SqliteSnapshot:
                     ids=ids,
                     seqs=seqs,
                 )
-        finally:
-            if collecting:
-                gc.enable()
         return events
 
     def _rows(self, statement: str, values: Iterable[Any] = ()) -> sqlite3.Cursor:
@@ -144,10 +140,11 @@ def _record(  # noqa: PLR0917 - the columns of a row, in their order
     cell_id: str | None,
     execution_count: int | None,
     closed: int,
-    total: int,
     stored: int,
+    missed: int,
+    dropped: int,
 ) -> RunRecord:
-    total = max(total, stored)
+    dropped = max(0, dropped)
     return RunRecord(
         run_id=run_id,
         name=name,
@@ -158,9 +155,9 @@ def _record(  # noqa: PLR0917 - the columns of a row, in their order
         cell_id=cell_id,
         execution_count=execution_count,
         closed=bool(closed),
-        trimmed=total - stored,
-        total=total,
-        dropped=total - stored,
+        trimmed=missed + dropped,
+        total=stored + missed + dropped,
+        dropped=dropped,
     )
 
 

@@ -7,9 +7,11 @@
 from __future__ import annotations
 
 import json
+from operator import add
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from locus_nb._event import event_ids
+from locus_nb._history import RunRecord
 from locus_nb._payloads.chunks import clean_chunks
 from locus_nb._payloads.redact import redact_name, redact_tags, redact_text
 from locus_nb._wire import dumps, jsonable
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from locus_nb._event import StreamEvent
-    from locus_nb._history import RunRecord
 
 
 class StoredEvents(NamedTuple):
@@ -33,6 +34,22 @@ class StoredEvents(NamedTuple):
     times_us: Sequence[int]
     data: Sequence[str]
     seqs: Sequence[int]
+
+
+class RunChange(NamedTuple):
+    """What is new of a run, to be added to what the store has of it; several processes' changes add up.
+
+    Attributes:
+        record: What is known of it; None if that did not change. Its counts are not meant, but these:
+        stored: Events that are written now.
+        missed: Events that history no longer held when the store began, or began again.
+        dropped: Events that the store should have and has not; negative if they came after all.
+    """
+
+    record: RunRecord | None
+    stored: int
+    missed: int
+    dropped: int
 
 
 class Limits(NamedTuple):
@@ -61,8 +78,8 @@ class Storage(Protocol):
         """Say which of these events of a run it holds already."""
         ...
 
-    def write(self, events: StoredEvents, records: Mapping[str, RunRecord]) -> None:
-        """Add events, and what is known of their runs and others: all of it or nothing."""
+    def write(self, events: StoredEvents, changes: Mapping[str, RunChange]) -> None:
+        """Add events, and what is new of their runs and others: all of it or nothing."""
         ...
 
     def prune(self, limits: Limits, is_running: Callable[[str], bool]) -> None:
@@ -100,8 +117,18 @@ def encoded(events: Sequence[StreamEvent]) -> StoredEvents:
     )
 
 
-def plain_record(record: RunRecord) -> RunRecord:
-    """Give the record as it is stored: secrets taken out, every text valid UTF-8."""
+def plain_changes(changes: Mapping[str, RunChange]) -> dict[str, RunChange]:
+    """Give the changes as they are stored, by the run ids that are stored."""
+    plain: dict[str, RunChange] = {}
+    for run_id, (record, *counts) in changes.items():
+        name = run_id if run_id.isascii() else jsonable(run_id)
+        _, *before = plain.get(name, _NO_CHANGE)
+        plain[name] = RunChange(record and _plain_record(record), *map(add, counts, before))
+    return plain
+
+
+def _plain_record(record: RunRecord) -> RunRecord:
+    """Give a record as it is stored: secrets taken out, every text valid UTF-8."""
     if not record.tags and record.name is None and record.cell_id is None and record.run_id.isascii():
         return record
     return record._replace(
@@ -110,6 +137,15 @@ def plain_record(record: RunRecord) -> RunRecord:
         tags=redact_tags(record.tags),
         cell_id=None if record.cell_id is None else redact_text(record.cell_id, key="cell_id"),
     )
+
+
+def unknown(run_id: str, events: StoredEvents) -> RunRecord:
+    """Give the record of a run of which only these events are known."""
+    first_us = events.times_us[events.run_ids.index(run_id)]
+    return RunRecord(run_id, None, {}, "running", first_us * 1000, None, None, None, False, 0, 0)  # noqa: FBT003 - a record
+
+
+_NO_CHANGE = RunChange(None, 0, 0, 0)
 
 
 def _valid(texts: list[str]) -> list[str]:

@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import os
 import warnings
-import weakref
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
 from locus_nb._bus import EventBus, buses, get_event_bus
 from locus_nb._errors import StoreError, warn
+from locus_nb._store.account import account_of, inherit
 from locus_nb._store.jsonl import JsonlStorage
 from locus_nb._store.mounts import file_system, is_shared
 from locus_nb._store.sqlite import SqliteStorage
 from locus_nb._store.storage import Limits
-from locus_nb._store.writer import MAY_PASS, StoreStats, Writer
+from locus_nb._store.writer import MAY_PASS, Writer
 
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from locus_nb._store.stats import StoreStats
     from locus_nb._store.storage import Storage
 
 Kind = Literal["sqlite", "jsonl"]
-
-# Buses that a process was forked with, and the last event it was forked with: those are its parent's to store.
-_inherited: weakref.WeakKeyDictionary[EventBus, int] = weakref.WeakKeyDictionary()
 
 
 class Store:
@@ -37,11 +35,12 @@ class Store:
 
     What was published before `flush()` returned True outlives the death of the process, `kill -9` included;
     without it at most the last batch is lost. A power loss may take the newest batches (`synchronous=NORMAL`),
-    and never damages the file. At the end of the process all is written.
+    and never damages the file. At the end of the process all is written; a file that somebody
+    else holds is waited for 10 seconds.
 
-    A full disk, a read-only or a locked file never reaches the agent: it is logged once, told by a
-    `RuntimeWarning` at the next call of this object, and counted. Up to 65,536 events are kept until writing
-    works again; more are dropped, and counted.
+    A full disk, a damaged, read-only or locked file never reaches the agent: it is logged once (and so printed,
+    unless logging is configured otherwise), told by a `RuntimeWarning` at the next call of this object, and
+    counted. Up to 65,536 events are kept until writing works again; more are dropped, and counted.
 
     One id is one run, for good: events under an id that the file holds already, from an earlier session too, are added
     to that run, whatever the bus has forgotten of it (`drop_history`). A new run takes a new id.
@@ -54,11 +53,12 @@ class Store:
         path: An SQLite file, made if there is none (its folder must exist). On a network file system, where
             SQLite's log would not be safe: a folder, with one JSONL file per run.
         bus: Whose events; default: the process's bus. A bus has one store at a time.
-        kind: `sqlite` or `jsonl`, whatever the file system.
+        kind: `sqlite` or `jsonl`, whatever the file system. What is shared over a network is known on Linux only;
+            on another system say `jsonl` there.
         keep_runs: Runs that are kept at most; the longest unused go first, whole, and never one that runs.
         keep_days: Days that a run is kept after its last event.
-        keep_mb: Megabytes (of 1,000,000 bytes) that all may take. Limits are kept to at opening, at closing, and
-            about once a minute.
+        keep_mb: Megabytes (of 1,000,000 bytes) that all may take, an empty file's 0.1 not counted. Limits are kept
+            to at opening, at closing, and about once a minute.
 
     Raises:
         StoreError: The path leads to something else, damaged, or of another version; the bus has a store, or
@@ -87,6 +87,7 @@ class Store:
         keep_mb: float | None = None,
     ) -> None:
         self._writer: Writer | None = None
+        self._told_of_end = False
         self._bus = get_event_bus() if bus is None else bus
         self._path = Path(path).absolute()
         self._limits = checked_limits(keep_runs, keep_days, keep_mb)
@@ -95,22 +96,17 @@ class Store:
                 f"Cannot store this bus's events in {str(path)!r} too: they are stored in "
                 f"{str(self._bus.store.path)!r}; close that store first, or use configure(store=...)"
             )
-        if not self._path.parent.is_dir():
-            raise FileNotFoundError(
-                f"There is no folder {str(self._path.parent)!r} for the store {self._path.name!r}"
-            )
-        self._kind: Kind = checked_kind(kind) or _kind_for(self._path)
-        storage: Storage = JsonlStorage(self._path) if self._kind == "jsonl" else SqliteStorage(self._path)
-        failure = _failure_to_open(storage)
+        self._kind: Kind
+        self._kind, storage, failure = opened(self._path, kind)
         writer = Writer(
             self._bus,
             storage,
             limits=self._limits,
-            after=_inherited.get(self._bus, 0),
-            label=f"store {self._path.name}",
+            account=account_of(self._bus, self._path),
+            where=self._path,
         )
         if failure is not None:
-            writer.report(failure)
+            writer.failures.note(failure)
         writer.start()
         self._writer = writer
         self._bus.store = self
@@ -148,17 +144,18 @@ class Store:
             timeout: Seconds.
 
         Returns:
-            False if it could not be written, or not in time. What was dropped before is not waited for.
+            False if it could not be written, or not in time, and once for events that were lost before; of a closed
+            store, if something was published since. What was dropped before is not waited for.
         """
         through = self._own_writer().flush(timeout)
         self._tell()
         return through
 
     def close(self, timeout: float = 10.0) -> None:
-        """Write what there is and let go of the file; what cannot be written is lost, and counted. Idempotent.
+        """Write what there is and let go of the file; what cannot be written is lost, counted and told. Idempotent.
 
         Args:
-            timeout: Seconds to wait for the thread, which goes on to its end in any case.
+            timeout: Seconds to wait while somebody else holds the file. One try is made in any case.
         """
         self._own_writer().close(timeout)
         self._tell()
@@ -187,13 +184,18 @@ class Store:
 
     def _tell(self) -> None:
         """Warn of what went wrong in the thread."""
-        unsaid = self._own_writer().unsaid
+        writer = self._own_writer()
+        if not self._told_of_end and writer.was_ended and writer.is_missed():
+            self._told_of_end = True
+            writer.failures.unsaid.append(
+                "it was closed when the readers of its bus were ended, and what was published since is not stored; "
+                "make a store, or call configure(), again"
+            )
+        unsaid = writer.failures.unsaid
         with suppress(IndexError):
             while True:
-                problem = unsaid.popleft()
                 warn(
-                    f"Events could not be stored in {str(self._path)!r}: {problem}. They are kept in memory for "
-                    "now, and counted: see stats()",
+                    f"Events could not be stored in {str(self._path)!r}: {unsaid.popleft()}; see stats()",
                     RuntimeWarning,
                 )
 
@@ -248,21 +250,26 @@ def _kind_for(path: Path) -> Kind:
     return "jsonl"
 
 
-def _failure_to_open(storage: Storage) -> BaseException | None:
-    """Open it; what may pass is only told, so that the agent can begin."""
+def opened(path: Path, kind: Kind | None) -> tuple[Kind, Storage, BaseException | None]:
+    """Open what is written to; what may pass is only told, so that the agent can begin."""
+    chosen = checked_kind(kind)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"There is no folder {str(path.parent)!r} for the store {path.name!r}")
+    found: Kind = chosen or _kind_for(path)
+    storage: Storage = JsonlStorage(path) if found == "jsonl" else SqliteStorage(path)
     try:
         storage.open()
     except StoreError:
         raise
     except MAY_PASS as error:
-        return error
-    return None
+        return found, storage, error
+    return found, storage, None
 
 
 def _begin_in_child() -> None:
     for bus in buses():
         if bus.store is not None:
-            _inherited[bus] = bus.stats()["published_events_total"]
+            inherit(bus)
             bus.store = None
 
 

@@ -10,28 +10,32 @@ has ended. After some idle seconds it sleeps until the next event. So a publish 
 
 from __future__ import annotations
 
-import atexit
-import logging
-import os
 import sqlite3
 import threading
 import time
-import weakref
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from locus_nb._errors import StoreError
+from locus_nb._store.account import counted
+from locus_nb._store.alarm import Alarm, go_round
+from locus_nb._store.failures import Failures
+from locus_nb._store.lifetime import outlive
+from locus_nb._store.sqlite import BUSY_S, is_held
+from locus_nb._store.stats import StoreStats
 from locus_nb._store.storage import Limits, encoded
-from locus_nb._wakeup import Wakeup
 from locus_nb._wire import jsonable
 from locus_nb.event_types import LIVE_ONLY
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from locus_nb._bus import EventBus
     from locus_nb._event import StreamEvent
     from locus_nb._history import RunRecord
+    from locus_nb._store.account import Account
     from locus_nb._store.storage import Storage
 
 TICK = 0.05
@@ -46,36 +50,13 @@ _QUEUE = 65_536
 _PRUNE_EVERY_S = 60.0
 # As often as it takes to write all that can be pending and queued.
 _PASSES = 4
-# Different errors that are reported.
-_MOST_TOLD = 20
 # What is asked of the bus's history at first: all.
 _EVERYTHING = 1 << 62
 # What may be wrong with the place, and right again later. Anything else is wrong with the events.
 MAY_PASS = (OSError, sqlite3.OperationalError, StoreError)
 
-_log = logging.getLogger(__name__)
-# Without a handler of its own a logger's errors are printed, into whichever cell runs now.
-_log.addHandler(logging.NullHandler())
-
-
-class StoreStats(NamedTuple):
-    """What became of the events that a store was to keep; those that are live only are not counted.
-
-    Attributes:
-        written: Committed.
-        pending: Taken, and not yet written.
-        dropped: Never taken, because the writer was too slow or could not write for too long.
-        lost: Given up: they could not be written until the store was closed, or never could.
-        failed: Tries to write that failed, each of them counted.
-        last_error: What the last of these said; None if none failed.
-    """
-
-    written: int
-    pending: int
-    dropped: int
-    lost: int
-    failed: int
-    last_error: str | None
+# How long it goes on trying when its bus's readers were ended.
+_END_S = 10.0
 
 
 @dataclass(slots=True, eq=False)
@@ -85,6 +66,11 @@ class _Flush:
     done: threading.Event = field(default_factory=threading.Event)
     through: bool = False
 
+    def answer(self, *, through: bool) -> None:
+        """Let whoever waits go on."""
+        self.through = through
+        self.done.set()
+
 
 class Writer:
     """Takes what a bus has, and has a `Storage` write it.
@@ -93,34 +79,42 @@ class Writer:
         bus: Whose events, from those in its history on.
         storage: Where to.
         limits: How much of it is kept.
-        after: Events up to this `seq` are not its to write.
-        label: What `EventBus.readers` calls it.
+        account: What the bus had, and what of it the storage has.
+        where: Its path.
 
     Raises:
         StoreError: The bus has as many global readers as it may have.
     """
 
-    def __init__(self, bus: EventBus, storage: Storage, *, limits: Limits, after: int, label: str) -> None:
+    def __init__(
+        self, bus: EventBus, storage: Storage, *, limits: Limits, account: Account, where: Path
+    ) -> None:
         self._bus = bus
         self._storage = storage
         self._limits = limits
-        self._after = after
+        label = f"store {where.name}"
+        self._account = account
         self._pending: list[StreamEvent] = []
         self._records: dict[str, RunRecord] = {}
         self._waiting_since = self._busy_at = time.monotonic()
         self._run_closed = False
+        # Runs that were written to, since all that is known of runs was written; and whether others may lack events.
+        self._touched: set[str] = set()
+        self._amiss = False
         self._is_first = True
-        self._written = self._lost = self._failed = 0
-        self._last_error: str | None = None
+        self._written = self._lost = 0
+        self.failures = Failures(where)
         self._retry_at = 0.0
         self._prune_at = 0.0
-        self._told: set[str] = set()
-        # What the next call of the user is told.
-        self.unsaid: deque[str] = deque()
         self.closed = False
-        self._closing = False
+        self._closing = self._ended = self._is_held = False
+        # When it is too late to wait for somebody's lock, once it is to end.
+        self._try_until: float | None = None
+        self._lost_told = 0
+        # The last event that it took, or that was there before.
+        self._last = bus.stats()["published_events_total"]
         self._flushes: deque[_Flush] = deque()
-        self._wakeup = Wakeup()
+        self._alarm = Alarm(self)
         # Held while files are touched, so that a fork never finds them in the midst of that.
         self.io = threading.RLock()
         self._subscription = bus.subscribe_global(replay=_EVERYTHING, label=label)
@@ -131,9 +125,11 @@ class Writer:
             )
         # A longer queue than a view's: what is dropped here is gone for good.
         self._subscription._inbox.size = _QUEUE
-        _writers.add(self)
+        # Not before: until then a run may be on its way into history.
+        account.begin()
+        outlive(self)
         self._thread = threading.Thread(
-            target=_run, args=(weakref.ref(self), self._wakeup), name=f"locus_nb {label}", daemon=True
+            target=go_round, args=(self._alarm,), name=f"locus_nb {label}", daemon=True
         )
 
     def start(self) -> None:
@@ -147,76 +143,71 @@ class Writer:
             pending=len(self._pending),
             dropped=self._subscription.stats().dropped,
             lost=self._lost,
-            failed=self._failed,
-            last_error=self._last_error,
+            failed=self.failures.count,
+            last_error=self.failures.last,
         )
 
     def flush(self, timeout: float) -> bool:
         """Wait until all that was published before is committed; False if that fails or takes too long."""
-        if self.closed:
-            return not self._lost
         flush = _Flush()
         self._flushes.append(flush)
-        self._wakeup.call()
-        if not self._thread.is_alive():
-            return False
+        self._alarm.call()
+        if self.closed or not self._thread.is_alive():
+            return self.closed and not self._lost and not self.is_missed()
         return flush.done.wait(timeout) and flush.through
 
     def close(self, timeout: float) -> bool:
         """Write what there is, leave the bus and end the thread; False if it takes too long. Idempotent."""
+        self._try_until = time.monotonic() + timeout - BUSY_S
         self._closing = True
-        self._wakeup.call()
+        self._alarm.call()
         if self._thread.is_alive() and threading.current_thread() is not self._thread:
             self._thread.join(timeout)
         return self.closed
 
-    def report(self, error: BaseException) -> None:
-        """Count a failure, and say it once."""
-        self._failed += 1
-        self._last_error = f"{type(error).__name__}: {error}"
-        if self._last_error not in self._told and len(self._told) < _MOST_TOLD:
-            self._told.add(self._last_error)
-            _log.warning("locus_nb could not store events: %s", self._last_error)
-            self.unsaid.append(self._last_error)
+    def is_missed(self) -> bool:
+        """Say whether something was published since it ended."""
+        return self.closed and self._bus.stats()["published_events_total"] > self._last
 
     def round(self) -> float | None:
         """Do what is due; seconds until the next round, -1: when it is woken, None: never. Its thread only."""
-        closing = self._closing
-        flushes = [self._flushes.popleft() for _ in range(len(self._flushes))]
+        closing, lost = self._closing, self._lost_told
+        flushes = tuple(self._flushes)
         with self.io:
             if self.closed:
                 return None
-            ended = self._take()
+            self._ended = self._take() or self._ended
             through = True
-            at_once = bool(closing or flushes or ended)
+            at_once = bool(closing or flushes or self._ended)
             # There may be more than it takes in at a time, but not more than this if somebody goes on publishing.
             for _ in range(_PASSES if at_once else 1):
                 if not through or not self._is_due(at_once=at_once):
                     break
                 through = self._write()
-                ended = self._take() or ended
+                self._ended = self._take() or self._ended
             if through:
-                self._prune(at_once=bool(closing or ended))
-            if closing or ended:
+                self._prune(at_once=bool(closing or self._ended))
+            for flush in flushes:
+                self._lost_told = self._lost
+                flush.answer(through=through and self._lost == lost)
+                self._flushes.popleft()
+            if (closing or self._ended) and (through or not self._is_worth_waiting()):
                 self._end()
-        for flush in flushes:
-            flush.through = through
-            flush.done.set()
-        return None if closing or ended else self._pause()
-
-    def must_stay(self) -> bool:
-        """Say whether it has something to write that nobody else has."""
-        return bool(self._pending)
+                return None
+        return self._pause()
 
     def forget(self) -> None:
-        """Let the thread end, and the files go, when nobody holds it any more."""
-        self._wakeup.call()
-        with suppress(*MAY_PASS):
-            self._storage.close()
+        """Write what there is and end, now that nobody holds its store any more."""
+        self._closing = True
+        self._alarm.call()
+        # Collected together with its bus it was idle, and its thread finds it no more.
+        if self._alarm.kept is None:
+            with suppress(*MAY_PASS):
+                self._storage.close()
 
     def fail(self, error: BaseException) -> None:
         """End after an error of its own; nothing is written any more."""
-        self.report(error)
+        self.failures.note(error, "This is an error of locus_nb's own, and nothing is stored any more")
         with self.io:
             self._end()
 
@@ -226,8 +217,7 @@ class Writer:
         self.closed = self._closing = True
         self._pending.clear()
         self._storage.abandon()
-        while self._flushes:
-            self._flushes.popleft().done.set()
+        self._flushes.clear()
 
     def _take(self) -> bool:
         """Take what the subscription has, as far as there is room; True at its end."""
@@ -237,18 +227,23 @@ class Writer:
                 return False
             if not batch:
                 return True
+            if batch.events:
+                self._last = max(self._last, batch.events[-1].seq or 0)
             now = time.monotonic()
             if not self._pending:
                 self._waiting_since = now
             self._busy_at = now
-            self._pending += [event for event in batch.events if event._event_type not in LIVE_ONLY]
+            events = [event for event in batch.events if event._event_type not in LIVE_ONLY]
+            self._pending += events
+            self._account.meet(batch.runs, events)
+            self._amiss = self._amiss or batch.dropped > 0
             for record in batch.runs:
                 self._records[record.run_id] = record
                 self._run_closed = self._run_closed or record.closed
         return False
 
     def _is_due(self, *, at_once: bool) -> bool:
-        if not (self._pending or self._records):
+        if not self._has_something():
             return False
         if at_once:
             return True
@@ -280,43 +275,75 @@ class Writer:
 
     def _write_some(self, events: list[StreamEvent], *, last: bool) -> None:
         """Write the first of the pending events, each of them or it is lost; `last`: and all that is known of runs."""
-        runs = {event.run_id for event in events}
-        records = {run_id: record for run_id, record in self._records.items() if last or run_id in runs}
-        written = len(events)
+        counts = counted(events)
+        self._touched.update(counts)
+        amiss = self._amiss
+        records = self._known() if last else {}
+        changes = self._account.changes(counts, records, lambda: counted(self._pending[len(events) :]))
+        # A run is used by what is written of it.
+        changes = {
+            run_id: change
+            for run_id, change in changes.items()
+            if run_id in counts or run_id in self._records or change.missed or change.dropped
+        }
         try:
-            self._storage.write(encoded(events), records)
+            if changes:
+                self._storage.write(encoded(events), changes)
         except MAY_PASS:
+            self._amiss = self._amiss or amiss
             raise
         except Exception as error:  # noqa: BLE001 - an edge: what one event holds must not keep back all others
+            self._amiss = self._amiss or amiss
             if len(events) > 1:
                 half = len(events) // 2
                 self._write_some(events[:half], last=False)
                 self._write_some(events[half:], last=last)
                 return
-            self.report(error)
+            self.failures.note(error, "This event is lost, and counted")
             self._lost += len(events)
-            written = 0
-        self._written += written
+            self._amiss = True
+            del self._pending[: len(events)]
+            return
+        self._written += len(events)
+        self._account.note(changes)
+        self._account.forget(self._is_known)
         del self._pending[: len(events)]
-        for run_id, record in records.items():
-            if self._records.get(run_id) is record:
-                del self._records[run_id]
+        if last:
+            self._touched.clear()
+            for run_id, record in records.items():
+                if self._records.get(run_id) is record:
+                    del self._records[run_id]
+
+    def _known(self) -> dict[str, RunRecord]:
+        """Give what is known of runs and not yet written; if events were dropped, of all that may lack some."""
+        asked = set(self._account.lacking(self._touched))
+        if self._amiss:
+            asked.update(self._bus.run_ids(), self._touched)
+            self._amiss = False
+        found = [record for run_id in asked if (record := self._bus.run_record(run_id)) is not None]
+        for record in found:
+            if record.run_id in self._records:
+                self._records[record.run_id] = record
+        if asked:
+            # What these count is pending from now on, and what comes with it is newer.
+            self._take()
+        return {record.run_id: record for record in found} | self._records
 
     def _leave_out(self) -> int:
         """Leave out what history held that is in the store already, or is not this process's to write."""
-        before = len(self._pending)
+        before = self._pending
         ids: dict[str, list[str]] = {}
-        for event in self._pending:
+        for event in before:
             ids.setdefault(event.run_id, []).append(jsonable(event.event_id))
         held = {run_id: self._storage.held(jsonable(run_id), its) for run_id, its in ids.items()}
-        kept = [
+        self._pending = [
             event
-            for event in self._pending
-            if (event.seq or 0) > self._after and jsonable(event.event_id) not in held[event.run_id]
+            for event in before
+            if (event.seq or 0) > self._account.after and jsonable(event.event_id) not in held[event.run_id]
         ]
-        self._pending = kept
+        self._account.leave_out(counted(before) - counted(self._pending))
         self._is_first = False
-        return before - len(kept)
+        return len(before) - len(self._pending)
 
     def _prune(self, *, at_once: bool) -> None:
         """Keep to the limits, now and then."""
@@ -331,77 +358,52 @@ class Writer:
 
     def _stand_back(self, error: BaseException) -> None:
         """Try again later, with the files opened anew."""
-        self.report(error)
+        self._is_held = is_held(error)
+        self.failures.note(error)
         with suppress(*MAY_PASS):
             self._storage.close()
         self._retry_at = time.monotonic() + RETRY_S
+
+    def _has_something(self) -> bool:
+        return bool(self._pending or self._records or self._amiss)
 
     def _is_running(self, run_id: str) -> bool:
         record = self._bus.run_record(run_id)
         return record is not None and not record.closed
 
+    def _is_worth_waiting(self) -> bool:
+        """Say whether at the end another try is to be made: only somebody else's lock is about to go."""
+        if self._try_until is None:
+            self._try_until = time.monotonic() + _END_S
+        return self._is_held and time.monotonic() < self._try_until
+
+    def _is_known(self, run_id: str) -> bool:
+        return self._bus.run_record(run_id) is not None
+
     def _pause(self) -> float:
-        if self._pending or self._records:
+        if self._has_something():
             return TICK
-        if time.monotonic() - self._busy_at > _IDLE_S and self._subscription.wake_with(self._wakeup):
+        if time.monotonic() - self._busy_at > _IDLE_S and self._subscription.wake_with(self._alarm):
             return -1
         return TICK
 
     def _end(self) -> None:
         """Leave; what could not be written is lost."""
         self._subscription.close()
-        self._lost += len(self._pending)
+        if self._pending:
+            self._lost += len(self._pending)
+            self.failures.tell(
+                f"{len(self._pending):,} events are lost: the store was closed before they could be written"
+            )
         self._pending.clear()
         self._records.clear()
         with suppress(*MAY_PASS):
             self._storage.close()
         self.closed = True
+        while self._flushes:
+            self._flushes.popleft().answer(through=False)
 
-
-def _run(of: weakref.ref[Writer], wakeup: Wakeup) -> None:
-    """Go round, and keep a writer that nobody holds any more only while it has something to write."""
-    while (writer := of()) is not None:
-        try:
-            pause = writer.round()
-        except BaseException as error:  # noqa: BLE001 - an edge: a store that fails must not stop the agent
-            writer.fail(error)
-            return
-        if pause is None:
-            return
-        if not writer.must_stay():
-            writer = None
-        wakeup.wait(pause)
-        del writer
-
-
-_writers: weakref.WeakSet[Writer] = weakref.WeakSet()
-# A fork waits for a writer's transaction, but not for ever.
-_FORK_S = 5.0
-_AT_EXIT_S = 10.0
-_held: list[Writer] = []
-
-
-def _before_fork() -> None:
-    _held.extend(writer for writer in tuple(_writers) if writer.io.acquire(timeout=_FORK_S))
-
-
-def _after_fork() -> None:
-    while _held:
-        _held.pop().io.release()
-
-
-def _begin_in_child() -> None:
-    _held.clear()
-    for writer in tuple(_writers):
-        if not writer.closed:
-            writer.begin_in_child()
-
-
-def _at_exit() -> None:
-    for writer in tuple(_writers):
-        writer.close(_AT_EXIT_S)
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_begin_in_child)
-atexit.register(_at_exit)
+    @property
+    def was_ended(self) -> bool:
+        """Whether it was its bus that ended it."""
+        return self._ended and not self._closing

@@ -1,10 +1,12 @@
-"""Boxes of ipywidgets, and other widgets that hold widgets: what is in them."""
+"""Boxes of ipywidgets, Output widgets, and others that hold widgets: what is in them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import ipywidgets  # pyright: ignore[reportMissingTypeStubs] - it has none
+
+from locus_nb._views.outputs import contents
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +28,13 @@ def held(widget: ipywidgets.DOMWidget, kind: type[W]) -> list[W]:
     return [one for one in seen if isinstance(one, kind)]
 
 
+def holds(widget: ipywidgets.DOMWidget, one: ipywidgets.DOMWidget) -> bool:
+    """Whether a widget is another one, or holds it."""
+    seen: dict[ipywidgets.DOMWidget, None] = {}
+    _visit(widget, None, seen)
+    return one in seen
+
+
 def mark_boxes_of(box: ipywidgets.DOMWidget, kind: type[ipywidgets.DOMWidget]) -> bool:
     """Give each box that holds nothing but such widgets the class `OF_VIEWS`, and no other; whether this one has it."""
     if not isinstance(box, ipywidgets.Box):
@@ -41,13 +50,17 @@ def mark_boxes_of(box: ipywidgets.DOMWidget, kind: type[ipywidgets.DOMWidget]) -
 
 
 def _visit(
-    widget: ipywidgets.DOMWidget, kind: type[ipywidgets.DOMWidget], seen: dict[ipywidgets.DOMWidget, None]
+    widget: ipywidgets.DOMWidget,
+    kind: type[ipywidgets.DOMWidget] | None,
+    seen: dict[ipywidgets.DOMWidget, None],
 ) -> None:
     if widget in seen:
         return
     seen[widget] = None
-    if isinstance(widget, kind):
+    if kind is not None and isinstance(widget, kind):
         return
+    for part in contents(widget):
+        _visit(part, kind, seen)
     named = cast("Any", widget).traits(sync=True, to_json=_is_by_name)
     for name in named:
         for part in _parts(getattr(widget, name)):

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+import time
+from typing import TYPE_CHECKING, Any, cast
 
 import ipywidgets  # pyright: ignore[reportMissingTypeStubs] - it has none
 import traitlets
+
+from locus_nb._views.pump import the_pump
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from locus_nb._subscription import Batch
 
 
 class OpensLate(ipywidgets.DOMWidget):
@@ -34,6 +42,9 @@ class OpensLate(ipywidgets.DOMWidget):
     def model_id(self) -> str:
         """The name of its line to the page, which is opened for it: who asks puts the widget on a page.
 
+        Once it is closed, that of a widget of which nothing is seen: a page that is loaded anew does not show a box
+        at all if something in it has no line.
+
         Raises:
             ValueError: It is closed and was on no page.
         """
@@ -41,13 +52,15 @@ class OpensLate(ipywidgets.DOMWidget):
             self._wanted = True
             self.open()
             self._on_open()
-        if self.comm is not None:
-            return cast("Any", self.comm).comm_id
+        # Another thread may close it now.
+        line: Any = self.comm
+        if line is not None:
+            return line.comm_id
         if self._model_id is None:
             raise ValueError(
                 f"{self!r} is closed, so no box can show it: display it by itself, or make a new one"
             )
-        return self._model_id
+        return _nothing_to_see().model_id
 
     def open(self) -> None:
         """Open the line to the page, once it is wanted.
@@ -65,6 +78,11 @@ class OpensLate(ipywidgets.DOMWidget):
     def _on_open(self) -> None:
         """Hear that the line was opened."""
 
+    def _close_line_at(self, at: float) -> None:
+        """Close the line to the page for good, not before that time on the monotonic clock. Idempotent."""
+        self._over = True
+        the_pump().attach(None, _Parting(self._close_line, at))
+
     def _close_line(self) -> None:
         """Close the line to the page for good. Idempotent; waits for nothing."""
         self._over = True
@@ -77,6 +95,44 @@ class OpensLate(ipywidgets.DOMWidget):
     def __del__(self) -> None:
         # Not by close(), which may wait.
         self._close_line()
+
+
+class _Parting:
+    """The sink of a widget that is over: it closes its line when the time has come."""
+
+    def __init__(self, close: Callable[[], None], at: float) -> None:
+        self._close = close
+        self._at = at
+
+    @property
+    def unread(self) -> int:
+        """Nothing: it takes no events."""
+        return 0
+
+    def put(self, batch: Batch) -> None:
+        """Take nothing: it has no subscription."""
+
+    def tick(self) -> bool:
+        """Close the line if it is time; True until then."""
+        if time.monotonic() < self._at:
+            return True
+        the_pump().detach(self)
+        self._close()
+        return False
+
+    def fail(self) -> None:
+        """Leave the line as it is: it could not be closed."""
+
+
+# The widget of which nothing is seen, once there is one.
+_nothing: list[ipywidgets.Box] = []
+
+
+def _nothing_to_see() -> ipywidgets.Box:
+    # Whoever closes all widgets of the process closes it too.
+    if not _nothing or _nothing[0].comm is None:
+        _nothing[:] = [ipywidgets.Box(layout=ipywidgets.Layout(display="none"))]
+    return _nothing[0]
 
 
 def _keep_subshell(_data: object, default: object) -> object:

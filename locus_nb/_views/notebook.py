@@ -31,7 +31,9 @@ class Notebook:
     def __init__(self, find_shell: Callable[[], Any]) -> None:
         self._find_shell = find_shell
         self._shell: Any = None
-        self._busy = False
+        # Cells that run, each but the first one inside another (`%run other.ipynb` runs such), all for this message.
+        self._running = 0
+        self._message: str = ""
         # Cell to how often it asked for a place in its last run.
         self._calls: dict[Hashable, int] = {}
         self._cell_end: list[Callable[[], None]] = []
@@ -46,14 +48,14 @@ class Notebook:
             self._shell = shell
             self._displays_heard.clear()
             # Whoever calls this runs in a cell.
-            self._busy = True
+            self._running, self._message = 1, self.message()[0]
             shell.events.register("pre_run_cell", self._begin_cell)
             shell.events.register("post_run_cell", self._end_cell)
         return True
 
     def is_busy(self) -> bool:
         """Whether a cell runs now."""
-        return self._busy
+        return self._running > 0
 
     def place(self) -> Place | None:
         """The next place in the cell that this code belongs to; None outside of a notebook."""
@@ -70,18 +72,26 @@ class Notebook:
             return False
         return (place.cell, True) == self._cell() and place.ordinal >= self._calls.get(place.cell, 0)
 
+    def message(self) -> tuple[str, bool]:
+        """What this code answers to: the id of the front end's message, and whether that is a cell; "" for none."""
+        kernel = getattr(self._shell, "kernel", None)
+        parent: dict[str, Any] = {} if kernel is None else kernel.get_parent()
+        header: dict[str, str] = parent.get("header", {})
+        return str(header.get("msg_id", "")), header.get("msg_type") == "execute_request"
+
     def on_cell_end(self, call: Callable[[], None]) -> None:
-        """Call `call` at the end of each cell from now on."""
+        """Call `call` at the end of each cell from now on; of cells inside one another at the end of the outermost."""
         if call not in self._cell_end:
             self._cell_end.append(call)
 
-    def on_display(self, kind: type, call: Callable[[Any], None]) -> None:
+    def on_display(self, kind: type, call: Callable[[Any], None]) -> bool:
         """Call `call` with each object of a type just before it is displayed, from now on; once per type and shell.
 
-        It is displayed as ever. Not called for objects that display themselves by `_ipython_display_`.
+        It is displayed as ever. Not called for objects that display themselves by `_ipython_display_`. False if
+        that type was asked for before.
         """
         if self._shell is None or kind in self._displays_heard:
-            return
+            return False
         self._displays_heard.add(kind)
         formatter = self._shell.display_formatter.mimebundle_formatter
         before: Callable[[Any], Any] = formatter.for_type(kind) or _own_bundle
@@ -91,6 +101,7 @@ class Notebook:
             return before(shown)
 
         formatter.for_type(kind, bundle)
+        return True
 
     def _cell(self) -> tuple[Hashable, bool]:
         cell_id = cell_id_of(request_of(self._shell))
@@ -100,11 +111,18 @@ class Notebook:
         return typed[-1], False
 
     def _begin_cell(self, *_info: object) -> None:
-        self._busy = True
+        message = self.message()[0]
+        if self._running and message and message == self._message:
+            self._running += 1
+            return
+        self._running, self._message = 1, message
         self._calls[self._cell()[0]] = 0
 
     def _end_cell(self, *_result: object) -> None:
-        self._busy = False
+        # Of an empty cell IPython tells the end alone.
+        self._running = max(0, self._running - 1)
+        if self._running:
+            return
         for call in tuple(self._cell_end):
             call()
 

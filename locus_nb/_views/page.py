@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# What a view of events can show them as.
+TABS = ("table", "timeline", "tree")
 MAX_SELECTED = 10_000
 MAX_TEXT = 10_000
 # Seconds in which a page that was told of a view makes it, and in which it paints it after its hello.
@@ -28,9 +33,17 @@ class PageState(NamedTuple):
     run: str = ""
     wish: int = 0
 
+    def with_granted(self, wishes: Iterable[Wish]) -> PageState:
+        """What it is once the page has heard these: what it said before then tells nothing of what they ask for."""
+        state = self
+        for wish in wishes:
+            if wish.n > self.wish:
+                state = state._replace(**wish.asked)
+        return state
+
 
 class Wish(NamedTuple):
-    """What Python asks of the page, which fulfils each wish once, by its number.
+    """What Python asks of the page, which fulfils each wish once, by its number; one that is made anew does again.
 
     Attributes:
         n: Ascending.
@@ -46,6 +59,10 @@ class Wish(NamedTuple):
     def asked(self) -> dict[str, Any]:
         """What is to change, by name."""
         return {name: value for name, value in self._asdict().items() if name != "n" and value is not None}
+
+    def holds_in(self, state: PageState) -> bool:
+        """Whether a page is as it asks for."""
+        return self.asked.items() <= state._asdict().items()
 
 
 def page_state(content: object) -> PageState | None:

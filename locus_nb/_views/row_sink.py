@@ -65,6 +65,7 @@ class RowSink:
             is worked off; at most once in 2 s.
         sleep_at_most: Called in a tick after which there will be more in that many seconds.
         clock: Monotonic seconds; for tests.
+        wall_clock: Unix seconds; for tests.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class RowSink:
         at_rest: Callable[[], None] = lambda: None,
         sleep_at_most: Callable[[float], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self.store = RowStore()
         self.tallies = Tallies()
@@ -99,6 +101,7 @@ class RowSink:
         self._rest_due = False
         self._rested_at = -_REPORTS_EVERY
         self._clock = clock
+        self._wall_clock = wall_clock
         self._events: deque[StreamEvent] = deque()
         self._said: deque[dict[str, Any]] = deque()
         # Rows up to this seq were sent.
@@ -276,6 +279,8 @@ class RowSink:
     def _tell(self, rows: list[Row], tallies: list[tuple[Any, ...]], *, prev: int, now: float) -> None:
         content = {
             "kind": "rows",
+            # In milliseconds, as the times of rows are: the page has no other way to tell the kernel's time.
+            "now": self._wall_clock() * 1_000,
             "prev": prev,
             "last": self.store.last_seq,
             "count": len(rows),

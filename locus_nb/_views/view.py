@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import weakref
 from functools import cache
 from html import escape
@@ -13,9 +14,11 @@ import anywidget
 import ipywidgets  # pyright: ignore[reportMissingTypeStubs] - it has none
 import traitlets
 
-from locus_nb._views.boxes import held, mark_boxes_of
+from locus_nb._views.boxes import held, holds, mark_boxes_of
 from locus_nb._views.late import OpensLate
 from locus_nb._views.notebook import NOTEBOOK
+from locus_nb._views.outputs import all_open, outside, put, taking_in
+from locus_nb._views.page import PAGE_MAKES
 from locus_nb._views.pump import the_pump
 
 if TYPE_CHECKING:
@@ -39,6 +42,12 @@ _BOXED = "locus-boxed"
 
 # The views that were put on a page: they live until they are stopped. Others live as long as somebody holds them.
 _on_page: dict[View, None] = {}
+
+# The views that this cell has put on a page, of which it has shown no picture yet.
+_lacking: weakref.WeakSet[View] = weakref.WeakSet()
+
+# Widgets that were displayed, or may have been before anybody listened.
+_displayed: weakref.WeakSet[ipywidgets.DOMWidget] = weakref.WeakSet()
 
 # The views that were made in a cell, by place.
 _made: weakref.WeakValueDictionary[Place, Placed] = weakref.WeakValueDictionary()
@@ -83,7 +92,8 @@ def take_place() -> Place | None:
     if not NOTEBOOK.connect():
         return None
     NOTEBOOK.on_cell_end(_end_cell)
-    NOTEBOOK.on_display(ipywidgets.DOMWidget, _show_pictures_of_held)
+    if NOTEBOOK.on_display(ipywidgets.DOMWidget, _show_pictures_of_held):
+        _displayed.update(all_open())
     place = NOTEBOOK.place()
     before = None if place is None else _made.get(place)
     if place is not None and before is not None and (place.named or before.was_seen):
@@ -103,7 +113,8 @@ class View(OpensLate, anywidget.AnyWidget):
     Until then there is nothing of it in the page or the notebook, and it ends with its last reference. In a
     notebook it is two outputs: the widget, and a static picture that the page hides while the widget lives,
     brought up to date after each cell, and when a run ends. The picture is what a saved notebook shows, and
-    nbconvert, and a page without the kernel. Of views in a box the pictures stand above the box.
+    nbconvert, and a page without the kernel. Of views in a box the pictures stand above the box, and of those that
+    are displayed in an Output widget by a cell, among the outputs of that cell.
 
     Its repr, which a saved notebook has beside the widget, says only what never changes; `print` says how it stands.
 
@@ -115,6 +126,7 @@ class View(OpensLate, anywidget.AnyWidget):
         run: The run that is shown; empty for all.
         sink: Where its messages come from and go to.
         place: What `take_place` gave.
+        **traits: What else the page is told of it once.
     """
 
     _esm = traitlets.Unicode().tag(sync=True)
@@ -123,10 +135,12 @@ class View(OpensLate, anywidget.AnyWidget):
     run = traitlets.Unicode().tag(sync=True)
     twin = traitlets.Unicode().tag(sync=True)
 
-    def __init__(self, *, view: str, run: str, sink: PageSink, place: Place | None) -> None:
+    def __init__(self, *, view: str, run: str, sink: PageSink, place: Place | None, **traits: str) -> None:
         self.place = place
         self._page_sink = sink
         self._frozen = False
+        # When a page that has not yet said hello has made it, on the monotonic clock.
+        self._made_by_page_at = 0.0
         # Whether the first picture is yet to come, because a page is only just making the view.
         self._is_new = False
         # Whether that was in the cell that runs.
@@ -139,7 +153,11 @@ class View(OpensLate, anywidget.AnyWidget):
         self._written: tuple[object, ...] = ()
         settle(self, place)
         twin = f"locus-nb-twin-{uuid4().hex[:12]}"
-        super().__init__(view=view, run=run, twin=twin, _esm=_asset("js"), _css=_asset("css"))
+        # For which message it was last displayed in an Output widget; None for none.
+        self._shown_for: str | None = None
+        # The output that has its picture.
+        self._picture_id = twin
+        super().__init__(view=view, run=run, twin=twin, _esm=_asset("js"), _css=_asset("css"), **traits)
         me = weakref.ref(self)
 
         def on_message(_widget: object, content: object, _buffers: object) -> None:
@@ -172,27 +190,39 @@ class View(OpensLate, anywidget.AnyWidget):
         self._written = ()
         # The live output is where it was looked at, unless that was a box.
         moves = self._is_output and not self._boxed
-        update_output(self._live_id if moves else self.twin, self._picture(self._still_class))
+        update_output(self._live_id if moves else self._picture_id, self._picture(self._still_class))
         if self._is_output:
-            update_output(self.twin if moves else self._live_id, NOTHING)
+            update_output(self._picture_id if moves else self._live_id, NOTHING)
 
     def close(self) -> None:
         """Freeze the view. Idempotent."""
         self.freeze()
 
     def stop(self) -> None:
-        """Stop following at once, and leave the picture as it was last written. Idempotent."""
+        """Stop following at once, and leave the picture as it was last written. Idempotent.
+
+        The line to a page that is only making the view is closed a second later.
+        """
         self._over = True
         _on_page.pop(self, None)
         self._leave()
-        self._close_line()
+        if (
+            self.comm is None
+            or self.place is None
+            or self.was_seen
+            or time.monotonic() >= self._made_by_page_at
+        ):
+            self._close_line()
+        else:
+            # anywidget takes a line that is closed while it makes the view for a failure.
+            self._close_line_at(self._made_by_page_at)
 
     def refresh(self) -> None:
         """Bring the picture in the notebook up to date, if there is one and there is news."""
         written = self._news()
         if self._written and written != self._written:
             self._written = written
-            update_output(self.twin, self._picture(self._twin_classes))
+            update_output(self._picture_id, self._picture(self._twin_classes))
 
     def refresh_later(self) -> None:
         """Refresh when all that was published so far is worked off, and a page had time to show the view."""
@@ -223,15 +253,20 @@ class View(OpensLate, anywidget.AnyWidget):
         if self._over:
             show_output(self._picture(self._still_class))
             return
-        # A front end that names its cells shows widgets: its page is not given the picture, which it hides, to
-        # lay out before it has painted the view. One that names none may be gone after the last cell.
-        self._is_new = self.place is not None and self.place.named and not self.was_seen
-        self._written = (None,) if self._is_new else self._news()
-        picture = self._announcement() if self._is_new else self._picture(self._twin_classes)
-        show_output(picture, display_id=self.twin)
-        if self._is_new:
-            self._was_displayed = True
-            self.refresh_later()
+        message, in_cell = NOTEBOOK.message()
+        outputs = taking_in(message)
+        if not outputs:
+            self._show_first_picture()
+            return
+        self._boxed, self._shown_for = self._boxed or (self.twin,), message
+        for output in outputs:
+            put(output, self)
+        if not in_cell:
+            self._show_picture_at_once(outputs)
+        elif len(outputs) == 1 and any(holds(shown, outputs[0]) for shown in tuple(_displayed)):
+            # Until the Output widget lets go nothing else gets by it, also nothing that is brought up to date.
+            with outside(outputs):
+                self._show_first_picture(is_whole=True)
 
     def show_twin_in_box(self, twins: Sequence[str]) -> None:
         """Show the picture for a box that is about to be displayed; it is hidden while any of the `twins` is live.
@@ -239,7 +274,8 @@ class View(OpensLate, anywidget.AnyWidget):
         A box may make only that of its views which is seen.
         """
         self._boxed = tuple(dict.fromkeys((*self._boxed, *twins)))
-        self.show_twin()
+        if not self._written or self._shown_for != NOTEBOOK.message()[0]:
+            self.show_twin()
 
     def _ipython_display_(self) -> None:
         if not self._over:
@@ -275,6 +311,44 @@ class View(OpensLate, anywidget.AnyWidget):
         others = (twin for twin in self._boxed if twin != self.twin)
         return " ".join([self.twin, *([_BOXED, *others] if self._boxed else [])])
 
+    def _show_first_picture(self, *, is_whole: bool = False) -> None:
+        # A front end that names its cells shows widgets: its page is not given the picture, which it hides, to
+        # lay out before it has painted the view. One that names none may be gone after the last cell.
+        named = self.place is not None and self.place.named
+        self._is_new = named and not is_whole and not self.was_seen
+        if is_whole:
+            the_pump().flush()
+        self._written = (None,) if self._is_new else self._news()
+        _lacking.discard(self)
+        picture = self._announcement() if self._is_new else self._picture(self._twin_classes)
+        show_output(picture, display_id=self._picture_id)
+        if self._is_new:
+            self._was_displayed = True
+            self.refresh_later()
+
+    def _show_picture_at_once(self, outputs: Sequence[ipywidgets.Output]) -> None:
+        """Show the picture where no cell runs, as when a slider was moved: in the place of an earlier one of a cell's.
+
+        What stands in an Output widget is never brought up to date.
+        """
+        earlier = [view for output in outputs for view in held(output, View)]
+        before = self if self._written else next(filter(self._follows, earlier), None)
+        the_pump().flush()
+        picture = self._picture(self._twin_classes)
+        if before is None:
+            show_output(picture, display_id=self._picture_id)
+            return
+        self._picture_id = before._give_place()  # noqa: SLF001 - another view's own
+        self._written = self._news()
+        update_output(self._picture_id, picture)
+
+    def _give_place(self) -> str:
+        self._written = ()
+        return self._picture_id
+
+    def _follows(self, other: View) -> bool:
+        return bool(other._written) and other._shown_for != self._shown_for
+
     def _announcement(self) -> dict[str, str]:
         """What stands in the place of the picture until it is made."""
         text = repr(self)
@@ -285,6 +359,9 @@ class View(OpensLate, anywidget.AnyWidget):
 
     def _on_open(self) -> None:
         _on_page[self] = None
+        self._made_by_page_at = time.monotonic() + PAGE_MAKES
+        if NOTEBOOK.message()[1]:
+            _lacking.add(self)
         _close_the_oldest()
         self._page_sink.expect_page()
         the_pump().wake()
@@ -318,6 +395,16 @@ def _asset(suffix: str) -> str:
     return (_STATIC / f"{_BUNDLE}.{suffix}").read_text("utf-8")
 
 
+def views_on_page() -> list[View]:
+    """Give the views that were put on a page and still follow, the oldest first."""
+    return list(_on_page)
+
+
+def show_view(view: View) -> None:
+    """Show a view as an output of the cell that runs."""
+    _ipython().display(view)
+
+
 def show_output(data: Mapping[str, Any], **about: Any) -> None:
     """Show an output of these types."""
     _ipython().display(data, raw=True, **about)
@@ -338,6 +425,7 @@ def _end_cell() -> None:
     for place, view in tuple(_made.items()):
         if NOTEBOOK.is_left_over(place):
             view.stop()
+    _show_late_pictures()
     through = not _on_page or the_pump().flush()
     for view in tuple(_on_page):
         view.end_cell()
@@ -347,9 +435,22 @@ def _end_cell() -> None:
 
 def _show_pictures_of_held(shown: ipywidgets.DOMWidget) -> None:
     """Show the pictures of the views in a box that is about to be displayed."""
-    views = held(shown, View)
+    _displayed.add(shown)
+    for output in taking_in(NOTEBOOK.message()[0]):
+        put(output, shown)
+    _show_pictures(shown, held(shown, View))
+
+
+def _show_late_pictures() -> None:
+    """Show the pictures of the views that the cell has put into a box which was displayed before."""
+    for shown in tuple(_displayed) if _lacking else ():
+        _show_pictures(shown, [view for view in held(shown, View) if view in _lacking])
+    _lacking.clear()
+
+
+def _show_pictures(box: ipywidgets.DOMWidget, views: Sequence[View]) -> None:
     if views:
-        mark_boxes_of(shown, View)
+        mark_boxes_of(box, View)
     twins = [view.twin for view in views]
     for view in views:
         view.show_twin_in_box(twins)

@@ -10,12 +10,14 @@ import weakref
 from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
+import traitlets
+
 from locus_nb._bus import get_event_bus
 from locus_nb._errors import ViewRefusedError
 from locus_nb._event import run_id_error
 from locus_nb._payloads.format import counted
 from locus_nb._views.notebook import NOTEBOOK
-from locus_nb._views.page import MAX_TEXT, PageState, Wish, page_state
+from locus_nb._views.page import MAX_TEXT, TABS, PageState, Wish, page_state
 from locus_nb._views.picture import About, picture_html, picture_text
 from locus_nb._views.pump import the_pump
 from locus_nb._views.row_sink import RowSink
@@ -42,7 +44,7 @@ _log = logging.getLogger(__name__)
 _log.addHandler(logging.NullHandler())
 
 
-def watch(run: object = None, *, bus: EventBus | None = None) -> RunView | RunsView:
+def watch(run: object = None, *, bus: EventBus | None = None, tab: str = "table") -> RunView | RunsView:
     """Watch a run live, or all runs.
 
     Begins with the run's history, goes on while the run does, and follows it when it is opened again. The
@@ -58,9 +60,10 @@ def watch(run: object = None, *, bus: EventBus | None = None) -> RunView | RunsV
         run: A run id, or an object with a `run_id` (or `id`); never a name. It need not exist yet. None:
             all runs.
         bus: The bus to watch; the process's own if None.
+        tab: What it shows at first: `table`, `timeline` or `tree`. The user may open another one.
 
     Raises:
-        TypeError, ValueError: `run` cannot name a run.
+        TypeError, ValueError: `run` cannot name a run, or there is no such tab.
         ViewRefusedError: The bus has as many global readers as it may have.
 
     Example:
@@ -71,18 +74,23 @@ def watch(run: object = None, *, bus: EventBus | None = None) -> RunView | RunsV
         >>> view.close()
     """
     run_id = _run_id_of(run)
+    if tab not in TABS:
+        raise ValueError(f"watch() knows no tab {tab!r}: open one of {', '.join(TABS)}")
     bus = bus or get_event_bus()
-    return RunsView(bus) if run_id is None else RunView(run_id, bus)
+    return RunsView(bus, tab=tab) if run_id is None else RunView(run_id, bus, tab=tab)
 
 
 class RowsView(View):
     """A view of events: what `RunView` and `RunsView` have in common.
 
     What the user does in it (filters, selects, pauses) happens in the page and needs no kernel; Python is told,
-    and may ask the page for the same. None of that touches the run, or what the view takes in.
+    and may ask the page for the same: what Python asked for last and the user did not change holds also for a page
+    that is loaded anew. None of that touches the run, or what the view takes in.
     """
 
-    def __init__(self, run_id: str | None, bus: EventBus) -> None:
+    tab = traitlets.Unicode().tag(sync=True)
+
+    def __init__(self, run_id: str | None, bus: EventBus, *, tab: str = "table") -> None:
         self.run_id = run_id
         place = take_place()
         subscription = (
@@ -106,7 +114,7 @@ class RowsView(View):
         self._listeners: dict[object, Callable[[Any], None]] = {}
         self._reported: set[object] = set()
         kind = "runs" if run_id is None else "run"
-        super().__init__(view=kind, run=text_of(run_id or ""), sink=self._sink, place=place)
+        super().__init__(view=kind, run=text_of(run_id or ""), sink=self._sink, place=place, tab=tab)
         the_pump().attach(subscription, self._sink)
         self._last_rites = weakref.finalize(self, _let_go, subscription, self._sink)
         self._last_rites.atexit = False
@@ -175,7 +183,8 @@ class RowsView(View):
     def filter(self) -> str:
         """The page's filter, as it was last heard of, or asked for here.
 
-        Setting it asks the page, which does so as soon as it can; it does not wait.
+        Setting it asks the page, which does so as soon as it can, and again when it is loaded anew; it does not
+        wait. What somebody types there replaces it.
 
         Raises:
             TypeError: It is set to something that is no str.
@@ -197,11 +206,14 @@ class RowsView(View):
 
     @property
     def paused(self) -> bool:
-        """Whether the page stands still, as it was last heard of, or asked for here."""
+        """Whether the rows in the page stand still, as it was last heard of, or asked for here."""
         return self._said.paused
 
     def pause(self) -> None:
-        """Ask the page to stand still; the run goes on, and the page says how much is new. Does not wait."""
+        """Ask the page to let its rows, chips and lanes stand still. Does not wait.
+
+        The run goes on, and so do the counts over the rows and the list of runs; the page says how much is new.
+        """
         self._ask(paused=True)
 
     def resume(self) -> None:
@@ -252,12 +264,11 @@ class RowsView(View):
             super()._hear(content)
             return
         with self._asking:
-            # A page that is made later begins afresh.
-            self._sink.wishes = tuple(wish for wish in self._sink.wishes if wish.n > said.wish)
-            for wish in self._sink.wishes:
-                # The page said this before it heard what it is asked for.
-                said = said._replace(**wish.asked)
-            before, self._said = self._said, said
+            # A wish that the user has not undone is kept for a page that is made later.
+            self._sink.wishes = tuple(
+                wish for wish in self._sink.wishes if wish.n > said.wish or wish.holds_in(said)
+            )
+            before, self._said = self._said, said.with_granted(self._sink.wishes)
         if said.selected != before.selected:
             self._tell_listeners()
 
@@ -307,15 +318,15 @@ class RowsView(View):
 class RunView(RowsView):
     """The live view of one run; made by `watch`."""
 
-    def __init__(self, run_id: str, bus: EventBus) -> None:
-        super().__init__(run_id, bus)
+    def __init__(self, run_id: str, bus: EventBus, *, tab: str = "table") -> None:
+        super().__init__(run_id, bus, tab=tab)
 
 
 class RunsView(RowsView):
     """The live view of all runs; made by `watch`."""
 
-    def __init__(self, bus: EventBus) -> None:
-        super().__init__(None, bus)
+    def __init__(self, bus: EventBus, *, tab: str = "table") -> None:
+        super().__init__(None, bus, tab=tab)
 
 
 def _let_go(subscription: Subscription, sink: RowSink) -> None:

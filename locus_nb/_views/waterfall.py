@@ -178,6 +178,7 @@ def _said(item: Item) -> str:
 def _bands(items: Iterable[Item], scale: _Scale, height: int) -> str:
     """The iterations, one shaded and one not, with their numbers where there is room for them."""
     parts: list[str] = []
+    free = 0.0
     for number, begin, end in _iterations(items)[-MAX_BANDS:]:
         x = scale.x(begin)
         width = scale.x(scale.end if end is None else end) - x
@@ -185,7 +186,10 @@ def _bands(items: Iterable[Item], scale: _Scale, height: int) -> str:
             parts.append(
                 f'<rect x="{x:.2f}%" y="0" width="{width:.2f}%" height="{height}" fill="#888" fill-opacity=".1"/>'
             )
-        if width > 2 + 2 * len(str(number)):
+        # A number may reach into the next bands, which then go without one of their own.
+        room = 1.4 + 1.4 * len(str(number))
+        if x >= free and x + room <= _ROOM:
+            free = x + room
             parts.append(f'<text x="{x:.2f}%" dx="4" y="11">{number}</text>')
     return "".join(parts)
 

@@ -9,6 +9,8 @@ export class Asked {
   #view;
   /** The number of the newest wish that this view has seen to, or that was fulfilled before it was made. */
   #wished;
+  /** Whether all that Python had was here once: a page is made with that, and it is not new to it. */
+  #complete = false;
   /** The last that Python was told. */
   #told = "";
 
@@ -21,8 +23,10 @@ export class Asked {
   /** Does what Python has asked for, once: what the user does afterwards stays. */
   grant() {
     const { link, state } = this.#view;
+    this.#complete ||= link.heard && link.store.head >= link.last;
     for (const { n, filter, paused } of link.wishes) {
       if (n <= this.#wished) continue;
+      if (paused && !this.#complete) return;
       this.#wished = n;
       link.fulfilled = Math.max(link.fulfilled, n);
       if (filter !== null) state.set({ filter });

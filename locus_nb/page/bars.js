@@ -25,7 +25,7 @@ export class Bars {
     this.timeline = timeline;
     /** @type {{ spans: Pool, marks: Pool }[]} of each line in sight, so that most bars keep their nodes */
     this.pools = [];
-    /** @type {WeakMap<Line, { key: string, pieces: Piece[] }>} */
+    /** @type {WeakMap<Line, { key: string, among: unknown, pieces: Piece[] }>} */
     this.known = new WeakMap();
   }
 
@@ -59,14 +59,14 @@ export class Bars {
    */
   #piecesOf(line, most) {
     const { times, window, width, view } = this.timeline;
-    const { selected, range, until } = view.state;
-    const seq = selected?.seq ?? 0;
+    const { selected, range, among, until } = view.state;
+    const [first, last] = range ?? [selected?.seq ?? 0, selected?.seq ?? 0];
     const isMarks = line.kind === "marks";
     const items = this.timeline.itemsOf(line);
     const news = [items.length, view.link.fold.logged, until, times.until];
-    const key = String([...news, window.from, window.length, width, most, range ?? seq]);
+    const key = String([...news, window.from, window.length, width, most, first, last]);
     const known = this.known.get(line);
-    if (known?.key === key) return known.pieces;
+    if (known?.key === key && known.among === among) return known.pieces;
     let grows = false;
     const pieces = meltLine(items, {
       from: window.from,
@@ -81,10 +81,10 @@ export class Bars {
         return times.stopOf(item);
       },
       weigh: (item, length) => (isMarks ? RANKS.indexOf(item.family) : length),
-      chosen: range ?? [seq, seq],
+      isChosen: (item) => among?.has(item) ?? (first <= item.seq && item.seq <= last),
     });
     if (grows) this.known.delete(line);
-    else this.known.set(line, { key, pieces });
+    else this.known.set(line, { key, among, pieces });
     return pieces;
   }
 
@@ -102,12 +102,9 @@ export class Bars {
    */
   #drawMark(pool, { x, end, item, count: number, error, chosen }, index) {
     const looks = [error ? "error" : item.family, chosen && "chosen", number > 1 && "crowd"];
-    pool.put(
-      styleOf(x - MARK / 2, index * LINE + 6, Math.max(MARK, end - x)),
-      error ? "✕" : "",
-      looks,
-      item.family,
-    );
+    // What happened at the very beginning is seen as a whole, too.
+    const left = x < 0 ? x - MARK / 2 : Math.max(x - MARK / 2, 0);
+    pool.put(styleOf(left, index * LINE + 6, Math.max(MARK, end - x)), error ? "✕" : "", looks, item.family);
   }
 
   /**

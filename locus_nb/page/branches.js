@@ -124,6 +124,12 @@ export class Branch {
     this.inputTokens = item?.used?.inputTokens ?? 0;
     this.outputTokens = item?.used?.outputTokens ?? 0;
     this.settled = state !== "running" && state !== "open";
+    if (this.kind === "run" && times.view.link.tallies.has(this.label)) {
+      // Also while no call goes on, as before the first one or after the last.
+      const ended = times.endedAt(this.label);
+      this.to = ended ?? times.now();
+      this.settled = ended !== null;
+    }
   }
 }
 

@@ -2,17 +2,21 @@
 
 /** @import { Row } from "./row.js" */
 
+import { HIDDEN } from "./times.js";
+
 // How Python ends a payload that it has cut. No JSON ends so.
 const CUT = /\n\.\.\. cut here: .*$/;
 // A text, whose last quote may be lacking, or what else tells where a value ends.
 const TOKEN = /"(?:\\u[\da-f]{4}|\\[^u]|[^"\\])*("?)|[[\]{},]/g;
+
+const SEEN = /^[ -~\n]*$/;
 
 /** @param {Row} row */
 export const isCut = (row) => CUT.test(row.detail.slice(-200));
 
 /**
  * An event as an object, indented by two. Of a payload that was cut, `data` is the beginning, and `data_cut` says
- * so; one that is no JSON stands in `data_text`.
+ * so; one that is no JSON stands in `data_text`. What cannot be seen is escaped.
  *
  * @param {Row} row
  */
@@ -25,7 +29,26 @@ export function eventJson(row) {
   // As it stands, because a number may be larger than JavaScript's. No text in JSON holds a new line.
   if (data !== null) head.push(`"data": ${data.replaceAll("\n", "\n  ")}`);
   else head.push(`"data_text": ${JSON.stringify(detail)}`);
-  return `{\n  ${head.join(",\n  ")}\n}`;
+  return seen(`{\n  ${head.join(",\n  ")}\n}`);
+}
+
+/**
+ * JSON in which the characters that are not seen, or that turn what follows around, are escaped.
+ *
+ * @param {string} json
+ */
+function seen(json) {
+  if (SEEN.test(json)) return json;
+  return json.replace(HIDDEN, (char) => (char === "\n" ? char : escaped(char)));
+}
+
+/**
+ * @param {string} text
+ * @returns {string} as it may stand in a text of JSON, every unit by its number
+ */
+function escaped(text) {
+  const units = Array.from({ length: text.length }, (_, index) => text.charCodeAt(index));
+  return units.map((unit) => `\\u${unit.toString(16).padStart(4, "0")}`).join("");
 }
 
 /**

@@ -3,6 +3,8 @@
 /** After that long without news nobody counts the seconds any more. */
 export const FORGOTTEN_MS = 60_000;
 
+const GOLDEN = (Math.sqrt(5) - 1) / 2;
+
 const integers = new Intl.NumberFormat("en-US");
 const rates = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 3 });
 const round = new Intl.NumberFormat("en-US", { notation: "compact", maximumFractionDigits: 0 });
@@ -71,7 +73,8 @@ export function formatDuration(ms) {
 export function hueOf(text) {
   let hash = 0;
   for (let index = 0; index < text.length; index++) hash = (hash * 31 + text.charCodeAt(index)) | 0;
-  return 50 + (Math.abs(hash * 97) % 270);
+  // By the golden section those of texts that differ in a number lie far apart.
+  return 50 + Math.floor(270 * ((Math.abs(hash) * GOLDEN) % 1));
 }
 
 /**

@@ -204,11 +204,11 @@ export function layOut(items, endOf = (item) => item.end) {
  * @param {(item: Row) => Row | null} how.endOf
  * @param {(item: Row) => number} how.stopOf of what has no end
  * @param {(item: Row, width: number) => number} how.weigh the heaviest of a crowd stands for it
- * @param {[first: number, last: number]} how.chosen the seqs at the ends of what is selected
+ * @param {(item: Row) => boolean} how.isChosen whether it is selected
  * @returns {Piece[]} ascending by x
  */
 export function meltLine(items, how) {
-  const { from, scale, width, melt, most, until, endOf, stopOf, weigh, chosen } = how;
+  const { from, scale, width, melt, most, until, endOf, stopOf, weigh, isChosen } = how;
   /** @type {Piece[]} */
   let pieces = [];
   for (const item of items) {
@@ -218,9 +218,8 @@ export function meltLine(items, how) {
     const end = Math.max(x, ((row ? row.time : stopOf(item)) - from) * scale);
     if (end < 0) continue;
     const weight = weigh(item, end - x);
-    const isChosen = item.seq >= chosen[0] && item.seq <= chosen[1];
     const error = (row ?? item).status === "error";
-    add(pieces, { x, end, item, weight, count: 1, error, chosen: isChosen }, melt);
+    add(pieces, { x, end, item, weight, count: 1, error, chosen: isChosen(item) }, melt);
   }
   for (let wider = 2 * melt; pieces.length > most; wider *= 2) {
     /** @type {Piece[]} */

@@ -1,7 +1,7 @@
 /** The line between a widget's views and Python. */
 
 /** @import { AnyModel } from "@anywidget/types" */
-/** @typedef {{ view: string, run: string, twin: string }} Traits */
+/** @typedef {{ view: string, run: string, twin: string, tab: string }} Traits */
 /** @typedef {AnyModel<Traits>} Model */
 
 const ACK_MS = 1_000;

@@ -1,7 +1,6 @@
 /** The line between a widget that shows events and Python. */
 
 /** @typedef {import("./line.js").Model} Model */
-/** @import { Row } from "./row.js" */
 /** @import { RowsMessage, Status, Tally, Wish } from "./wire.js" */
 /** @typedef {{ selected: number[], filter: string, paused: boolean, run: string, wish: number }} Told */
 
@@ -17,17 +16,9 @@ const KNOCK_MS = 30_000;
 const RESYNC_MS = 1_000;
 const RESYNC_TRIES = 6;
 const MAX_TALLIES = 2_000;
-// So many messages tell how far the kernel's clock is ahead: this part of them by no more than is taken. Most are
-// late by the same little, history by much.
-const CLOCK_MESSAGES = 20;
-const CLOCK_PART = 0.8;
-const CLOCK_ROWS = 5;
 
 /** What a widget has heard from Python, and what it says back. Ends with `stop`, which may be called twice. */
 export class Link extends Line {
-  /** @type {number[]} by how much each of the newest messages was ahead */
-  #aheads = [];
-
   /** @param {Model} model */
   constructor(model) {
     super(model);
@@ -37,8 +28,8 @@ export class Link extends Line {
     this.tallies = new Map();
     /** @type {Wish[]} what Python has asked for last, ascending by their numbers */
     this.wishes = [];
-    /** Milliseconds by which the kernel's clock is ahead of the page's, as far as its messages tell. */
-    this.ahead = Number.NEGATIVE_INFINITY;
+    /** The kernel's time when the last message left, in Unix milliseconds. */
+    this.toldAt = 0;
     /** The newest wish that a view has fulfilled. */
     this.fulfilled = 0;
     /** @type {Status} */
@@ -87,15 +78,18 @@ export class Link extends Line {
   }
 
   /** @param {RowsMessage} message */
-  #take({ prev, last, missing, total, status, wishes, rows, tallies }) {
+  #take({ now, prev, last, missing, total, status, wishes, rows, tallies }) {
     this.hear();
+    this.toldAt = now;
     this.missing = missing;
     this.total = total;
     this.last = last;
+    const wentOn = !this.isOver;
     this.status = status;
     if (wishes.length > 0) this.wishes = wishes;
+    // What was taken for running is looked at again when the view is over.
+    if (wentOn && this.isOver) for (const tally of [...this.tallies.values()]) this.#count(tally);
     for (const tally of tallies) this.#count(tally);
-    if (rows.length > 0) this.#setClock(usualTime(rows) - Date.now());
     this.store.merge(prev, rows);
     this.fold.update();
     this.ack();
@@ -103,29 +97,22 @@ export class Link extends Line {
     else this.#rest();
   }
 
-  /**
-   * Follows the kernel's clock by the messages that took the shortest of late; a single event that is dated
-   * into the future does not carry it away.
-   *
-   * @param {number} ahead of the newest message's last event
-   */
-  #setClock(ahead) {
-    this.#aheads.push(ahead);
-    if (this.#aheads.length > CLOCK_MESSAGES) this.#aheads.shift();
-    const ascending = [...this.#aheads].sort((a, b) => a - b);
-    this.ahead = ascending[Math.ceil((ascending.length - 1) * CLOCK_PART)];
-  }
-
   /** @param {Tally} tally */
   #count(tally) {
+    const isLeft = this.isOver && tally.status === "running";
     this.tallies.delete(tally.run);
-    this.tallies.set(tally.run, tally);
+    this.tallies.set(tally.run, isLeft ? { ...tally, status: "open", ended: tally.last } : tally);
     if (this.tallies.size > MAX_TALLIES) this.tallies.delete([...this.tallies.keys()][0]);
   }
 
   /** Whether Python will say more, if it can. */
   get goesOn() {
-    return this.heard && (this.status === "live" || this.status === "waiting");
+    return this.heard && !this.isOver;
+  }
+
+  /** Whether the view takes in no more: what still ran then is not known to have ended. */
+  get isOver() {
+    return this.status === "ended" || this.status === "failed";
   }
 
   /** Whether nothing more is heard: the kernel is gone, or too busy to speak. */
@@ -133,14 +120,10 @@ export class Link extends Line {
     return this.goesOn && (this.unreachable || this.silence > QUIET_MS);
   }
 
-  /**
-   * The kernel's time now, in Unix milliseconds; the newest row's until something live has come, and that of
-   * the last news while none comes.
-   */
+  /** The kernel's time now, in Unix milliseconds: that of the last news while no more come; the page's before any. */
   now() {
-    const { rows } = this.store;
-    const here = Date.now() - (this.isQuiet ? this.silence : 0);
-    return Math.max(rows.length > 0 ? usualTime(rows) : here, here + this.ahead);
+    if (!this.heard) return Date.now();
+    return this.toldAt + (this.goesOn && !this.isQuiet ? this.silence : 0);
   }
 
   /** Says hello to one that has not been heard for long: it may have given the page up. At most twice a minute. */
@@ -190,14 +173,4 @@ export class Link extends Line {
       if (this.told) this.send({ kind: "view", ...this.told });
     }, TELL_MS);
   }
-}
-
-/**
- * The middle one of the newest rows' times: one of them may be dated into the future.
- *
- * @param {Row[]} rows at least one
- */
-function usualTime(rows) {
-  const times = rows.slice(-CLOCK_ROWS).map(({ time }) => time);
-  return times.sort((a, b) => a - b)[(times.length - 1) >> 1];
 }

@@ -6,6 +6,7 @@ import { isForNotebook } from "./keys.js";
 export const LINE_HEIGHT = 24;
 const OVERSCAN = 6;
 const HIDDEN_FRAMES = 3;
+const STILL_PX = 4;
 
 /**
  * A line of the page. It shows other things as the list scrolls.
@@ -21,12 +22,14 @@ const HIDDEN_FRAMES = 3;
  * @property {() => number} count
  * @property {() => Slot} makeSlot
  * @property {() => number} active the line where the keyboard is; -1 for none
- * @property {(index: number, event: MouseEvent) => void} click
+ * @property {(index: number, event: MouseEvent, target: Element) => void} click `target`: what was pressed
  * @property {(index: number, event: KeyboardEvent) => void} move a key led to that line
  * @property {(event: KeyboardEvent) => boolean} [key] any other key; true if it was used
  * @property {(index: number) => any} [keyAt] what stands in a line, so that it can be found again
  * @property {(key: any) => number} [indexOf] the line where that stands now, or would stand
  */
+
+/** @typedef {{ key: any, index: number }} Place a line, and what stands in it if that can be found again */
 
 let lists = 0;
 
@@ -49,8 +52,10 @@ export class VirtualList {
   #first = 0;
   #hidden = 0;
   #lastTop = 0;
-  /** @type {{ key: any, index: number }} */
+  /** @type {Place} */
   #place = { key: null, index: 0 };
+  /** @type {Place & { x: number, y: number, target: Element } | null} the line that was pressed last */
+  #pressed = null;
 
   /**
    * @param {Lines} lines
@@ -100,7 +105,7 @@ export class VirtualList {
     const height = this.#lines.count() * LINE_HEIGHT;
     this.#body.style.height = `${height}px`;
     this.node.style.setProperty("--l-height", `${height + LINE_HEIGHT + 1}px`);
-    const moved = this.#indexOfPlace() - this.#place.index;
+    const moved = this.#indexOf(this.#place) - this.#place.index;
     if (this.follow) this.#scrollTo(this.#bottom);
     else if (moved !== 0) this.#scrollTo(scrollTop + moved * LINE_HEIGHT);
     this.#drawSlots();
@@ -119,8 +124,8 @@ export class VirtualList {
     return true;
   }
 
-  #indexOfPlace() {
-    const { key, index } = this.#place;
+  /** @param {Place} place */
+  #indexOf({ key, index }) {
     return key === null || !this.#lines.indexOf ? index : this.#lines.indexOf(key);
   }
 
@@ -130,7 +135,7 @@ export class VirtualList {
     const first = Math.max(0, top - OVERSCAN);
     const last = Math.min(count, top + Math.ceil(this.#viewHeight / LINE_HEIGHT) + 1 + OVERSCAN);
     if (count > 0) this.#place = { key: this.#lines.keyAt?.(top) ?? null, index: top };
-    else this.#place.index = this.#indexOfPlace();
+    else this.#place.index = this.#indexOf(this.#place);
     this.#makeSlots(last - first);
     this.#window.style.transform = `translateY(${first * LINE_HEIGHT}px)`;
     this.#first = first;
@@ -233,14 +238,25 @@ export class VirtualList {
    * @param {PointerEvent} event
    */
   #hold(event) {
-    if (event.button === 0 && this.#lineAt(event) >= 0) this.follow = false;
+    const index = this.#lineAt(event);
+    this.#pressed = null;
+    if (event.button !== 0 || index < 0) return;
+    this.follow = false;
+    const { clientX: x, clientY: y } = event;
+    const key = this.#lines.keyAt?.(index) ?? null;
+    this.#pressed = { key, index, x, y, target: /** @type {Element} */ (event.target) };
   }
 
   /** @param {MouseEvent} event */
   #clicked(event) {
-    const index = this.#lineAt(event);
-    if (index < 0) return;
-    this.#lines.click(index, event);
+    const pressed = this.#pressed;
+    this.#pressed = null;
+    // Where the pointer has not moved, the line that was pressed is meant: another may have been drawn there since.
+    const isStill = pressed && Math.hypot(event.clientX - pressed.x, event.clientY - pressed.y) < STILL_PX;
+    const index = isStill ? this.#indexOf(pressed) : this.#lineAt(event);
+    if (index < 0 || index >= this.#lines.count()) return;
+    const target = isStill ? pressed.target : /** @type {Element} */ (event.target);
+    this.#lines.click(index, event, target);
     this.#schedule();
   }
 

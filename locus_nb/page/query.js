@@ -3,8 +3,9 @@
  *
  *     tool:search status:error dur>500 -type:agent.think,rag.* "exact words" word
  *
- * `type:=name` is just that event type, `type:name` every one that begins so. All terms must hold, one with a leading "-" must not. Words are looked for in event type, run, preview and
- * error. What cannot be read as a term is looked for as words.
+ * `type:=name` is just that event type, `type:name` every one that begins so; of names apart by commas one must fit.
+ * All terms must hold, one with a leading "-" must not. Words are looked for in event type, run, preview and error.
+ * What cannot be read as a term is looked for as words.
  */
 
 /** @import { Row } from "./row.js" */
@@ -18,7 +19,7 @@
  * @property {(item: Row) => State} stateOf
  * @property {(run: string) => string} nameOf
  */
-/** @typedef {{ start: number, end: number, minus: boolean, key: string, operator: string, value: string }} Term */
+/** @typedef {{ start: number, end: number, minus: boolean, key: string, operator: string, value: string, quoted: boolean }} Term */
 
 import { lengthOf } from "./row.js";
 
@@ -84,6 +85,7 @@ function termsOf(text) {
       key,
       operator: operator ?? "",
       value: unquoted(key ? value : words),
+      quoted: (key ? value : words).startsWith('"'),
     };
   });
 }
@@ -181,7 +183,7 @@ function hasType(value, sight) {
  * @param {Sight} sight
  * @returns {Test | null} null for a term that cannot be read
  */
-function testOf({ key, operator, value }, sight) {
+function testOf({ key, operator, value, quoted }, sight) {
   if (key === "") return hasWords(value, sight);
   if (key in AMOUNTS) return hasAmount(key, operator, value, sight);
   if (![":", "="].includes(operator) || value.replaceAll(",", "") === "") return null;
@@ -191,7 +193,8 @@ function testOf({ key, operator, value }, sight) {
     if (!wanted.every((state) => STATES.includes(state))) return null;
     return (item) => wanted.includes(sight.stateOf(item) ?? "");
   }
-  const pattern = new RegExp(escaped(value), "i");
+  const names = quoted ? [value] : value.split(",").filter(Boolean);
+  const pattern = new RegExp(names.map(escaped).join("|"), "i");
   const passes = remembered((text) => pattern.test(text));
   return (item) => passes(TEXTS[key](item, sight) ?? "");
 }
@@ -207,9 +210,13 @@ function hasAmount(key, operator, value, sight) {
   const [, digits, unit] = AMOUNT.exec(value) ?? [];
   if (digits === undefined || (unit && key !== "dur")) return null;
   const limit = Number(digits) * (UNITS.get((unit ?? "ms").toLowerCase()) ?? 1);
+  const fits = COMPARE[operator];
+  // The end of a span is an event of its own, though it has no line of its own.
+  if (key === "seq")
+    return (item) => fits(item.seq, limit) || fits(sight.endOf(item)?.seq ?? item.seq, limit);
   return (item) => {
     const amount = AMOUNTS[key](item, sight.endOf(item));
-    return amount !== null && COMPARE[operator](amount, limit);
+    return amount !== null && fits(amount, limit);
   };
 }
 
@@ -234,6 +241,7 @@ export class Query {
     const terms = this.#terms.filter(({ value, key }) => value || key);
     const tests = terms.slice(0, MAX_TERMS).map((term) => this.#read(term, sight));
     if (terms.length > MAX_TERMS) this.hint = `only the first ${MAX_TERMS} terms are looked at`;
+    this.hint ||= spaceHint(this.#terms);
     if (tests.length > 0) this.test = (item) => tests.every((test) => test(item));
   }
 
@@ -313,6 +321,24 @@ const BLIND = { endOf: () => null, stateOf: () => null, nameOf: () => "" };
  */
 const exactly = (type) =>
   `=${type.replace(/["%,\n\r]/g, (one) => `%${one.charCodeAt(0).toString(16).padStart(2, "0")}`)}`;
+
+/**
+ * What to say where a space has torn a term apart: `dur > 500`, `tool: search`, `dur>1 s`.
+ *
+ * @param {Term[]} terms
+ */
+function spaceHint(terms) {
+  for (const [index, { key, operator, value, quoted }] of terms.entries()) {
+    const next = terms[index + 1];
+    if (!next || next.key || next.quoted || quoted) continue;
+    const isName = key === "" && isKey(value.toLowerCase()) && /^[:<>=]/.test(next.value);
+    const isUnit = key === "dur" && UNITS.has(next.value.toLowerCase()) && /\d$/.test(value);
+    if (!isName && !isUnit) continue;
+    const rest = /^[:<>=]+$/.test(next.value) ? (terms[index + 2]?.value ?? "") : "";
+    return `a space ends a term: without one it is “${key}${operator}${value}${next.value}${rest}”`;
+  }
+  return "";
+}
 
 /** @param {string} key */
 function usage(key) {

@@ -5,7 +5,7 @@
 
 import { element, setText } from "./dom.js";
 import { compact, count, counted, formatAge, formatDate, formatTime, hueOf, shortRate } from "./format.js";
-import { SIGNS } from "./signs.js";
+import { SIGNS, WORDS } from "./signs.js";
 import { firstSeen } from "./times.js";
 
 /** The cells after the name, by part of the view. */
@@ -47,7 +47,7 @@ export class RunLine {
     // An id that reads from right to left must not turn what follows it around.
     const words = [
       `\u2068${firstSeen(run, "run")}\u2069`,
-      status,
+      WORDS[status],
       `started ${formatDate(started)} ${formatTime(started)}`,
     ];
     const counts = [counted(events, "event"), counted(tokensOf(tally), "token"), counted(errors, "error")];
@@ -83,7 +83,7 @@ export class RunLine {
   #say(status, sign, name, more) {
     this.node.dataset["state"] = status;
     setText(this.#sign, sign);
-    this.#sign.setAttribute("aria-label", status);
+    this.#sign.setAttribute("aria-label", status && WORDS[status]);
     this.#dot.hidden = status === "";
     setText(this.#name, name);
     setText(this.#more, more);

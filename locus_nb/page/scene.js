@@ -73,11 +73,11 @@ export class Scene {
 
   /** @param {string} run */
   #isOver(run) {
-    const { status, tallies } = this.link;
+    const { isOver, tallies } = this.link;
     const tally = tallies.get(run);
     const hasEnded = tally !== undefined && tally.status !== "running";
     if (this.state.paused && hasEnded) return (tally.ended ?? tally.last) <= this.#stopped.at;
-    return hasEnded || status === "ended";
+    return hasEnded || isOver;
   }
 
   /**
@@ -128,18 +128,39 @@ export class Scene {
    * @param {number} limit
    */
   selectedRows(limit) {
-    const { selected, range } = this.state;
+    const { selected, range, among } = this.state;
     if (selected === null) return [];
     let items = [selected];
-    if (range) {
-      const from = lowerBound(this.shown.items, range[0]);
-      items = this.shown.items.slice(
-        from,
-        Math.min(lowerBound(this.shown.items, range[1] + 1), from + limit),
-      );
+    if (among) items = [...among].filter((item) => this.#isShown(item)).slice(0, limit);
+    else if (range) {
+      const [from, to] = this.#bounds(range);
+      items = this.shown.items.slice(from, Math.min(to, from + limit));
     }
     const rows = items.flatMap((item) => [item, this.endOf(item)]).filter((row) => row !== null);
     return [...new Set(rows)].sort((a, b) => a.seq - b.seq).slice(0, limit);
+  }
+
+  /** How many of the items shown are selected. */
+  countSelected() {
+    const { range, among } = this.state;
+    if (among) return [...among].filter((item) => this.#isShown(item)).length;
+    const [from, to] = range ? this.#bounds(range) : [0, 0];
+    return to - from;
+  }
+
+  /** @param {Row} item */
+  #isShown(item) {
+    const { items } = this.shown;
+    return items[lowerBound(items, item.seq)] === item;
+  }
+
+  /**
+   * @param {[first: number, last: number]} range
+   * @returns {[from: number, to: number]} the indexes of those between
+   */
+  #bounds([first, last]) {
+    const { items } = this.shown;
+    return [lowerBound(items, first), lowerBound(items, last + 1)];
   }
 
   /**

@@ -20,6 +20,8 @@ export class ViewState {
   selected = null;
   /** @type {Row | null} the other end of a selected range */
   anchor = null;
+  /** @type {Set<Row> | null} a range's items, ascending by seq, where they stood in another order than that */
+  among = null;
   /** Whether the drawer with the selected item's payload is open. */
   open = false;
 
@@ -42,7 +44,8 @@ export class ViewState {
   /** @param {Row} item */
   isSelected(item) {
     if (item === this.selected) return true;
-    const { range } = this;
+    const { range, among } = this;
+    if (among) return among.has(item);
     return range !== null && range[0] <= item.seq && item.seq <= range[1];
   }
 

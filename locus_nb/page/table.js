@@ -32,7 +32,7 @@ const SIGN_ORDER = ["error", "interrupted", "open", "running", "ok"];
 /** A table whose rows are made as they come into sight. It follows the newest until the reader scrolls. */
 export class Table {
   #empty = element("div", "empty");
-  #jump = element("button", "jump", { type: "button" });
+  #jump = element("button", "jump", { type: "button", title: "Jump to newest" });
   #errors = new ErrorLines();
   /** @type {WeakSet<Row>} failed items whose error the user has closed */
   #shut = new WeakSet();
@@ -79,7 +79,7 @@ export class Table {
     // To ask how many lines stand below has the page laid out: not while nobody wants to know.
     const below = this.list.follow || this.view.state.order !== null ? 0 : this.list.below;
     this.#jump.hidden = below === 0;
-    if (below > 0) setText(this.#jump, `↓ Jump to newest · ${count(below)} below`);
+    if (below > 0) setText(this.#jump, `↓ ${count(below)} below`);
   }
 
   /** Brings the lines up to date with the items, in the order that the user has chosen. */
@@ -232,14 +232,15 @@ export class Table {
   /**
    * @param {number} line
    * @param {MouseEvent} event
+   * @param {Element} target
    */
-  click(line, event) {
+  click(line, event, target) {
     const { item } = this.#errors.at(line);
-    const isTwisty = /** @type {Element} */ (event.target).classList.contains("lo-twisty");
+    const isTwisty = target.classList.contains("lo-twisty");
     // Shift makes the browser mark the text between the two clicks.
     if (event.shiftKey) document.getSelection()?.removeAllRanges();
     if (isTwisty) this.#open(item, this.#shut.has(item));
-    else this.view.select(item, event.shiftKey ? { extend: true } : { open: true });
+    else this.#select(item, event.shiftKey ? { extend: true } : { open: true });
   }
 
   /**
@@ -253,7 +254,15 @@ export class Table {
     if (to.part > 0 && line > from)
       to = this.#errors.at(Math.min(this.#errors.lineOf(to.index + 1), this.count() - 1));
     this.list.reveal(this.#errors.lineOf(to.index));
-    this.view.select(to.item, { extend: event.shiftKey });
+    this.#select(to.item, { extend: event.shiftKey });
+  }
+
+  /**
+   * @param {Row} item
+   * @param {{ extend?: boolean, open?: boolean }} how
+   */
+  #select(item, how) {
+    this.view.select(item, { ...how, items: this.view.state.order && this.#errors.items });
   }
 
   /** @param {KeyboardEvent} event */

@@ -15,8 +15,8 @@ export const isSpan = (item) => item.phase === "start" || item.phase === "end";
 export const beginOf = (item) => (item.phase === "end" ? item.time - (item.duration ?? 0) : item.time);
 
 // What is not seen or turns what follows around; not what joins several pictures into one.
-const HIDDEN =
-  /(?!(?<=\p{Emoji_Modifier}|\p{Extended_Pictographic}|\uFE0F)\u200D\p{Extended_Pictographic})[\p{Cc}\p{Cf}]/gu;
+export const HIDDEN =
+  /(?!(?<=\p{Emoji_Modifier}|\p{Extended_Pictographic}|\uFE0F)\u200D\p{Extended_Pictographic})[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
 /**
  * A text without characters that are not seen or that turn what follows around; a space stands for each.
@@ -97,12 +97,11 @@ export class Times {
    * @param {string} run
    */
   endedAt(run) {
-    const { status, tallies, store } = this.view.link;
+    const { isOver, tallies, store } = this.view.link;
     const tally = tallies.get(run);
     let ended = null;
     if (tally && tally.status !== "running") ended = tally.ended ?? tally.last;
-    else if (status === "ended" || status === "failed")
-      ended = tally?.last ?? store.rows.at(-1)?.time ?? null;
+    else if (isOver) ended = store.rows.at(-1)?.time ?? null;
     // What a run says of itself is so, whatever the clock of the page has made of the kernel's by now.
     const limit = this.view.state.paused ? this.now() : this.until;
     return ended !== null && ended <= limit ? ended : null;

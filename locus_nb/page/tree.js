@@ -40,7 +40,7 @@ export class Tree {
         count: () => this.lines.length,
         makeSlot: () => this.#makeSlot(),
         active: () => this.lines.findIndex(({ branch }) => branch.key === this.active),
-        click: (index, event) => this.#click(index, event),
+        click: (index, event, target) => this.#click(index, event, target),
         move: (index, event) => this.#move(index, { extend: event.shiftKey }),
         key: (event) => this.#key(event),
       },
@@ -130,10 +130,11 @@ export class Tree {
   /**
    * @param {number} index
    * @param {MouseEvent} event
+   * @param {Element} target
    */
-  #click(index, event) {
+  #click(index, event, target) {
     const { branch, isOpen } = this.lines[index];
-    const isTwisty = /** @type {Element} */ (event.target).closest(".lo-twisty") !== null;
+    const isTwisty = target.closest(".lo-twisty") !== null;
     this.#move(index, { extend: event.shiftKey, open: !isTwisty });
     if (branch.children.length > 0 && (isTwisty || !branch.item)) this.#toggle(branch, !isOpen);
   }

@@ -23,7 +23,6 @@ import { QUIET_MS } from "./link.js";
 import { Query } from "./query.js";
 import { Runs } from "./runs.js";
 import { Scene } from "./scene.js";
-import { lowerBound } from "./store.js";
 import { Table } from "./table.js";
 import { Tabs } from "./tabs.js";
 import { Timeline } from "./timeline.js";
@@ -71,6 +70,8 @@ export class View extends Scene {
     /** @type {Tab | null} the list of runs, beside the tabs of a view of all runs */
     this.runs = model.get("view") === "runs" ? new Runs(this) : null;
     this.tabBar = new Tabs(this);
+    const tab = model.get("tab");
+    if (Object.hasOwn(this.tabs, tab)) this.state.tab = /** @type {TabName} */ (tab);
     this.root = this.#build();
     el.replaceChildren(this.root);
     this.#listen();
@@ -160,11 +161,13 @@ export class View extends Scene {
    * Makes an item the selected one, or null none; a range if `extend`s from the one before.
    *
    * @param {Row | null} item
-   * @param {{ extend?: boolean, open?: boolean }} [how] `open`: with its payload in the drawer
+   * @param {{ extend?: boolean, open?: boolean, items?: Row[] | null }} [how] `open`: with its payload in the drawer;
+   *   `items`: how they stand where it was selected, if not ascending by seq
    */
-  select(item, { extend = false, open = this.state.open } = {}) {
+  select(item, { extend = false, open = this.state.open, items = null } = {}) {
     const anchor = extend ? (this.state.anchor ?? this.state.selected) : null;
-    this.state.set({ selected: item, anchor, open: open && item !== null });
+    const among = anchor && item && items ? between(items, anchor, item) : null;
+    this.state.set({ selected: item, anchor, among, open: open && item !== null });
   }
 
   focus() {
@@ -274,8 +277,7 @@ export class View extends Scene {
   #noteText() {
     const { store, total, unreadable, unfilled, unreachable, status, last } = this.link;
     const notes = [];
-    const { range } = this.state;
-    if (range) notes.push(this.#rangeText(range));
+    if (this.state.range) notes.push(this.#rangeText());
     const caughtUp = store.head >= last && !store.hasGap && unreadable + unfilled === 0;
     // Let go by this page, or by Python before the page came.
     const earlier = caughtUp ? Math.max(store.dropped, total - store.rows.length) : store.dropped;
@@ -287,14 +289,10 @@ export class View extends Scene {
     return notes.join(" · ");
   }
 
-  /** @param {[first: number, last: number]} range */
-  #rangeText([first, last]) {
+  #rangeText() {
     const { selected, anchor } = this.state;
-    const { items } = this.shown;
-    const between = Math.max(0, lowerBound(items, last) - lowerBound(items, first + 1));
     const ms = Math.abs((selected?.time ?? 0) - (anchor?.time ?? 0));
-    const rows = between > 0 ? ` · ${counted(between, "row")} in between` : "";
-    return `2 rows selected · ${formatDuration(ms)} between${rows}`;
+    return `${counted(this.countSelected(), "row")} selected · ${formatDuration(ms)} between the ends`;
   }
 
   /** Whether something gets longer by time alone. */
@@ -307,3 +305,16 @@ export class View extends Scene {
 }
 
 const TRAITS = /** @type {const} */ (["run", "twin"]);
+
+/**
+ * The items from one to another, ascending by seq; the two alone if one of them is not there.
+ *
+ * @param {Row[]} items
+ * @param {Row} one
+ * @param {Row} other
+ */
+function between(items, one, other) {
+  const [from, to] = [items.indexOf(one), items.indexOf(other)].sort((a, b) => a - b);
+  const found = from < 0 ? [one, other] : items.slice(from, to + 1);
+  return new Set(found.sort((a, b) => a.seq - b.seq));
+}

@@ -3,7 +3,7 @@
 import { isRow, Row } from "./row.js";
 
 /** @typedef {"waiting" | "live" | "ended" | "failed"} Status */
-/** @typedef {"running" | "ok" | "error" | "interrupted"} RunStatus */
+/** @typedef {"running" | "ok" | "error" | "interrupted" | "open"} RunStatus open: it still ran when the view was over */
 /** @typedef {{ n: number, filter: string | null, paused: boolean | null }} Wish null: to stay as it is */
 /**
  * What is known of a run, over all its events.
@@ -26,6 +26,7 @@ import { isRow, Row } from "./row.js";
 /**
  * @typedef {object} RowsMessage
  * @property {"rows"} kind
+ * @property {number} now the kernel's time when the message left, in Unix milliseconds
  * @property {number} prev
  * @property {number} last
  * @property {number} missing
@@ -99,7 +100,8 @@ export const isCount = (value) => Number.isSafeInteger(value) && Number(value) >
 export function readRows(content, buffers) {
   const message = /** @type {Record<string, unknown> | null | undefined} */ (content);
   if (typeof message !== "object" || message?.kind !== "rows") return null;
-  const { prev, last, count, missing, total, status } = message;
+  const { now, prev, last, count, missing, total, status } = message;
+  if (!Number.isFinite(now)) return null;
   if (![prev, last, count, missing, total].every(isCount)) return null;
   if (typeof status !== "string" || !STATUSES.includes(status)) return null;
   const values = readBuffer(buffers, 0);
@@ -109,6 +111,7 @@ export function readRows(content, buffers) {
   const known = tallies.map(readTally).filter((tally) => tally !== null);
   return {
     kind: "rows",
+    now: Number(now),
     prev: Number(prev),
     last: Number(last),
     missing: Number(missing),

@@ -175,6 +175,8 @@ export class FakeWidget {
     this.views = [];
     this.newest = 0;
     this.total = 0;
+    /** By how many milliseconds the kernel's clock is ahead: as if the last row had just been made. */
+    this.ahead = 0;
   }
 
   /** Shows the widget in an output of its own, at the end of the page. */
@@ -216,8 +218,12 @@ export class FakeWidget {
     const prev = this.newest;
     for (const row of rows) if (Array.isArray(row)) this.newest = Math.max(this.newest, row[0]);
     this.total += rows.length;
+    const last = rows.at(-1);
+    const time = Array.isArray(last) ? Number(last[1]) : Number.NaN;
+    if (!Number.isNaN(time)) this.ahead = time - Date.now();
     const { run } = this.model.state;
     const content = {
+      now: Date.now() + this.ahead,
       prev,
       last: this.newest,
       count: rows.length,

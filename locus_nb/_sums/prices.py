@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Mapping
 from decimal import Decimal
 from numbers import Real
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
-
-import pandas as pd
 
 from locus_nb._optional import optional
 
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from datetime import datetime
 
+    import pandas as pd
     from genai_prices.types import ModelInfo, ModelPrice
 
 PACKAGE = "genai-prices"
@@ -82,16 +82,37 @@ def prices_of(prices: object) -> Prices:
         return prices
     if prices is True or (isinstance(prices, str) and prices == PACKAGE):
         return PackagePrices()
-    if isinstance(prices, pd.DataFrame):
-        return PriceTable(_rows_of(prices))
+    if _is_pandas("DataFrame", prices):
+        return PriceTable(_rows_of(cast("pd.DataFrame", prices)))
     if isinstance(prices, Mapping):
         return PriceTable(cast("Mapping[Any, Any]", prices))
     if isinstance(prices, str):
         raise ValueError(f"prices={prices!r} is not known: pass {PACKAGE!r}, or a table of your own")  # noqa: TRY004 - a str may be right
     raise TypeError(
-        f"prices is True or {PACKAGE!r}, a mapping of models to prices, or such a DataFrame; "
+        f"prices is {PACKAGE!r}, a mapping of models to prices, or such a DataFrame; "
         f"not {type(prices).__name__}"
     )
+
+
+_of_process: Prices | None = None
+
+
+def default_prices() -> Prices | None:
+    """Give the prices of the process, by which tokens are priced where no others are asked for; None for none."""
+    return _of_process
+
+
+def set_default_prices(prices: object) -> None:
+    """Set the prices of the process.
+
+    Args:
+        prices: As `prices_of` takes them; None or False: none.
+
+    Raises:
+        TypeError, ValueError, ModuleNotFoundError: As `prices_of` does; the former ones then stay.
+    """
+    global _of_process  # noqa: PLW0603 - they are the process's
+    _of_process = None if prices is None or prices is False else prices_of(prices)
 
 
 # A table of the user's own
@@ -166,7 +187,13 @@ def _rate(name: str, key: object, price: object) -> Rate:
 
 
 def _is_missing(price: object) -> bool:
-    return price is None or price is pd.NA or (isinstance(price, float) and math.isnan(price))
+    return price is None or _is_pandas("NA", price) or (isinstance(price, float) and math.isnan(price))
+
+
+def _is_pandas(name: str, value: object) -> bool:
+    """Say whether it is, or is one of, what pandas calls so; who has such a thing has loaded pandas."""
+    known = getattr(sys.modules.get("pandas"), name, None)
+    return known is not None and (value is known or (isinstance(known, type) and isinstance(value, known)))
 
 
 def _rows_of(frame: pd.DataFrame) -> dict[Any, dict[Any, Any]]:

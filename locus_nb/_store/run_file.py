@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from locus_nb._files.run_lines import BadLine, Head, KeptEvent, read_line
 from locus_nb._history import RunRecord
 from locus_nb._payloads.format import cut
+from locus_nb._store.run_lines import BadLine, Head, KeptEvent, read_line
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -21,19 +21,28 @@ _LONGEST_ID = 100
 
 
 class RunFile:
-    """What one file holds, as far as it can be read."""
+    """What one file holds, as far as it can be read.
 
-    def __init__(self, path: str) -> None:
+    Args:
+        path: The file.
+        is_stored: Whether it is one of a store, whose runs lack what cannot be read, and what their heads say.
+    """
+
+    def __init__(self, path: str, *, is_stored: bool = False) -> None:
         self.path = path
+        self._is_stored = is_stored
         self.records: dict[str, RunRecord] = {}
         # Events that a head said are in the file.
         self.promised: dict[str, int] = {}
+        # Of runs that a store wrote: events that were gone before, and that were dropped.
+        self.lacks: dict[str, tuple[int, int]] = {}
         # By id and number: an event may be in a file twice, if whoever wrote it tried again.
         self.events: dict[str, dict[tuple[str, int], KeptEvent]] = {}
         # Line and reason of the first one, and how many there are.
         self.problem: tuple[int | None, str] | None = None
         self.problems = 0
         self.lines = 0
+        self._bad_lines = 0
 
     def add(self, number: int, line: bytes) -> bool:
         """Take a line; False if the rest of the file is not worth a look."""
@@ -44,6 +53,7 @@ class RunFile:
             cut_off = not line.endswith(b"\n")
             reason = f"it is cut off, or {bad.reason}" if cut_off and not bad.hopeless else bad.reason
             self._note(number, reason)
+            self._bad_lines += 1
             return not bad.hopeless
         if isinstance(found, Head):
             self._add_head(found)
@@ -53,7 +63,11 @@ class RunFile:
 
     def _add_head(self, head: Head) -> None:
         run_id = head.record.run_id
-        self.records[run_id] = head.record
+        before = self.records.get(run_id)
+        self.records[run_id] = head.record if before is None else continued(before, head.record)
+        if head.lacks is not None:
+            missed, dropped = self.lacks.get(run_id, (0, 0))
+            self.lacks[run_id] = missed + head.lacks[0], dropped + head.lacks[1]
         if head.events is not None:
             self.promised[run_id] = head.events
 
@@ -98,11 +112,45 @@ class RunFile:
         for run_id in dict.fromkeys([*self.records, *self.events]):
             events = sorted(self.events.get(run_id, {}).values(), key=seq_of)
             record = self.records.get(run_id) or _record_of(run_id, events)
-            yield (self._without_the_missing(record, len(events)) if self.problems else record), events
+            if self._is_stored or run_id in self.lacks:
+                yield self._counted(record, len(events)), events
+            else:
+                yield (self._without_the_missing(record, len(events)) if self.problems else record), events
+
+    def _counted(self, record: RunRecord, found: int) -> RunRecord:
+        missed, dropped = self.lacks.get(record.run_id, (record.trimmed - record.dropped, record.dropped))
+        # A line that cannot be read was an event, as almost all are.
+        trimmed = max(0, missed) + max(0, dropped) + self._bad_lines
+        return record._replace(total=found + trimmed, trimmed=trimmed, dropped=max(0, dropped))
 
     def _without_the_missing(self, record: RunRecord, found: int) -> RunRecord:
         missing = self.promised.get(record.run_id, record.total - record.trimmed) - found
         return record._replace(trimmed=min(record.trimmed + missing, record.total)) if missing > 0 else record
+
+
+def continued(before: RunRecord, later: RunRecord) -> RunRecord:
+    """Give the later record, with what only the earlier one knows."""
+    return later._replace(
+        name=before.name if later.name is None else later.name,
+        tags=later.tags or before.tags,
+        cell_id=before.cell_id if later.cell_id is None else later.cell_id,
+        execution_count=before.execution_count if later.execution_count is None else later.execution_count,
+        started_at_ns=min(before.started_at_ns, later.started_at_ns),
+    )
+
+
+Part = tuple[RunRecord, "list[KeptEvent]"]
+
+
+def joined(first: Part, second: Part) -> Part:
+    """Put together what two files of a store hold of one run; the second one's word holds."""
+    (before, events), (later, more) = first, second
+    union = {(event.event_id, event.seq): event for event in (*events, *more)}
+    trimmed = before.trimmed + later.trimmed
+    record = continued(before, later)._replace(
+        total=len(union) + trimmed, trimmed=trimmed, dropped=before.dropped + later.dropped
+    )
+    return record, sorted(union.values(), key=seq_of)
 
 
 def seq_of(event: KeptEvent) -> int:
@@ -127,6 +175,19 @@ def read_file(path: str) -> RunFile:
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             read.stop_short(f"what is packed by gzip ends here: {error}")
     read.finish()
+    return read
+
+
+def read_stored(path: Path) -> RunFile | None:
+    """Read a file that a store may be writing; a line at its end that is not whole is left out. None if it is gone."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    read = RunFile(str(path), is_stored=True)
+    for number, line in enumerate(content[: content.rfind(b"\n") + 1].split(b"\n")[:-1], 1):
+        if line and not line.isspace() and not read.add(number, line + b"\n"):
+            break
     return read
 
 

@@ -2,7 +2,9 @@
 
 A line is a head, `{"locus_nb": 1, "kind": "run", "record": {...}}` with all that is known of a run, or an event: the
 five keys of its wire form and `seq`. A head that also says `events` promises that so many of the run's events are in
-the file. Of several heads of one run the last one holds.
+the file. One that says `lacks` is a store's: the run is all that there is of it in all such files, less so many events,
+in addition to those that other heads say, that were gone before, and that were dropped. Of several heads of one run
+the last one holds.
 """
 
 from __future__ import annotations
@@ -35,19 +37,31 @@ _LINE_ENDS = {end: f"\\u{ord(end):04x}" for end in "\u0085\u2028\u2029"}
 
 
 class BadLine(Exception):  # noqa: N818 - a signal between two functions, never seen outside
-    """A line is neither a head nor an event. `hopeless` is that of a file nothing else of which can be read."""
+    """A line is neither a head nor an event.
 
-    def __init__(self, reason: str, *, hopeless: bool = False) -> None:
+    `hopeless` is that of a file nothing else of which can be read, `foreign` that of another version.
+    """
+
+    def __init__(self, reason: str, *, hopeless: bool = False, foreign: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
-        self.hopeless = hopeless
+        self.hopeless = hopeless or foreign
+        self.foreign = foreign
 
 
 class Head(NamedTuple):
-    """What is known of a run, and how many of its events the file holds; None where that is not said."""
+    """What is known of a run.
+
+    Attributes:
+        record: The run.
+        events: How many of its events the file holds; None where that is not said.
+        lacks: How many more it lacks: those that were gone before, and those that were dropped (fewer than none if
+            they came after all). None in what is no store's.
+    """
 
     record: RunRecord
     events: int | None
+    lacks: tuple[int, int] | None = None
 
 
 class KeptEvent(NamedTuple):
@@ -61,12 +75,19 @@ class KeptEvent(NamedTuple):
     event_id: str
 
 
-def head_line(record: RunRecord, *, events: int | None = None, secrets: bool = False) -> str:
+def head_line(
+    record: RunRecord,
+    *,
+    events: int | None = None,
+    lacks: tuple[int, int] | None = None,
+    secrets: bool = False,
+) -> str:
     """Give the line for what is known of a run, without its end.
 
     Args:
         record: The run. What its name, cell and tags hold against their types is made into text.
         events: How many of its events the file holds, if that is certain.
+        lacks: See `Head`.
         secrets: Leave secrets in its name and tags.
     """
     plain: dict[str, Any] = {
@@ -81,8 +102,9 @@ def head_line(record: RunRecord, *, events: int | None = None, secrets: bool = F
         plain["tags"] = redact_tags(plain["tags"])
         for key in ("name", "cell_id"):
             plain[key] = None if plain[key] is None else redact_text(plain[key], key=key)
-    head = {"locus_nb": VERSION, "kind": _KIND, "record": plain}
-    return _line(head if events is None else head | {"events": events})
+    head: dict[str, Any] = {"locus_nb": VERSION, "kind": _KIND, "record": plain}
+    said = {"events": events, "lacks": lacks}
+    return _line(head | {key: value for key, value in said.items() if value is not None})
 
 
 def event_line(event: StreamEvent, *, secrets: bool = False) -> str:
@@ -151,9 +173,9 @@ def _head(fields: dict[str, Any]) -> Head:
             "read it with the locus_nb that wrote it"
             if abs(version) < _BOUND
             else "it is of a version of this form that is not known",
-            hopeless=True,
+            foreign=True,
         )
-    _check_keys("head", fields, _HEAD_KEYS, optional={"events"})
+    _check_keys("head", fields, _HEAD_KEYS, optional={"events", "lacks"})
     if fields["kind"] != _KIND:
         raise BadLine(f"its 'kind' is not {_KIND!r}", hopeless=True)
     record = fields["record"]
@@ -162,7 +184,19 @@ def _head(fields: dict[str, Any]) -> Head:
     events = fields.get("events")
     if "events" in fields and not _is_count(events):
         raise BadLine("its 'events' is not a whole number from 0")
-    return Head(_record(cast("dict[str, Any]", record)), events)
+    return Head(
+        _record(cast("dict[str, Any]", record)),
+        events,
+        _lacks(fields["lacks"]) if "lacks" in fields else None,
+    )
+
+
+def _lacks(value: Any) -> tuple[int, int]:
+    match value:
+        case [missed, dropped] if _is_time(missed) and _is_time(dropped):
+            return missed, dropped
+        case _:
+            raise BadLine("its 'lacks' is not two whole numbers of 64 bits")
 
 
 def _record(fields: dict[str, Any]) -> RunRecord:
