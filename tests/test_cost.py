@@ -69,14 +69,14 @@ def test_tokens_times_prices() -> None:
 
 def test_cached_tokens_are_priced_once() -> None:
     """Cached tokens, which the input includes, are priced as cached and no longer as input."""
-    counts = {
+    counts: dict[str, Any] = {
         "input": 1_000_000,
         "read": 600_000,
         "written": 100_000,
         "output": 10_000,
     }
     assert one(TABLE, "cached", **counts) == pytest.approx(0.3 * 4 + 0.6 * 0.5 + 0.1 * 5 + 0.01 * 20)
-    all_read = {"input": 1_000_000, "read": 1_000_000}
+    all_read: dict[str, Any] = {"input": 1_000_000, "read": 1_000_000}
     assert one(TABLE, "cached", **all_read) == pytest.approx(0.5)
 
 

@@ -288,6 +288,36 @@ def test_flush_waits_for_no_thread_at_the_end_of_the_process(
         assert not pump.flush(timeout=float("inf"))
 
 
+def test_ended_pump_carries_nothing_more() -> None:
+    """Ended, it has no thread, also for a sink that still has work or comes later, and a flush says no at once."""
+    pump, bus, sink = Pump(), EventBus(), Sink(stuck=True)
+    pump.attach(bus.subscribe("run"), sink)
+    put(bus, [1])
+    sink.wait_for(1)
+    thread = pump._thread
+    assert thread is not None
+    pump.end(GRACE_S)
+    assert not thread.is_alive()
+    ticks = sink.ticks
+    pump.attach(bus.subscribe("run"), Sink())
+    assert not thread.is_alive()
+    assert pump._thread is thread
+    assert not pump.flush(timeout=float("inf"))
+    assert sink.ticks == ticks
+
+
+def test_pump_ends_before_what_it_sends_by() -> None:
+    """At the end of the process nothing is carried once those that were there before this package clean up."""
+    said = python("""
+import atexit, time
+atexit.register(lambda: print(view.status, the_pump()._thread.is_alive()))
+from locus_nb import watch
+from locus_nb._views.pump import the_pump
+view = watch("run")
+""")
+    assert said == "waiting False\n"
+
+
 def test_thread_ends_with_the_last_sink_and_starts_anew(pump: Pump) -> None:
     """Without sinks there is no thread; the next sink starts one."""
     bus, first, second = EventBus(), Sink(), Sink()

@@ -18,7 +18,7 @@ from locus_nb._payloads.chunks import clean_chunks
 from locus_nb._payloads.kinds import kind_of
 from locus_nb._payloads.outcomes import error_texts, error_types, statuses
 from locus_nb._payloads.redact import redact_name
-from locus_nb._sums.calls import KINDS, NAMED_BY, Calls, key_of, name_of, told_by
+from locus_nb._sums.calls import KINDS, NAMED_BY, calls_of, key_of, name_of, told_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -28,11 +28,12 @@ if TYPE_CHECKING:
     from locus_nb._event import StreamEvent
     from locus_nb._frames.columns import Column
     from locus_nb._payloads.chunks import Chunk
-    from locus_nb._payloads.kinds import Family, Kind
+    from locus_nb._payloads.kinds import Family, Kind, Phase
     from locus_nb._sums.calls import Key
 
     Places = NDArray[np.intp]
 
+_TELLS: Phase = "point"
 # Nanoseconds, as a float that 64 bits surely hold.
 _EARLIEST = -9.2e18
 # Milliseconds: longer than from the earliest time to the latest.
@@ -53,7 +54,7 @@ def of_spans(events: list[StreamEvent], families: Collection[Family]) -> list[St
 class Spans:
     """The spans of some events, in the order in which they began, or were first heard of.
 
-    They are the calls that `Calls` finds in each run.
+    They are what `calls_of` finds in each run.
 
     Args:
         events: In the order of their source.
@@ -84,7 +85,7 @@ class Spans:
         self._ids = TextColumn()
         self._keys: list[Key | None] = []
         self._rows: list[int] = []
-        self._starts: list[NDArray[np.bool_]] = []
+        self._phases: list[Phase] = []
         self._families: list[NDArray[np.int8]] = []
         self._names = NameColumn()
         self._columns: dict[str, Column] = {name: column() for name, column in payload.items()}
@@ -110,7 +111,7 @@ class Spans:
     def _take(self, chunk: Chunk, kind: Kind) -> None:
         length = len(chunk.rows)
         self._rows += chunk.rows
-        self._starts.append(np.full(length, kind.phase == "start"))
+        self._phases += [kind.phase] * length
         self._families.append(np.full(length, KINDS.index(kind.family), np.int8))
         add_to(self._ids, chunk.columns.get("span_id"), chunk)
         self._names.add(_names_in(chunk, kind, redact=self._redact))
@@ -126,30 +127,26 @@ class Spans:
             self._payloads.add(chunk.payloads)
 
     def _pair(self, tellers: Sequence[tuple[int, Key]]) -> Places:
-        rows = np.array(self._rows, np.intp)
-        starts = np.concatenate([np.empty(0, np.bool_), *self._starts])
-        families = np.concatenate([np.empty(0, np.int8), *self._families])
-        all_rows = np.concatenate([rows, np.array([row for row, _ in tellers], np.intp)])
-        is_start = starts.tolist()
-        calls, told_of = Calls(), np.empty(len(tellers), np.intp)
+        rows = np.array(self._rows + [row for row, _ in tellers], np.intp)
+        keys = self._keys + [(*key, self._runs[row]) for row, key in tellers]
+        phases = self._phases + [_TELLS] * len(tellers)
         # What begins or ends a call goes before what it tells of that.
-        places: list[int] = np.argsort(all_rows, kind="stable").tolist()
-        for place in places:
-            if place >= len(rows):
-                row, key = tellers[place - len(rows)]
-                told_of[place - len(rows)] = calls.tell((*key, self._runs[row]))
-            elif (key := self._keys[place]) is not None:
-                (calls.start if is_start[place] else calls.end)(key, place)
-        begins, ends = np.array(calls.begins, np.intp), np.array(calls.ends, np.intp)
+        ordered: list[int] = np.argsort(rows, kind="stable").tolist()
+        marks = [place for place in ordered if keys[place] is not None] if None in keys else ordered
+        calls = calls_of(zip(map(keys.__getitem__, marks), map(phases.__getitem__, marks), strict=True))
+        # One more, of no event: what the mark -1 finds.
+        places = np.array([*marks, -1], np.intp)
+        begins, ends = places[np.array(calls.begins, np.intp)], places[np.array(calls.ends, np.intp)]
         heads = np.where(begins >= 0, begins, ends)
-        order = np.argsort(np.append(rows, np.iinfo(np.intp).max)[heads], kind="stable")
-        order = order[: np.count_nonzero(heads >= 0)]
+        order = np.flatnonzero(heads >= 0)
+        order = order[np.argsort(rows[heads[order]], kind="stable")]
         self._begins, self._ends = begins[order], ends[order]
-        heads = heads[order]
-        self.rows, self.kinds = rows[heads], families[heads]
-        at = np.full(len(begins), -1, np.intp)
-        at[order] = np.arange(len(order))
-        return at[told_of]
+        self.rows = rows[heads[order]]
+        self.kinds = np.concatenate([np.empty(0, np.int8), *self._families])[heads[order]]
+        final = np.full(len(begins), -1, np.intp)
+        final[order] = np.arange(len(order))
+        told_of = dict(zip(marks, calls.of_marks, strict=True)) if tellers else {}
+        return final[[told_of[place] for place in range(len(self._rows), len(rows))]]
 
     def _time(self, times: NDArray[np.int64]) -> None:
         """Find when each began and ended, in nanoseconds, and how long it took, in milliseconds."""

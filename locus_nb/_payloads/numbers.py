@@ -16,6 +16,8 @@ _SUMMABLE = 1 << 60
 
 def count(value: object) -> int:
     """Give a whole number from 0 below 2**63; -1 for anything else."""
+    if type(value) is int:
+        return value if 0 <= value <= _LARGEST else -1
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LARGEST:

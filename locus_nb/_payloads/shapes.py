@@ -113,7 +113,7 @@ _SHAPES: tuple[tuple[str, str], ...] = (
     ("Postman key", r"PMAK-[a-f0-9]{24}"),
     ("New Relic key", r"NRAK-[A-Z0-9]{20}"),
     ("Heroku key", r"HRKU-[\w-]{20}"),
-    ("Square token", r"sq0(?:atp|csp|idp)-[\w-]{20}|(?<!/)(?<!\+)EAAA[EFl][\w-]{55,64}+(?![\w+/=-])"),
+    ("Square token", r"sq0(?:atp|csp|idp)-[\w-]{20}|(?<!/)(?<!\+)EAAA[EFl][\w-]{55,64}(?![\w+/=-])"),
     ("SendGrid key", r"SG\.[\w-]{20,24}\.[\w-]{30}"),
     ("Vault token", r"hv[brs]\.[\w-]{20}"),
     ("Doppler token", r"dp\.(?:audit|ct|pt|sa|scim|st)\.(?:[\w-]{1,40}\.)?[A-Za-z0-9]{40}"),

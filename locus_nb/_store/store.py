@@ -251,7 +251,11 @@ def _kind_for(path: Path) -> Kind:
 
 
 def opened(path: Path, kind: Kind | None) -> tuple[Kind, Storage, BaseException | None]:
-    """Open what is written to; what may pass is only told, so that the agent can begin."""
+    """Open what is written to; what may pass is only told, so that the agent can begin.
+
+    Raises:
+        StoreError, FileNotFoundError, ValueError: As `Store` does.
+    """
     chosen = checked_kind(kind)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"There is no folder {str(path.parent)!r} for the store {path.name!r}")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from locus_nb._event import exact
 from locus_nb._wire import jsonable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-    from locus_nb._payloads.kinds import Family, Kind
+    from locus_nb._payloads.kinds import Family, Kind, Phase
 
     # The family, the id, and more.
     Key = tuple[Any, ...]
@@ -30,64 +30,56 @@ _READ = frozenset(
 )
 
 
-class Calls:
-    """The calls that events make, each known by a key; they are numbered as they are first heard of.
+class Calls(NamedTuple):
+    """Calls, in the order in which they are first heard of.
+
+    Attributes:
+        keys: By what each is known.
+        begins: The number of the mark that begins it; -1 for none.
+        ends: The number of the mark that ends it; -1 for none. A call that has neither was only told of.
+        of_marks: The call that each mark is of.
+    """
+
+    keys: list[Key]
+    begins: list[int]
+    ends: list[int]
+    of_marks: list[int]
+
+
+def calls_of(marks: Iterable[tuple[Key, Phase]]) -> Calls:
+    """Find the calls that events make.
 
     A start begins a call. An end belongs to the latest start of its key that has no end yet; without one it is a call
     of its own. What else tells of a key's call is about the one that last began or ended, or else about the first
     that will.
 
-    Attributes:
-        keys: By what each call is known.
-        begins: The place of what begins it; -1 for none.
-        ends: The place of what ends it; -1 for none. One that has neither was only told of.
+    Args:
+        marks: The events that begin, end or tell of a call, in their order: its key, and what each is to it.
     """
-
-    def __init__(self) -> None:
-        self.keys: list[Key] = []
-        self.begins: list[int] = []
-        self.ends: list[int] = []
-        self._open: dict[Key, list[int]] = {}
-        self._latest: dict[Key, int] = {}
-        self._only_told: dict[Key, int] = {}
-
-    def start(self, key: Key, place: int) -> int:
-        """Begin a call, and give its number."""
-        call = self._latest[key] = self._heard_of(key)
-        self.begins[call] = place
-        self._open.setdefault(key, []).append(call)
-        return call
-
-    def end(self, key: Key, place: int) -> int:
-        """End a call, and give its number."""
-        started = self._open.get(key)
-        call = self._latest[key] = started.pop() if started else self._heard_of(key)
-        self.ends[call] = place
-        return call
-
-    def tell(self, key: Key) -> int:
-        """Give the number of the call that is told of."""
-        call = self._latest.get(key, self._only_told.get(key))
+    keys, begins, ends, of_marks = calls = Calls([], [], [], [])
+    latest: dict[Key, int] = {}
+    # Those that had not ended when another one of their key began.
+    outer: dict[Key, list[int]] = {}
+    for mark, (key, phase) in enumerate(marks):
+        call = latest.get(key)
+        if call is not None and phase == "end" and ends[call] >= 0:
+            call = outer[key].pop() if outer.get(key) else None
+        elif call is not None and phase == "start" and (ends[call] >= 0 or begins[call] >= 0):
+            if ends[call] < 0:
+                outer.setdefault(key, []).append(call)
+            call = None
         if call is None:
-            call = self._only_told[key] = self._new(key)
-        return call
-
-    def number_of(self, family: Family) -> int:
-        """Count the calls of a family that begin or end."""
-        return sum(
-            key[0] == family and max(begin, end) >= 0
-            for key, begin, end in zip(self.keys, self.begins, self.ends, strict=True)
-        )
-
-    def _heard_of(self, key: Key) -> int:
-        call = self._only_told.pop(key, None) if self._only_told else None
-        return self._new(key) if call is None else call
-
-    def _new(self, key: Key) -> int:
-        self.keys.append(key)
-        self.begins.append(-1)
-        self.ends.append(-1)
-        return len(self.keys) - 1
+            call = len(keys)
+            keys.append(key)
+            begins.append(mark if phase == "start" else -1)
+            ends.append(mark if phase == "end" else -1)
+        elif phase == "end":
+            ends[call] = mark
+        elif phase == "start":
+            begins[call] = mark
+        latest[key] = call
+        of_marks.append(call)
+    return calls
 
 
 def key_of(kind: Kind, event_type: str, told: Mapping[str, Any]) -> Key | None:

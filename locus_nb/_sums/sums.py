@@ -7,21 +7,23 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from locus_nb._payloads.kinds import kind_of
 from locus_nb._payloads.numbers import count, summed
 from locus_nb._payloads.outcomes import status_of
-from locus_nb._sums.calls import Calls, key_of, told_by
+from locus_nb._sums.calls import calls_of, key_of, told_by
 from locus_nb._sums.usage import Counts, Used, model_in, summed_counts, usage_in
 from locus_nb.event_types import AGENT_TERMINATE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from locus_nb._event import StreamEvent
-    from locus_nb._payloads.kinds import Kind
-    from locus_nb._sums.usage import Price
+    from locus_nb._payloads.kinds import Kind, Phase
+    from locus_nb._sums.calls import Key
+    from locus_nb._sums.usage import Price, Told
 
 
 class Tokens(NamedTuple):
@@ -96,58 +98,63 @@ def sums_of(events: Iterable[StreamEvent], price: Price | None = None) -> Sums:
         if failed and kind.phase == "end" and kind.family == "tool":
             tool_errors += 1
         bill.add(event, kind, told)
+    numbers, usage = bill.calls()
     return Sums(
         events=number,
         iterations=iterations,
-        model_calls=bill.calls.number_of("model"),
-        tool_calls=bill.calls.number_of("tool"),
+        model_calls=numbers["model"],
+        tool_calls=numbers["tool"],
         tool_errors=tool_errors,
         errors=tuple(errors),
-        counts=summed_counts(used.tokens() for used in bill.used.values()),
-        cost_usd=bill.cost_usd(price),
+        counts=summed_counts(counts for _, used in usage for counts in used.counts),
+        cost_usd=_cost_usd(usage, bill.of_whole, price),
     )
 
 
 class _Bill:
-    """The calls of a run, and what each used."""
+    """The events of a run that begin, end, or tell of a call."""
 
     def __init__(self) -> None:
-        self.calls = Calls()
-        self.used: dict[int, Used] = {}
-        self._models: dict[int, str] = {}
-        self._of_whole = math.nan
-        self._alone = 0
+        self.of_whole = math.nan
+        self._marks: list[tuple[Key, Phase]] = []
+        self._told: list[tuple[str | None, Told | None]] = []
 
     def add(self, event: StreamEvent, kind: Kind, told: Mapping[str, Any]) -> None:
         """Take an event of any type."""
         usage = usage_in(event._event_type, told, event._time)
-        begins, ends = kind.phase == "start", kind.phase == "end"
-        if not begins and not ends and usage is None:
-            return
+        is_mark = kind.phase in ("start", "end")
         if event._event_type == AGENT_TERMINATE:
-            self._of_whole = usage.cost_usd if usage else self._of_whole
-            return
-        key = key_of(kind, event._event_type, told)
-        if key is None:
-            # Nothing else tells of it.
-            self._alone -= 1
-            call = self._alone
-        elif begins:
-            call = self.calls.start(key, 0)
-        else:
-            call = self.calls.end(key, 0) if ends else self.calls.tell(key)
-        if (begins or ends) and (model := model_in(told)) is not None:
-            self._models.setdefault(call, model)
-        if usage is not None:
-            self.used.setdefault(call, Used()).add(usage)
+            self.of_whole = usage.cost_usd if usage else self.of_whole
+        elif is_mark or usage is not None:
+            # Of what has no key nothing else tells.
+            key = key_of(kind, event._event_type, told) or (None, len(self._marks))
+            self._marks.append((key, kind.phase))
+            self._told.append((model_in(told) if is_mark and kind.family == "model" else None, usage))
 
-    def cost_usd(self, price: Price | None) -> float:
-        """Give what it comes to; NaN where that is unknown."""
-        told = self._sum(None)
-        if math.isnan(told):
-            told = self._of_whole
-        return self._sum(price) if math.isnan(told) and price is not None else told
+    def calls(self) -> tuple[Counter[str | None], list[tuple[str | None, Used]]]:
+        """Give how many calls of each family there are, and the model and the usage of those that have some."""
+        calls = calls_of(self._marks)
+        models: dict[int, str] = {}
+        used: dict[int, Used] = {}
+        for call, (model, usage) in zip(calls.of_marks, self._told, strict=True):
+            if model is not None:
+                models.setdefault(call, model)
+            if usage is not None:
+                used.setdefault(call, Used()).add(usage)
+        begun = (
+            key[0]
+            for key, begin, end in zip(calls.keys, calls.begins, calls.ends, strict=True)
+            if max(begin, end) >= 0
+        )
+        return Counter(begun), [(models.get(call), each) for call, each in used.items()]
 
-    def _sum(self, price: Price | None) -> float:
-        costs = [used.cost_usd(self._models.get(call), price) for call, used in self.used.items()]
-        return summed(costs) if costs else math.nan
+
+def _cost_usd(usage: Sequence[tuple[str | None, Used]], of_whole: float, price: Price | None) -> float:
+    told = _sum(usage, None)
+    if math.isnan(told):
+        told = of_whole
+    return _sum(usage, price) if math.isnan(told) and price is not None else told
+
+
+def _sum(usage: Sequence[tuple[str | None, Used]], price: Price | None) -> float:
+    return summed(used.cost_usd(model, price) for model, used in usage) if usage else math.nan

@@ -89,12 +89,17 @@ def _tokens_in(told: Mapping[str, Any]) -> Counts:
 
 
 class Used:
-    """What one call used, by all that was told of it."""
+    """What one call used, by all that was told of it.
 
-    __slots__ = ("_said", "_told")
+    Attributes:
+        counts: Each time it was told tokens.
+    """
+
+    __slots__ = ("_said", "_told", "counts")
 
     def __init__(self) -> None:
-        self._told: list[tuple[Told, Counts]] = []
+        self.counts: list[Counts] = []
+        self._told: list[Told] = []
         self._said = math.nan
 
     def add(self, told: Told) -> None:
@@ -102,11 +107,12 @@ class Used:
         if told.tokens is None:
             self._said = told.cost_usd
         else:
-            self._told.append((told, told.tokens))
+            self.counts.append(told.tokens)
+            self._told.append(told)
 
     def tokens(self) -> Counts:
         """Give the tokens in sum."""
-        return summed_counts(tokens for _, tokens in self._told)
+        return summed_counts(self.counts)
 
     def cost_usd(self, model: str | None, price: Price | None) -> float:
         """Give what it cost; NaN where that, or a part of it, is unknown.
@@ -120,7 +126,7 @@ class Used:
         """
         if not self._told:
             return self._said
-        cost = summed(told.cost_usd for told, _ in self._told)
+        cost = summed(told.cost_usd for told in self._told)
         if math.isnan(cost):
             cost = self._said
         if math.isnan(cost) and price is not None:
@@ -128,16 +134,20 @@ class Used:
                 price(told.model or model, tokens, told.time_us)
                 if math.isnan(told.cost_usd)
                 else told.cost_usd
-                for told, tokens in self._told
+                for told, tokens in zip(self._told, self.counts, strict=True)
             )
         return cost
 
 
 def summed_counts(counts: Iterable[Counts]) -> Counts:
     """Add up what was told; -1 for what never was."""
-    return Counts(*map(_sum_of, zip(*counts, strict=True)))
+    told = list(counts)
+    return told[0] if len(told) == 1 else Counts(*map(_sum_of, zip(*told, strict=True)))
 
 
 def _sum_of(numbers: Iterable[int]) -> int:
-    known = [number for number in numbers if number >= 0]
-    return sum(known) if known else -1
+    total = -1
+    for number in numbers:
+        if number >= 0:
+            total = number if total < 0 else total + number
+    return total

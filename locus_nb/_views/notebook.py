@@ -74,9 +74,7 @@ class Notebook:
 
     def message(self) -> tuple[str, bool]:
         """What this code answers to: the id of the front end's message, and whether that is a cell; "" for none."""
-        kernel = getattr(self._shell, "kernel", None)
-        parent: dict[str, Any] = {} if kernel is None else kernel.get_parent()
-        header: dict[str, str] = parent.get("header", {})
+        header: dict[str, Any] = request_of(self._shell).get("header", {})
         return str(header.get("msg_id", "")), header.get("msg_type") == "execute_request"
 
     def on_cell_end(self, call: Callable[[], None]) -> None:

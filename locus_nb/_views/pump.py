@@ -7,6 +7,7 @@ It is a thread because a cell may block the kernel's main thread for as long as 
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import sys
@@ -85,12 +86,13 @@ class Pump:
         self._flushes: list[_Flush] = []
         self._forgotten: deque[Sink] = deque()
         self._thread: threading.Thread | None = None
+        self._ended = False
 
     def attach(self, subscription: Subscription | None, sink: Sink) -> None:
         """Carry what `subscription` has to `sink` from now on; None: only tick it. Any thread."""
         with self._lock:
             self._pairs[sink] = subscription
-            if self._thread is None or not self._thread.is_alive():
+            if not self._ended and (self._thread is None or not self._thread.is_alive()):
                 self._thread = threading.Thread(target=self._run, name="locus_nb pump", daemon=True)
                 self._thread.start()
         self.wake()
@@ -124,7 +126,7 @@ class Pump:
         What is published meanwhile is not waited for. Not from the pump's own thread. At the end of the process,
         when there is no thread any more, False at once.
         """
-        if sys.is_finalizing():
+        if self._ended or sys.is_finalizing():
             return False
         with self._lock:
             pairs = dict(self._pairs)
@@ -141,8 +143,16 @@ class Pump:
                 self._flushes.remove(flush)
         return through
 
+    def end(self, timeout: float = 1.0) -> None:
+        """Carry nothing any more, for good; waits that long for what is being carried. Not from the pump's thread."""
+        self._ended = True
+        self._hurry.set()
+        self.wake()
+        if self._thread is not None:
+            self._thread.join(timeout)
+
     def _run(self) -> None:
-        while True:
+        while not self._ended:
             self._hurry.clear()
             while self._forgotten:
                 self.detach(self._forgotten.popleft())
@@ -236,5 +246,11 @@ def _begin_in_child() -> None:
     _the_pump = Pump()
 
 
+def _at_exit() -> None:
+    # What is sent while the kernel takes its sockets down is an error on its stderr.
+    _the_pump.end()
+
+
+atexit.register(_at_exit)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_begin_in_child)
