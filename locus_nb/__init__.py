@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     )
     from locus_nb._event import StreamEvent
     from locus_nb._files.files import LoadedRuns, load
+    from locus_nb._files.parquet import to_parquet
     from locus_nb._frames.frames import events_df, model_calls_df, runs_df, spans_df, tools_df
     from locus_nb._history import RunRecord
     from locus_nb._propagate import PropagatingExecutor, propagate
@@ -129,6 +130,7 @@ __all__ = [
     "runs_df",
     "set_run_id",
     "spans_df",
+    "to_parquet",
     "tool",
     "tools_df",
     "watch",
@@ -191,6 +193,7 @@ _HOMES = {
     "runs_df": "_frames.frames",
     "set_run_id": "_context",
     "spans_df": "_frames.frames",
+    "to_parquet": "_files.parquet",
     "tool": "_agent.tool",
     "tools_df": "_frames.frames",
     "watch": "_views.watch",

@@ -208,7 +208,7 @@ class EventBus(Exchange):
         self._change(self._open, run_id, {key: value for key, value in known.items() if value is not None})
 
     async def drop_history(self, run_id: str) -> None:
-        """Forget the run's history and that it was closed. Its readers stay. Idempotent.
+        """Forget the run's history and that it was closed. Its readers stay, and what a store has. Idempotent.
 
         Raises:
             TypeError, ValueError: `run_id` cannot name a run.

@@ -129,10 +129,11 @@ def _stored(
     limits = checked_limits(keep_runs, keep_days, keep_mb)
     if now is not None:
         same_kind = checked_kind(kind) in {None, now.kind}
-        if now.path == Path(path).absolute() and same_kind and now.limits == limits:
+        where = Path(path).absolute()
+        if now.path == where and same_kind and now.limits == limits:
             return now
         # What cannot be had must not cost what there is.
-        opened(Path(path).absolute(), kind)[1].close()
+        opened(where, kind)[1].close()
         now.close()
     return Store(path, bus=bus, kind=kind, keep_runs=keep_runs, keep_days=keep_days, keep_mb=keep_mb)
 

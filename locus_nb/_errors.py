@@ -16,6 +16,8 @@ A bad argument is a plain `TypeError` or `ValueError`, a missing file a plain `F
 
 from __future__ import annotations
 
+import sys
+import warnings
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -83,3 +85,15 @@ class ViewRefusedError(LocusError, RuntimeError):
 
 class UnknownPriceWarning(UserWarning):
     """Some costs are NaN, because no price is known for their models; the message names these."""
+
+
+# Whose lines are not those that a warning is about.
+_INSIDE = {"locus_nb", "contextlib"}
+
+
+def warn(message: str, category: type[Warning]) -> None:
+    """Warn, at the line that called this package."""
+    frame, level = sys._getframe(1), 2  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - `skip_file_prefixes` is not in every Python
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _INSIDE:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)

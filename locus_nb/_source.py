@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, TypeGuard, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,3 +34,8 @@ class BulkSource(Source, Protocol):
     def events_of(self, run_ids: Sequence[str]) -> list[StreamEvent]:
         """Events of these runs, in the order of the source."""
         ...
+
+
+def is_source(value: object) -> TypeGuard[Source]:
+    """Say whether it answers the questions of a source."""
+    return all(callable(getattr(value, name, None)) for name in ("run_ids", "history", "run_record"))

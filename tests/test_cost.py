@@ -435,7 +435,7 @@ def test_a_warning_names_the_models() -> None:
         assert math.isnan(pricing.usd(model, counts, 0))
     assert (pricing.unpriced, pricing.partly_priced) == (("mock",), ("plain",))
     with pytest.warns(UnknownPriceWarning) as caught:
-        pricing.warn(stacklevel=1)
+        pricing.warn()
     assert len(caught) == 1
     assert caught[0].filename == __file__
     said = str(caught[0].message)

@@ -197,10 +197,21 @@ def test_what_is_no_run_is_refused(bad: Any) -> None:
     """What names no run is a TypeError that says what would; an empty group is a ValueError."""
     bus = EventBus()
     put(bus, "a", "agent.think")
-    with pytest.raises(TypeError, match="takes as b a run's id"):
+    with pytest.raises(TypeError, match="diff, as b, takes a run's id"):
         diff("a", bad, source=bus)
     with pytest.raises(ValueError, match="no run as a"):
         diff([], "a", source=bus)
+    with pytest.raises(ValueError, match="no run as b"):
+        diff(bus, EventBus())
+
+
+def test_a_source_is_all_its_runs() -> None:
+    """A bus, a store or what was loaded is the group of its runs."""
+    bus = EventBus()
+    two(bus)
+    found = diff(bus, "a", source=bus)
+    assert found.a == runs(source=bus)
+    assert found.b == RunList([Run("a", source=bus)])
 
 
 def test_missing_events_are_said() -> None:

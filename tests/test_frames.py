@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from locus_nb import EventBus, StreamEvent, event_types, get_event_bus
+from locus_nb import EventBus, StreamEvent, event_types, get_event_bus, runs_df
 from locus_nb._frames import event_columns as event_columns_module
 from locus_nb._frames.frames import events_df
 from locus_nb._payloads import chunks as payloads_module
@@ -190,6 +190,8 @@ def test_which_runs() -> None:
         "all": [1, 2, 3, 4],
     }
     assert events_df("a")["seq"].tolist() == []
+    some = runs_df(source=bus).query("run_id != 'b'")
+    assert events_df(some, source=bus)["seq"].tolist() == [1, 3, 4]
 
 
 def test_events_given() -> None:
@@ -218,7 +220,11 @@ def test_other_bad_arguments() -> None:
         events_df([event(), "run-1"])
     with pytest.raises(ValueError, match="not empty"):
         events_df("")
-    with pytest.raises(TypeError, match="EventBus or what load"):
+    with pytest.raises(TypeError, match="not EventBus: pass that as source"):
+        events_df(EventBus())
+    with pytest.raises(TypeError, match="not DataFrame"):
+        events_df(runs_df([])[["status"]])
+    with pytest.raises(TypeError, match="EventBus, history"):
         events_df(source={})  # type: ignore[arg-type] # that is the point
 
 

@@ -153,6 +153,35 @@ def test_events_are_filtered(path: Path, kind: Any) -> None:
     assert {each.run_id for each in found.events(["r1", record])} == {"r1", "r2"}
     assert found.events([]) == []
     assert len(found.events()) == 12
+    assert ns(found.events("r1", event_type=["agent.think", "*.started"])) == [0, 2]
+    assert found.events(event_type=[]) == []
+    assert ns(found.events("r1", since="2024-01-01T00:00:02+00:00")) == [2, 3]
+
+
+@KINDS
+def test_both_ways_to_ask_a_store_are_one(path: Path, kind: Any) -> None:
+    """A frame of a store is the same, asked by its method or by the function, in whatever form."""
+    types = ["agent.tool.started", "agent.tool.completed", "a[b]?"]
+    stored(path, [event(n, run, each) for run in ("r1", "r2") for n, each in enumerate(types)], kind=kind)
+    found = history(path)
+    some = found.runs_df().query("run_id == 'r2'")
+    asked: list[dict[str, Any]] = [
+        {"event_type": ["agent.tool.*", "x"]},
+        {"event_type": "agent.tool.starte?"},
+        {"event_type": "a[b]?"},
+        {"since": "2020-01-01T00:00:00Z", "until": pd.Timestamp("2100-01-01", tz="UTC")},
+        {"run": some},
+        {"run": some["run_id"]},
+        {"run": found.runs()},
+    ]
+    for options in asked:
+        pd.testing.assert_frame_equal(
+            found.events_df(**options), events_df(source=found, redact=False, **options)
+        )
+    assert set(found.events_df(some)["run_id"]) == {"r2"}
+    assert found == history(path)
+    assert len({found, history(path)}) == 1
+    assert found.runs() == history(path).runs()
 
 
 @pytest.mark.parametrize(
@@ -161,14 +190,19 @@ def test_events_are_filtered(path: Path, kind: Any) -> None:
         (5, {}, TypeError),
         ([5], {}, TypeError),
         ("", {}, ValueError),
-        (None, {"since": "today"}, TypeError),
+        (None, {"since": "today"}, ValueError),
+        (None, {"since": "2020-01-01"}, ValueError),
+        (None, {"since": 5}, TypeError),
+        (None, {"since": pd.NaT}, TypeError),
+        (None, {"event_type": 5}, TypeError),
+        (pd.DataFrame({"status": ["ok"]}), {}, TypeError),
         (None, {"until": datetime(2024, 1, 1)}, ValueError),  # noqa: DTZ001 - naive on purpose
     ],
 )
 def test_bad_questions_are_refused(path: Path, run: Any, options: Any, error: type[Exception]) -> None:
-    """What is no run, no time or a naive one is refused."""
+    """What is no run, no time or a naive one is refused, by its name."""
     stored(path, [])
-    with pytest.raises(error):
+    with pytest.raises(error, match=r"^(History\.events|A run id)"):
         history(path).events(run, **options)
 
 

@@ -571,7 +571,7 @@ MADE_OR_NOT = "new Promise((done) => AbortSignal.timeout(2000).addEventListener(
 def test_a_closed_view_leaves_the_page_whole(lab: JupyterLab, chromium: Chromium) -> None:
     """Closed at once, or in a box, a view is no error to the page, and the rest of its box is there when reloaded."""
     cells = [STEPS, CLOSED, "with watch('run') as short: display(short)", "view.close()"]
-    with lab.open(chromium, "closed.ipynb", cells) as notebook:
+    with lab.open(chromium, "whole.ipynb", cells) as notebook:
         notebook.run(0)
         notebook.run(1)
         box = shown(notebook, 1, "5 events")

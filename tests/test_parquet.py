@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
@@ -13,9 +14,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from locus_nb import EventBus, StreamEvent, events_df, load
-from locus_nb._files.files import save_run
-from locus_nb._files.parquet import to_parquet
+from locus_nb import (
+    EventBus,
+    Run,
+    StreamEvent,
+    events_df,
+    history,
+    load,
+    model_calls_df,
+    runs_df,
+    spans_df,
+    to_parquet,
+    tools_df,
+)
 from locus_nb._optional import optional
 from tests.test_frames import EVENTS
 
@@ -58,19 +69,44 @@ def test_any_frame_survives_a_file(
     check_same(frame, before)
 
 
-def test_a_source_as_parquet(tmp_path: Path) -> None:
-    """A source is written as `events_df` gives its events: all runs, in their order, secrets taken out or kept."""
+def test_frames_of_every_source(tmp_path: Path) -> None:
+    """Each frame of a bus, a store and loaded runs can be written, also one that pandas itself cannot write."""
+    bus = EventBus(store=tmp_path / "runs.db")
+    assert bus.store is not None
+    for n, value in enumerate([1, "one", {"a": 1}, [1]]):
+        bus.publish_nowait(StreamEvent("ab"[n % 2], "my.own", {"n": n, "value": value, "api_key": SECRET}))
+    bus.publish_nowait(StreamEvent("a", "agent.tool.started", {"tool_name": "t", "x": {}}))
+    Run("a", source=bus).save(tmp_path / "a.jsonl")
+    bus.store.close()
+    for source in (bus, history(bus.store.path), load(tmp_path / "a.jsonl")):
+        for make in (events_df, runs_df, spans_df, tools_df, model_calls_df):
+            frame = make(source=source)
+            assert to_parquet(frame, tmp_path / "x.parquet") == tmp_path / "x.parquet"
+            found = pd.read_parquet(tmp_path / "x.parquet")
+            assert found.columns.tolist() == frame.columns.tolist()
+            assert len(found) == len(frame)
+        to_parquet(events_df(source=source), tmp_path / "x.parquet")
+        check_same(back(tmp_path / "x.parquet"), events_df(source=source))
+        assert SECRET not in str(back(tmp_path / "x.parquet").to_dict())
+
+
+def test_pandas_own_files(tmp_path: Path) -> None:
+    """Pandas' own `to_parquet` writes frames of runs, calls of tools and of models, also of runs without tags."""
     bus = EventBus()
-    for n in range(4):
-        bus.publish_nowait(StreamEvent("ab"[n % 2], "my.own", {"n": n, "api_key": SECRET}))
-    to_parquet(bus, tmp_path / "x.parquet")
-    check_same(back(tmp_path / "x.parquet"), events_df(source=bus))
-    assert SECRET not in str(back(tmp_path / "x.parquet").to_dict())
-    to_parquet(bus, tmp_path / "x.parquet", redact=False)
-    check_same(back(tmp_path / "x.parquet"), events_df(source=bus, redact=False))
-    save_run(bus, "a", tmp_path / "a.jsonl")
-    to_parquet(load(tmp_path / "a.jsonl"), tmp_path / "x.parquet")
-    assert [data["n"] for data in back(tmp_path / "x.parquet")["data"]] == [0, 2]
+    for run, tags in (("a", None), ("b", {"prompt": "v2"})):
+        bus.open_stream_nowait(run, tags=tags)
+        bus.publish_nowait(StreamEvent(run, "agent.tool.started", {"tool_name": "t"}))
+    for make, runs in itertools.product((runs_df, tools_df, model_calls_df), ("a", "b", ["a", "b"])):
+        make(runs, source=bus).to_parquet(tmp_path / "x.parquet")
+        assert len(pd.read_parquet(tmp_path / "x.parquet")) == len(make(runs, source=bus))
+
+
+def test_only_frames_are_written(tmp_path: Path) -> None:
+    """What is no frame is refused, and what makes one is said."""
+    source: Any = EventBus()
+    with pytest.raises(TypeError, match=r"events_df\(\).* not EventBus"):
+        to_parquet(source, tmp_path / "x.parquet")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_frame_without_rows(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from locus_nb.testing import ScriptedModel
 from tests.bus_kit import GRACE_S, in_threads
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Generator
+    from collections.abc import AsyncGenerator, Callable, Generator
 
 other: contextvars.ContextVar[str] = contextvars.ContextVar("other", default="unset")
 
@@ -48,10 +48,15 @@ def test_a_thread_keeps_the_run() -> None:
 
 def test_the_whole_context_is_kept() -> None:
     """Other variables are carried too, as they were when it was wrapped."""
-    other.set("then")
-    carried = propagate(other.get)
-    other.set("now")
-    assert in_threads(carried) == ["then"]
+
+    def wrapped() -> Callable[[], str]:
+        other.set("then")
+        carried = propagate(other.get)
+        other.set("now")
+        return carried
+
+    # In a context of its own: the next test begins without.
+    assert in_threads(contextvars.copy_context().run(wrapped)) == ["then"]
 
 
 def test_many_threads_call_it_at_once() -> None:

@@ -136,6 +136,8 @@ def test_chosen_columns(name: str) -> None:
     assert list(frame_of(columns=["run_id", "time", "run_id"]).columns) == ["run_id", *time]
     assert list(frame_of(columns="otel").columns) == [column.otel or column.name for column in table]
     assert "gen_ai.conversation.id" in frame_of(columns="otel").columns
+    assert list(frame_of(columns=["otel"]).columns) == list(frame_of(columns="otel").columns)
+    assert list(frame_of(columns=["run_id", "otel"]).columns) == ["gen_ai.conversation.id"]
     with pytest.raises(ValueError, match=f"{name} has no column and no group 'nope'"):
         frame_of(columns=["run_id", "nope"])
     for wrong in (3, [3]):
@@ -352,6 +354,16 @@ def test_what_only_the_bus_knows_of_a_run() -> None:
         ("trip [redacted: OpenAI key]", {"api_key": "[redacted: api_key]"}, "c1", 7, 0)
     ]
     assert runs_df("r", source=bus, redact=False)["tags"].iloc[0] == {"api_key": "abc"}
+
+
+def test_what_events_alone_do_not_tell() -> None:
+    """Of events that are given nobody knows whether they are all: what is missing is NA, as is what is complete."""
+    bus = EventBus(history_per_run=2)
+    for n in range(5):
+        bus.publish_nowait(tool(n, "started", str(n)))
+    names = ["trimmed_events", "dropped_events", "complete", "tags"]
+    assert runs_df(bus.history("r"))[names].isna().to_numpy().tolist() == [[True] * 4]
+    assert runs_df("r", source=bus)[names].isna().to_numpy().tolist() == [[False, False, False, True]]
 
 
 def test_trimmed_and_evicted_runs() -> None:

@@ -28,7 +28,6 @@ from locus_nb import (
 )
 from locus_nb._store import sqlite as sqlite_module
 from locus_nb._store import writer as writer_module
-from locus_nb._store.memory import default_source
 from locus_nb._store.sqlite import SqliteStorage
 from tests.bus_kit import GRACE_S, event, in_threads, ns, put, python
 from tests.store_kit import ns_of
@@ -862,86 +861,3 @@ def test_reset_ends_the_store(path: Path) -> None:
     store.close()
     assert ns_of(path, "run") == [0, 1, 2]
     assert get_event_bus().store is None
-
-
-# Memory and store as one
-
-
-def test_runs_that_left_memory_are_found(path: Path) -> None:
-    """Evicted runs and trimmed events are found in the store; what memory has whole is not read from there."""
-    bus = EventBus(max_runs_retained=2, history_per_run=5, store=path)
-    for run in ("a", "b", "c"):
-        put(bus, range(3), run)
-    put(bus, range(10), "long")
-    source = default_source(bus)
-    assert list(source.run_ids()) == ["a", "b", "c", "long"]
-    assert ns(source.history("a")) == [0, 1, 2]
-    assert ns(source.history("long")) == list(range(10))
-    assert source.history("c") == bus.history("c")
-    record, evicted = source.run_record("long"), source.run_record("a")
-    assert record is not None
-    assert evicted is not None
-    assert (record.total, record.trimmed, evicted.trimmed) == (10, 0, 0)
-    assert source.run_record("nobody") is None
-    assert source.history("nobody") == ()
-    assert bus.store is not None
-    bus.store.close()
-
-
-def test_what_could_not_be_stored_is_taken_from_memory(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While the store fails, memory's events follow the stored ones."""
-    bus = EventBus(history_per_run=5, store=path)
-    assert bus.store is not None
-    put(bus, range(7))
-    assert bus.store.flush()
-
-    def fail(self: SqliteStorage, events: Any, changes: Any) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(SqliteStorage, "write", fail)
-    put(bus, range(7, 9))
-    with pytest.warns(RuntimeWarning, match="No space left"):
-        events = default_source(bus).history("run")
-    assert ns(events) == list(range(9))
-    assert sorted(each.seq or 0 for each in events) == [each.seq for each in events]
-    with pytest.warns(RuntimeWarning, match="2 events are lost"):
-        bus.store.close()
-
-
-def test_without_a_store_memory_is_all() -> None:
-    """A bus without a store is its own source."""
-    bus = EventBus()
-    assert default_source(bus) is bus
-
-
-def test_run_that_outlives_the_store_is_read_from_memory(path: Path) -> None:
-    """A bus whose store was taken away is its own source again, also for those who asked before."""
-    bus = EventBus(history_per_run=2, store=path)
-    source = default_source(bus)
-    put(bus, range(3))
-    assert ns(source.history("run")) == [0, 1, 2]
-    assert bus.store is not None
-    bus.store.close()
-    bus.store = None
-    record = source.run_record("run")
-    assert record is not None
-    assert (ns(source.history("run")), list(source.run_ids()), record.trimmed) == ([1, 2], ["run"], 1)
-
-
-def test_runs_that_left_memory_are_found_in_the_store(tmp_path: Path) -> None:
-    """What a bus has evicted or trimmed is still there by its id, in lists and in frames, if the bus has a store."""
-    locus_nb.configure(store=tmp_path / "runs.db")
-    bus = locus_nb.get_event_bus()
-    for n in range(bus.max_runs_retained + 1):
-        bus.publish_nowait(StreamEvent(f"run-{n}", "agent.think", {"iteration": n + 1}))
-    for n in range(bus.history_per_run + 5):
-        bus.publish_nowait(StreamEvent("long", "agent.think", {"iteration": n + 1}))
-    assert not bus.history("run-0")
-    assert len(locus_nb.Run("run-0").events) == len(locus_nb.events_df("run-0")) == 1
-    assert locus_nb.runs()["run-0"] == locus_nb.Run("run-0")
-    assert locus_nb.runs_df("long")["complete"].tolist() == [True]
-    frame = locus_nb.events_df()
-    assert list(frame["iteration"]) == [*range(1, bus.max_runs_retained + 2), *range(1, 506)]
-    assert len(locus_nb.runs().df()) == bus.max_runs_retained + 2
-    assert len(locus_nb.runs()) == len(locus_nb.history(tmp_path / "runs.db").runs())
-    locus_nb.configure(store=None)

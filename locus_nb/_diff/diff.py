@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from locus_nb._diff.compare import Comparison
 from locus_nb._diff.facts import StepCount, diff_facts
 from locus_nb._diff.picture import diff_html, diff_text
 from locus_nb._diff.tables import CATEGORIES, COUNTS, METRICS, STEPS, TOTALS
 from locus_nb._frames.tables import documented
-from locus_nb._runs.facts import facts_of
 from locus_nb._runs.run import Run
-from locus_nb._runs.run_list import RunList
+from locus_nb._runs.run_list import RunList, facts_of_all, runs
+from locus_nb._source import is_source
+from locus_nb._store.asked import checked_run_id, several
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     import pandas as pd
 
@@ -48,7 +48,8 @@ def diff(a: object, b: object, *, source: Source | None = None) -> Diff:
     Events that are no longer kept are missing, and the result says so. Secrets are taken out.
 
     Args:
-        a: A run id, a `Run`, or an object with a `run_id` or `id`; or several of those, such as a `RunList`.
+        a: A run id, a `Run`, or an object with a `run_id` or `id`; or several of those, such as a `RunList`; or all
+            runs of what `history` or `load` gave.
         b: What to compare it with.
         source: Where ids are looked for; the process's own bus if None. A `Run` brings its own.
 
@@ -66,14 +67,13 @@ def diff(a: object, b: object, *, source: Source | None = None) -> Diff:
         >>> found.df[["change", "name", "preview_a", "preview_b"]].to_dict("records")
         [{'change': 'changed', 'name': 'weather', 'preview_a': 'weather: Porto', 'preview_b': 'weather: Lisbon'}]
     """
-    sides = {"a": a, "b": b}
-    are_groups = [_is_group(side) for side in sides.values()]
-    found = [_runs_of(name, side, source) for name, side in sides.items()]
-    looked = [[_known_facts(run) for run in side] for side in found]
-    of_groups = any(are_groups)
+    sides = [_runs_of("a", a, source), _runs_of("b", b, source)]
+    looked = [_known_facts(side) for side in sides]
+    of_groups = any(isinstance(side, RunList) for side in sides)
+    group_a, group_b = (side if isinstance(side, RunList) else RunList([side]) for side in sides)
     return Diff(
-        found[0] if of_groups else found[0][0],
-        found[1] if of_groups else found[1][0],
+        group_a if of_groups else group_a[0],
+        group_b if of_groups else group_b[0],
         diff_facts(*looked, of_groups=of_groups),
     )
 
@@ -143,38 +143,33 @@ class Diff:
         return {"text/plain": diff_text(self._facts), "text/html": diff_html(self._facts)}
 
 
-def _is_group(side: object) -> bool:
-    return not isinstance(side, str) and not _has_id(side) and isinstance(side, Iterable)
-
-
-def _has_id(side: object) -> bool:
-    return isinstance(getattr(side, "run_id", None), str) or isinstance(getattr(side, "id", None), str)
-
-
-def _runs_of(name: str, side: object, source: Source | None) -> RunList:
-    members = list(cast("Iterable[object]", side)) if _is_group(side) else [side]
-    if not members:
+def _runs_of(name: str, side: object, source: Source | None) -> Run | RunList:
+    """Give the run that is meant, or the group."""
+    if is_source(side):
+        group = runs(source=side)
+    elif (members := several(side)) is None:
+        return _run_of(name, side, source)
+    else:
+        group = RunList(_run_of(name, member, source) for member in members)
+    if not group:
         raise ValueError(f"diff was given no run as {name}: pass at least one")
-    return RunList(_run_of(name, member, source) for member in members)
+    return group
 
 
 def _run_of(name: str, member: object, source: Source | None) -> Run:
     if isinstance(member, Run):
         return member
-    if not isinstance(member, str) and not _has_id(member):
-        raise TypeError(
-            f"diff takes as {name} a run's id, a Run, or several of those; not {type(member).__name__}"
-        )
-    return Run(member, source=source)
+    return Run(checked_run_id(member, f"diff, as {name},"), source=source)
 
 
-def _known_facts(run: Run) -> RunFacts:
-    facts = facts_of(run.source, run.run_id)
-    if not facts.is_known:
-        raise ValueError(
-            f"diff found no run {run.run_id!r}: pass the id of a run that has events, or its source"
-        )
-    return facts
+def _known_facts(side: Run | RunList) -> list[RunFacts]:
+    looked = facts_of_all(side if isinstance(side, RunList) else [side])
+    for facts in looked:
+        if not facts.is_known:
+            raise ValueError(
+                f"diff found no run {facts.run_id!r}: pass the id of a run that has events, or its source"
+            )
+    return looked
 
 
 def _step_columns(changes: Sequence[StepChange]) -> dict[str, list[Any]]:

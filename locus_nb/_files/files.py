@@ -79,6 +79,18 @@ def _packed(file: BinaryIO, path: str | os.PathLike[str]) -> Generator[BinaryIO]
         yield cast("BinaryIO", packed)
 
 
+def kept_runs(source: Source, run_ids: Iterable[str]) -> LoadedRuns:
+    """Give runs as `load` would give them after they were saved: as they are now, without secrets."""
+    lines = RunFile("")
+    for run_id in run_ids:
+        record, events = _at_one_moment(source, run_id)
+        if record is not None:
+            head = head_line(record, events=len(events))
+            for number, line in enumerate([head, *map(event_line, events)], lines.lines + 1):
+                lines.add(number, f"{line}\n".encode())
+    return LoadedRuns(_merged([lines]))
+
+
 class LoadedRuns:
     """Runs that were loaded from files; made by `load`. A source of runs, as the bus is, that never changes.
 

@@ -3,54 +3,55 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pandas as pd
 
 from locus_nb._files.whole_file import whole_file
 from locus_nb._frames.columns import objects
-from locus_nb._frames.frames import events_df
 from locus_nb._optional import optional
 from locus_nb._wire import dumps, jsonable
 
 if TYPE_CHECKING:
     import os
 
-    from locus_nb._source import Source
 
+def to_parquet(frame: pd.DataFrame, path: str | os.PathLike[str], *, caller: str = "to_parquet") -> Path:
+    """Write a frame as a Parquet file, whatever its payloads hold; of memory, a store or files, it is all the same.
 
-def to_parquet(
-    source_or_frame: Source | pd.DataFrame,
-    path: str | os.PathLike[str],
-    *,
-    redact: bool = True,
-    caller: str = "to_parquet",
-) -> None:
-    """Write a frame, or the events of a source, as a Parquet file.
-
-    `pandas.read_parquet` gives the same columns, dtypes and values, but for payloads and whatever else is no
-    scalar: they are JSON text in the file. Texts may come in another storage, so may the names of categories. The
-    file is there as a whole or not at all.
+    `pandas.read_parquet` gives the same columns, dtypes and values, but for payloads, tags and whatever else is no
+    scalar: they are JSON text in the file, which `json.loads` reads. (pandas' own `frame.to_parquet` makes one
+    structure of all payloads, and fails where they differ.) Texts may come in another storage, so may the names of
+    categories. The file is there as a whole or not at all, and takes the place of one that is there.
 
     Args:
-        source_or_frame: A frame, which is left as it is; or a source, of which this is `events_df`.
+        frame: The frame, which is left as it is; secrets were taken out when it was made, or not.
         path: The file; its directory has to exist.
-        redact: Take secrets out of a source's events; a frame is written as it is.
         caller: What the user called, for the error that names a missing package.
 
+    Returns:
+        The file.
+
     Raises:
-        ModuleNotFoundError: pyarrow is not installed.
+        ModuleNotFoundError: pyarrow is not installed (extra `parquet`).
+        TypeError: `frame` is no DataFrame.
         FileNotFoundError: The directory does not exist.
         OSError: The file cannot be written.
+
+    Example:
+        >>> from locus_nb import events_df, to_parquet
+        >>> to_parquet(events_df(), "events.parquet")  # doctest: +SKIP
+        PosixPath('events.parquet')
     """
     check_installed(caller)
-    frame = (
-        source_or_frame
-        if isinstance(source_or_frame, pd.DataFrame)
-        else _events_of(source_or_frame, redact=redact)
-    )
+    if not isinstance(frame, pd.DataFrame):  # pyright: ignore[reportUnnecessaryIsInstance] - said to those without pyright
+        raise TypeError(
+            f"{caller} writes a DataFrame, such as events_df() or runs_df(source=...), not {type(frame).__name__}"
+        )
     with whole_file(path) as file:
         _writable(frame).to_parquet(cast("Any", file), engine="pyarrow")
+    return Path(path)
 
 
 def check_installed(caller: str) -> None:
@@ -64,11 +65,6 @@ def check_installed(caller: str) -> None:
     """
     with optional("pyarrow", caller=caller, extra="parquet"):
         import pyarrow  # noqa: F401, ICN001, PLC0415  # pyright: ignore[reportUnusedImport, reportMissingTypeStubs] - pandas' own message names no extra of ours
-
-
-def _events_of(source: Source, *, redact: bool) -> pd.DataFrame:
-    events = (event for run_id in source.run_ids() for event in source.history(run_id))
-    return events_df(events, redact=redact)
 
 
 def _writable(frame: pd.DataFrame) -> pd.DataFrame:

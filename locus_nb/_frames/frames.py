@@ -10,11 +10,12 @@ import pandas as pd
 from locus_nb._event import run_id_error
 from locus_nb._frames.event_columns import in_order, own_columns, payload_columns
 from locus_nb._frames.run_columns import run_columns
-from locus_nb._frames.selection import between, of_types, select
+from locus_nb._frames.selection import of_types, select
 from locus_nb._frames.span_columns import model_columns, span_columns, tool_columns
 from locus_nb._frames.spans import of_spans
 from locus_nb._frames.tables import EVENTS, MODEL_CALLS, RUNS, SPANS, TOOLS, chosen, documented
 from locus_nb._rest import gc_at_rest
+from locus_nb._store.asked import between
 from locus_nb._sums.calls import KINDS
 from locus_nb._sums.cost import pricing_of
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
+    from locus_nb._history import RunRecord
     from locus_nb._source import Source
 
 
@@ -49,17 +51,22 @@ def events_df(
 
     Args:
         run: A run id, any object with a `run_id` or `id` that is one, or an iterable of such: their events in
-            history; a run without any, or an unknown one, has no rows. Or an iterable of `StreamEvent`, which
-            need not be in history or published; unpublished ones come last. None: every run in history.
-        source: Where to look for runs: an `EventBus`, what `history` or `load` gave; None: the process's bus.
+            history; a run without any, or an unknown one, has no rows. Or a table with a column `run_id`, such as
+            some rows of `runs_df`. Or an iterable of `StreamEvent`, which need not be in history or published;
+            unpublished ones come last. None: every run there is.
+        source: Where to look for runs: an `EventBus`, what `history` or `load` gave; None: where a `Run` is
+            from, and ids on the process's bus. A bus that has a store is read together with that, which also has
+            what left memory, and earlier sessions. Once it takes the store to have all of what is asked for,
+            `seq` is the place there: merge tables on `event_id`.
         redact: Take secrets out of `data` and all that is read from it; `data` is then a deep, JSON-able
             copy. The ids of runs and events and the event types stay, though a lone surrogate in one is
-            written as its escape. False: `data` is a shallow copy of the payload as it was emitted.
+            written as its escape. False: `data` is a shallow copy of the payload as it was emitted, or, of an
+            event that only a store or a file has, as that was written: without secrets.
         event_type: Only events of these types; `*` stands for anything, as in `agent.tool.*`.
         since: Only events of that time and later: aware, or ISO 8601 with an offset.
         until: Only events before that time.
-        columns: Names or groups of columns, which then come in that order; `otel`: all, those that have a name
-            in OpenTelemetry's conventions for generative AI under that.
+        columns: Names or groups of columns, which then come in that order; `otel` among them, or alone for all:
+            those that have a name in OpenTelemetry's conventions for generative AI come under that.
 
     Raises:
         TypeError: `run` is none of these, or mixes events with runs; `source` is no source; another argument has
@@ -131,14 +138,11 @@ def runs_df(
     names = chosen(RUNS, columns, "runs_df")
     time, pricing = between(since, until, "runs_df"), pricing_of(prices)
     with gc_at_rest():
-        selection = select(run, source, "runs_df")
-        events, _ = in_order([event for event in selection.events if run_id_error(event.run_id) is None])
-        here = dict.fromkeys(event.run_id for event in events)
-        if selection.given:
-            records = dict.fromkeys(here)
-        else:
-            known = {run_id: selection.source.run_record(run_id) for run_id in selection.run_ids}
-            records = {run_id: record for run_id, record in known.items() if record or run_id in here}
+        events, known = select(run, source, "runs_df", records=True)
+        events, _ = in_order([event for event in events if run_id_error(event.run_id) is None])
+        records: dict[str, RunRecord | None] = dict.fromkeys(event.run_id for event in events)
+        if known is not None:
+            records = {run_id: record for run_id, record in known.items() if record or run_id in records}
         made = run_columns(events, records, redact=redact, price=pricing and pricing.usd)
         if pricing is not None:
             pricing.warn()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from locus_nb._frames.columns import NameColumn, TextColumn, objects
 from locus_nb._frames.event_columns import NO_TIME, own_times, rows_by_type, time_column
@@ -82,6 +83,7 @@ class _Lives:
         times = own_times(events)
         has_time = times != NO_TIME
         self._records = records
+        self._has_record = np.array([record is not None for record in records], np.bool_)
         self._first = np.full(len(records), np.iinfo(np.int64).max)
         self._last = np.full(len(records), NO_TIME)
         np.minimum.at(self._first, runs[has_time], times[has_time])
@@ -120,10 +122,14 @@ class _Lives:
         """Give how many events are here, and how many are not."""
         return {
             "event_count": count_array(self._here),
-            "dropped_events": count_array(self._dropped),
-            "trimmed_events": count_array(self._trimmed - self._dropped),
-            "complete": self._trimmed == 0,
+            "dropped_events": self._told(self._dropped),
+            "trimmed_events": self._told(self._trimmed - self._dropped),
+            "complete": pd.arrays.BooleanArray(self._trimmed == 0, ~self._has_record),
         }
+
+    def _told(self, counts: NDArray[np.int64]) -> Any:
+        """Give what only a record tells, NA without one."""
+        return count_array(np.where(self._has_record, counts, -1))
 
 
 class _Ends:
@@ -162,9 +168,11 @@ def _sums(
     return [sums_of(mine, price) for mine in of_run]
 
 
-def _tags(record: RunRecord | None, *, redact: bool) -> dict[str, Any]:
-    tags = dict(record.tags) if record else {}
-    return redact_tags(tags) if redact else tags
+def _tags(record: RunRecord | None, *, redact: bool) -> dict[str, Any] | None:
+    if record is None or not record.tags:
+        # Not an empty dict: no Parquet file can hold a column of such.
+        return None
+    return redact_tags(dict(record.tags)) if redact else dict(record.tags)
 
 
 def _names(texts: Sequence[Any]) -> Any:

@@ -224,12 +224,26 @@ RUNS = (
     *_USAGE,
     Column("terminate_reason", _CATEGORY, "", "outcome", "of its last `agent.terminate`"),
     Column("event_count", _COUNT, "events", "events", "events that are here"),
-    Column("dropped_events", _COUNT, "events", "events", "events that the store had to drop; 0 in memory"),
-    Column("trimmed_events", _COUNT, "events", "events", "events that history no longer holds"),
-    Column("complete", "bool", "", "events", "whether no event of it is missing"),
+    Column(
+        "dropped_events",
+        _COUNT,
+        "events",
+        "events",
+        "that the store had to drop; NA if only events were given",
+    ),
+    Column(
+        "trimmed_events",
+        _COUNT,
+        "events",
+        "events",
+        "that history no longer holds; NA if only events were given",
+    ),
+    Column(
+        "complete", "boolean", "", "events", "whether no event of it is missing; NA if only events were given"
+    ),
     Column("cell_id", _TEXT, "", "id", "the notebook cell it was made in"),
     Column("execution_count", _COUNT, "", "id", "that cell's number at the time"),
-    Column("tags", "object", "", "id", "its tags, a dict"),
+    Column("tags", "object", "", "id", "its tags, a dict; None without any"),
 )
 
 
@@ -261,21 +275,20 @@ def chosen(table: Sequence[Column], columns: object, caller: str) -> list[tuple[
 
     Args:
         table: The columns of the frame.
-        columns: None for all; a name or a group, or several; "otel" for all, those under OpenTelemetry's name
-            which have one.
+        columns: None for all; a name or a group, or several; "otel", alone or among others, gives those that have
+            one their name of OpenTelemetry's, and is alone all of them.
         caller: The function that was called, for the messages.
 
     Raises:
         ValueError: The frame has neither column nor group of that name.
         TypeError: `columns` is none of these.
     """
-    if columns is None:
-        return [(each.name, each.name) for each in table]
-    if isinstance(columns, str) and columns == "otel":
-        return [(each.name, each.otel or each.name) for each in table]
-    wanted = _names(columns, caller)
+    wanted = None if columns is None else _names(columns, caller)
+    is_otel = wanted is not None and "otel" in wanted
+    if wanted is None or set(wanted) == {"otel"}:
+        wanted = [each.name for each in table]
     found: dict[str, None] = {}
-    for name in wanted:
+    for name in [name for name in wanted if name != "otel"]:
         of_name = [each.name for each in table if name in (each.name, each.group)]
         if not of_name:
             groups = ", ".join(dict.fromkeys(each.group for each in table))
@@ -285,7 +298,12 @@ def chosen(table: Sequence[Column], columns: object, caller: str) -> list[tuple[
             )
         exact = [each for each in of_name if each == name]
         found.update(dict.fromkeys(exact or of_name))
-    return [(name, name) for name in found]
+    return [(each.name, (is_otel and each.otel) or each.name) for each in _by_name(table, found)]
+
+
+def _by_name(table: Sequence[Column], names: Iterable[str]) -> list[Column]:
+    of = {each.name: each for each in table}
+    return [of[name] for name in names]
 
 
 def _names(columns: object, caller: str) -> Collection[str]:

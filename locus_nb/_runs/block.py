@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, cast
 from locus_nb._context import checked_run_id, open_run, reset_run_id, set_run_id
 from locus_nb._event import exact
 from locus_nb._runs.run import Run
-from locus_nb._store.memory import default_source
 
 if TYPE_CHECKING:
     from contextvars import Token
@@ -70,7 +69,7 @@ class run:  # noqa: N801 - reads as the statement it is used in
             raise RuntimeError(msg)
         self._bus = open_run(self._run_id, name=self._name, tags=self._tags)
         self._token = set_run_id(self._run_id)
-        return Run(self._run_id, source=default_source(self._bus))
+        return Run(self._run_id, source=self._bus)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

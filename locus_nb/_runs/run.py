@@ -7,25 +7,28 @@ from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from locus_nb._bus import EventBus
 from locus_nb._event import exact, run_id_error
 from locus_nb._files.run_page import run_html
 from locus_nb._files.whole_file import whole_file
 from locus_nb._payloads.format import clean
 from locus_nb._runs.facts import ended_ns_of, facts_of, started_ns_of
 from locus_nb._runs.picture import run_bundle, said_of, timeline_still, tree_still
-from locus_nb._store.memory import default_source
+from locus_nb._store.asked import run_id_of
+from locus_nb._store.memory import at_one_moment, moments, source_or_default
 from locus_nb._sums.cost import pricing_of
 from locus_nb._sums.sums import sums_of
 from locus_nb._views.rows import text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     import pandas as pd
 
     from locus_nb._event import StreamEvent
     from locus_nb._history import RunRecord, RunStatus
+    from locus_nb._runs.facts import RunFacts
     from locus_nb._runs.still import Still
     from locus_nb._source import Source
     from locus_nb._sums.sums import Tokens
@@ -42,16 +45,18 @@ class Run:
     A light handle that holds no events: whatever is asked of it is read from the source at that moment, so that
     of a run which goes on it is up to date. It need not exist: an unknown run, or one that was evicted, has no
     events, no times and no status but what its source still knows. Payloads of any form are taken; none makes
-    this raise. Two handles are equal if id and source are the same.
+    this raise. Two handles are equal if id and source are the same. A pickled one of a bus holds the run as it
+    was then, as a saved file does: without secrets.
 
     As the last expression of a cell it shows its status, times, tokens, cost and waterfall, as of then.
 
     Args:
         run_id: The run's id, or an object that has it as `run_id` or `id`.
-        source: What holds the run, such as an `EventBus`; the process's own bus if None, and its store.
+        source: What holds the run: an `EventBus`, together with its store if it has one, or what `history` or
+            `load` gave; the process's own bus if None.
 
     Raises:
-        TypeError: `run_id` is neither a str nor has one.
+        TypeError: `run_id` is neither a str nor has one; `source` is no source.
         ValueError: It is empty.
 
     Example:
@@ -67,11 +72,11 @@ class Run:
     __slots__ = ("_run_id", "_source")
 
     def __init__(self, run_id: object, *, source: Source | None = None) -> None:
-        found = run_id if isinstance(run_id, str) else _id_of(run_id)
+        found = run_id if (named := run_id_of(run_id)) is None else named
         if (error := run_id_error(found)) is not None:
             raise error
         self._run_id: str = exact(found)
-        self._source: Source = default_source() if source is None else source
+        self._source: Source = source_or_default(source, "Run")
 
     @property
     def run_id(self) -> str:
@@ -109,17 +114,17 @@ class Run:
     @property
     def started_at(self) -> datetime | None:
         """When it began (UTC); None for an unknown run."""
-        return _moment(started_ns_of(self._record(), self.events))
+        return _moment(started_ns_of(*self._seen()))
 
     @property
     def ended_at(self) -> datetime | None:
         """Its latest event (UTC), or without one when it was closed; None while it has not been."""
-        return _moment(ended_ns_of(self._record(), self.events))
+        return _moment(ended_ns_of(*self._seen()))
 
     @property
     def duration_ms(self) -> float:
         """Milliseconds from its start to its end; NaN while it has none."""
-        record, events = self._record(), self.events
+        record, events = self._seen()
         start, end = started_ns_of(record, events), ended_ns_of(record, events)
         return math.nan if start is None or end is None else max(0.0, (end - start) / _NS_IN_MS)
 
@@ -138,7 +143,8 @@ class Run:
     @property
     def events(self) -> tuple[StreamEvent, ...]:
         """Its events that are kept, oldest first; as they were emitted, secrets included."""
-        return tuple(self._source.history(self._run_id))
+        with at_one_moment(self._source) as now:
+            return tuple(now.history(self._run_id))
 
     @property
     def trimmed(self) -> int:
@@ -206,14 +212,14 @@ class Run:
 
         The newest 200 calls, in at most 24 lanes; secrets taken out.
         """
-        return timeline_still(facts_of(self._source, self._run_id))
+        return timeline_still(self._facts())
 
     def tree(self) -> Still:
         """Give its tree as it is now, to be shown: agents, their iterations, the calls in them.
 
         At most 500 lines; secrets taken out.
         """
-        return tree_still(facts_of(self._source, self._run_id))
+        return tree_still(self._facts())
 
     def save(self, path: str | Path) -> None:
         """Write it to a file that `load` reads, as JSON lines.
@@ -223,7 +229,8 @@ class Run:
         """
         from locus_nb._files.files import save_run  # noqa: PLC0415 - only who writes a file needs it
 
-        save_run(self._source, self._run_id, path)
+        with at_one_moment(self._source) as now:
+            save_run(now, self._run_id, path)
 
     def to_html(self, path: str | Path) -> None:
         """Write it as a self-contained page without a script; secrets taken out.
@@ -231,8 +238,8 @@ class Run:
         Raises:
             OSError: The file cannot be written.
         """
-        with whole_file(path) as file:
-            file.write(run_html(self._source, self._run_id).encode())
+        with whole_file(path) as file, at_one_moment(self._source) as now:
+            file.write(run_html(now, self._run_id).encode())
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Run):
@@ -242,16 +249,35 @@ class Run:
     def __hash__(self) -> int:
         return hash((self._run_id, self._source))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _pickled, (self._run_id, portable([self])[self._source])
+
+    def __copy__(self) -> Run:
+        # It never changes, and its source is what others publish to.
+        return self
+
+    def __deepcopy__(self, memo: object) -> Run:
+        return self
+
     def __repr__(self) -> str:
-        facts = facts_of(self._source, self._run_id)
+        facts = self._facts()
         name = f" {clean(facts.title, _MAX_NAME)!r}" if facts.record and facts.record.name else ""
         return f"<Run {text_of(self._run_id)!r}{name}: {', '.join(said_of(facts))}>"
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
-        return run_bundle(facts_of(self._source, self._run_id))
+        return run_bundle(self._facts())
 
     def _record(self) -> RunRecord | None:
-        return self._source.run_record(self._run_id)
+        with at_one_moment(self._source) as now:
+            return now.run_record(self._run_id)
+
+    def _seen(self) -> tuple[RunRecord | None, tuple[StreamEvent, ...]]:
+        with at_one_moment(self._source) as now:
+            return now.run_record(self._run_id), tuple(now.history(self._run_id))
+
+    def _facts(self) -> RunFacts:
+        with at_one_moment(self._source) as now:
+            return facts_of(now, self._run_id)
 
     def _frame(self, name: str, options: dict[str, Any]) -> pd.DataFrame:
         from locus_nb._frames import frames  # noqa: PLC0415 - only who wants a frame needs pandas
@@ -259,8 +285,26 @@ class Run:
         return getattr(frames, name)(self._run_id, source=self._source, **options)
 
 
-def _id_of(run: object) -> object:
-    return getattr(run, "run_id", getattr(run, "id", run))
+def portable(runs: Iterable[Run]) -> dict[Source, Source]:
+    """Give the sources of runs, each with what of it can leave the process: of a bus, its runs as they are now."""
+    of: dict[Source, list[str]] = {}
+    for run in runs:
+        of.setdefault(run.source, []).append(run.run_id)
+    with moments(of) as now:
+        return {
+            source: _kept(now[source], run_ids) if isinstance(source, EventBus) else source
+            for source, run_ids in of.items()
+        }
+
+
+def _kept(source: Source, run_ids: Iterable[str]) -> Source:
+    from locus_nb._files.files import kept_runs  # noqa: PLC0415 - only who pickles a run needs it
+
+    return kept_runs(source, run_ids)
+
+
+def _pickled(run_id: str, source: Source) -> Run:
+    return Run(run_id, source=source)
 
 
 def _moment(time_ns: int | None) -> datetime | None:

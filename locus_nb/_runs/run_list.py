@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, overload
 
-from locus_nb._runs.facts import RunFacts, facts_of
+from locus_nb._runs.facts import RunFacts, facts_of, started_ns_of
 from locus_nb._runs.list_picture import MAX_RUNS, runs_html, runs_text
-from locus_nb._runs.run import Run
-from locus_nb._store.memory import default_source
+from locus_nb._runs.run import Run, portable
+from locus_nb._store.asked import between, is_like
+from locus_nb._store.memory import at_one_moment, moments, source_or_default
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,16 +17,22 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from locus_nb._history import RunRecord
     from locus_nb._source import Source
 
 
 def runs(*, source: Source | None = None) -> RunList:
-    """Give the runs that have events, the one with the newest event first.
+    """Give the runs that there are, the last used one first.
 
-    The list is of those there are now; each `Run` in it is read anew whenever it is asked.
+    Of a bus that is those with events in its history, and then what only its store has, if it has one: evicted runs
+    and those of earlier sessions, also of such in which nothing was emitted. The list is of those there are now;
+    each `Run` in it is read anew whenever it is asked.
 
     Args:
-        source: What holds runs, such as an `EventBus`; the process's own bus if None, and its store.
+        source: What holds runs: an `EventBus`, or what `history` or `load` gave; the process's own bus if None.
+
+    Raises:
+        TypeError: `source` is no source.
 
     Example:
         >>> from locus_nb import EventBus, StreamEvent, runs
@@ -36,24 +42,39 @@ def runs(*, source: Source | None = None) -> RunList:
         >>> [run.id for run in runs(source=bus)]
         ['second', 'first']
     """
-    source = default_source() if source is None else source
-    return RunList(Run(run_id, source=source) for run_id in reversed(source.run_ids()))
+    source = source_or_default(source, "runs")
+    return RunList(Run(run_id, source=source) for run_id in reversed(_run_ids(source)))
 
 
 def last_run(*, source: Source | None = None) -> Run | None:
-    """Give the run that has the newest event; None if no run has any.
+    """Give the run that was last used, the first of `runs()`; None if there is none.
 
     Args:
         source: As of `runs`.
+
+    Raises:
+        TypeError: `source` is no source.
 
     Example:
         >>> from locus_nb import EventBus, last_run
         >>> last_run(source=EventBus()) is None
         True
     """
-    source = default_source() if source is None else source
-    run_ids = source.run_ids()
+    source = source_or_default(source, "last_run")
+    run_ids = _run_ids(source)
     return Run(run_ids[-1], source=source) if run_ids else None
+
+
+def _run_ids(source: Source) -> Sequence[str]:
+    with at_one_moment(source) as now:
+        return now.run_ids()
+
+
+def facts_of_all(runs: Iterable[Run]) -> list[RunFacts]:
+    """Look at several runs now, each of their sources at one moment."""
+    runs = tuple(runs)
+    with moments(run.source for run in runs) as now:
+        return [facts_of(now[run.source], run.run_id) for run in runs]
 
 
 class RunList(Sequence[Run]):
@@ -92,22 +113,22 @@ class RunList(Sequence[Run]):
         status: str | Collection[str] | None = None,
         name: str | None = None,
         tag: str | Mapping[str, str] | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
+        since: datetime | str | None = None,
+        until: datetime | str | None = None,
         where: Callable[[Run], object] | None = None,
     ) -> RunList:
         """Give those runs for which all of it holds, in the same order.
 
         Args:
             status: The run's status, or several of which it has one.
-            name: The run's name, or its id if it has none; `*` and `?` stand for any letters, or any one.
+            name: The run's name, or its id if it has none; `*` stands for anything.
             tag: A tag's name, a `name=value`, or a mapping of names to values that the run has all of.
-            since: It began then or later.
+            since: It began then or later: aware, or ISO 8601 with an offset.
             until: It began earlier.
             where: Called with each run that is left; what it gives is taken for true or false.
 
         Raises:
-            ValueError: `since` or `until` is naive.
+            TypeError, ValueError: `since` or `until` is no time, or naive.
             Exception: What `where` raises.
 
         Example:
@@ -116,24 +137,22 @@ class RunList(Sequence[Run]):
             >>> len(runs(source=bus).filter(status=["error", "interrupted"], where=lambda run: run.cost > 0.1))
             0
         """
-        for which, moment in (("since", since), ("until", until)):
-            if moment is not None and moment.utcoffset() is None:
-                raise ValueError(
-                    f"filter takes no naive {which}, whose zone is a guess: use datetime.now(UTC)"
-                )
+        time = between(since, until, "filter")
         statuses = {status} if isinstance(status, str) else None if status is None else set(status)
-        wanted = _tags(tag)
+        tags = _tags(tag)
 
-        def fits(run: Run) -> bool:
+        def fits(now: Source, run_id: str) -> bool:
+            record = now.run_record(run_id)
             return (
-                (statuses is None or run.status in statuses)
-                and (name is None or _is_called(run, name))
-                and all(_has_tag(run, *pair) for pair in wanted)
-                and _is_between(run, since, until)
-                and (where is None or bool(where(run)))
+                (statuses is None or (record and record.status) in statuses)
+                and (name is None or is_like((record and record.name) or run_id, name))
+                and all(_has_tag(record, *pair) for pair in tags)
+                and (time is None or _is_between(now, record, run_id, time))
             )
 
-        return RunList(filter(fits, self._runs))
+        with moments(run.source for run in self._runs) as now:
+            found = [run for run in self._runs if fits(now[run.source], run.run_id)]
+        return RunList(run for run in found if where is None or where(run))
 
     def df(self, **options: Any) -> pd.DataFrame:
         """Give the runs as a table, one row each; `options` are those of `runs_df`.
@@ -142,15 +161,9 @@ class RunList(Sequence[Run]):
             TypeError: An option is unknown to `runs_df`.
             ValueError: The runs are of more than one source.
         """
-        sources = dict.fromkeys(run.source for run in self._runs)
-        if len(sources) > 1:
-            raise ValueError(
-                "df() reads one source, and these runs are of several: make a frame of each, and use pandas.concat"
-            )
-        source = next(iter(sources), None)
         from locus_nb._frames.frames import runs_df  # noqa: PLC0415 - only who wants a frame needs pandas
 
-        return runs_df([run.run_id for run in self._runs], source=source, **options)
+        return runs_df(self._runs, **options)
 
     def __len__(self) -> int:
         return len(self._runs)
@@ -181,6 +194,17 @@ class RunList(Sequence[Run]):
     def __hash__(self) -> int:
         return hash(self._runs)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Together, so that they are of one source afterwards too.
+        kept = portable(self._runs)
+        return _pickled, ([(run.run_id, kept[run.source]) for run in self._runs],)
+
+    def __copy__(self) -> RunList:
+        return self
+
+    def __deepcopy__(self, memo: object) -> RunList:
+        return self
+
     def __repr__(self) -> str:
         return runs_text(self._shown(), len(self))
 
@@ -189,7 +213,11 @@ class RunList(Sequence[Run]):
         return {"text/plain": runs_text(shown, len(self)), "text/html": runs_html(shown, len(self))}
 
     def _shown(self) -> list[RunFacts]:
-        return [facts_of(run.source, run.run_id) for run in self._runs[:MAX_RUNS]]
+        return facts_of_all(self._runs[:MAX_RUNS])
+
+
+def _pickled(runs: Sequence[tuple[str, Source]]) -> RunList:
+    return RunList(Run(run_id, source=source) for run_id, source in runs)
 
 
 def _tags(tag: str | Mapping[str, str] | None) -> list[tuple[str, str | None]]:
@@ -201,20 +229,10 @@ def _tags(tag: str | Mapping[str, str] | None) -> list[tuple[str, str | None]]:
     return list(tag.items())
 
 
-def _has_tag(run: Run, name: str, value: str | None) -> bool:
-    tags = run.tags
-    return name in tags and (value is None or tags[name] == value)
+def _has_tag(record: RunRecord | None, name: str, value: str | None) -> bool:
+    return record is not None and name in record.tags and (value is None or record.tags[name] == value)
 
 
-def _is_called(run: Run, pattern: str) -> bool:
-    name = run.name or run.run_id
-    return name == pattern or fnmatchcase(name, pattern)
-
-
-def _is_between(run: Run, since: datetime | None, until: datetime | None) -> bool:
-    if since is None and until is None:
-        return True
-    start = run.started_at
-    if start is None:
-        return False
-    return (since is None or start >= since) and (until is None or start < until)
+def _is_between(now: Source, record: RunRecord | None, run_id: str, time: tuple[int, int]) -> bool:
+    start = started_ns_of(record, tuple(now.history(run_id)))
+    return start is not None and time[0] <= start // 1000 < time[1]

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from locus_nb._errors import StoreError
-from locus_nb._event import run_id_error
 from locus_nb._store.jsonl_reader import JsonlSnapshot
-from locus_nb._store.past import Wanted, microseconds
+from locus_nb._store.past import wanted
 from locus_nb._store.sqlite_reader import sqlite_snapshot
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator, Iterable, Sequence
+    from contextlib import AbstractContextManager
     from datetime import datetime
 
     import pandas as pd
@@ -86,7 +85,8 @@ class History:
 
     def events_of(self, run_ids: Sequence[str]) -> list[StreamEvent]:
         """Give all events of some runs, in the order of the store."""
-        return self.events(run_ids)
+        with self._now() as snapshot:
+            return snapshot.events_of(run_ids)
 
     def run_record(self, run_id: str) -> RunRecord | None:
         """What is known of the run; None for an unknown one."""
@@ -102,34 +102,33 @@ class History:
         self,
         run: object = None,
         *,
-        event_type: str | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
+        event_type: str | Iterable[str] | None = None,
+        since: datetime | str | None = None,
+        until: datetime | str | None = None,
     ) -> list[StreamEvent]:
         """Read events of many runs at once, in the order of the store.
 
         Args:
-            run: A run id, an object with a `run_id` or `id` that is one, or an iterable of such; None: all.
-            event_type: Only of this type; `*` stands for any text, as in `agent.tool.*`.
-            since: Only those made at this time or later; aware.
+            run: A run id, an object with a `run_id` or `id` that is one, or an iterable of such, or a table that
+                has a column `run_id`; None: all.
+            event_type: Only of these types; `*` stands for any text, as in `agent.tool.*`.
+            since: Only those made at this time or later: aware, or ISO 8601 with an offset.
             until: Only those made before.
 
         Raises:
-            TypeError, ValueError: `run` is none of these; a time is no datetime, or naive.
+            TypeError, ValueError: `run` is none of these; a time is none, or naive.
         """
-        wanted = Wanted(
-            _run_ids_of(run), event_type, microseconds("since", since), microseconds("until", until)
-        )
+        asked = wanted(run, event_type, since, until, caller="History.events")
         with self._now() as snapshot:
-            return snapshot.events(wanted)
+            return snapshot.events(asked)
 
     def events_df(
         self,
         run: object = None,
         *,
-        event_type: str | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
+        event_type: str | Iterable[str] | None = None,
+        since: datetime | str | None = None,
+        until: datetime | str | None = None,
         **options: Any,
     ) -> pd.DataFrame:
         """Give stored events as a table, as `locus_nb.events_df` does; the arguments are those of `events`.
@@ -161,9 +160,9 @@ class History:
         self,
         run: object = None,
         *,
-        event_type: str | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
+        event_type: str | Iterable[str] | None = None,
+        since: datetime | str | None = None,
+        until: datetime | str | None = None,
     ) -> pd.DataFrame:
         """Give the events of an SQLite store as they stand there: several times as fast as `events_df`.
 
@@ -178,18 +177,16 @@ class History:
             raise StoreError(
                 f"Cannot read {str(self._path)!r} by SQL: it is a folder of JSONL files; use events_df()"
             )
-        wanted = Wanted(
-            _run_ids_of(run), event_type, microseconds("since", since), microseconds("until", until)
-        )
-        return import_module("locus_nb._store.adbc").stored_frame(self._path, wanted)
+        asked = wanted(run, event_type, since, until, caller="History.stored_df")
+        return import_module("locus_nb._store.adbc").stored_frame(self._path, asked)
 
-    def to_parquet(self, path: str | os.PathLike[str], run: object = None, **wanted: Any) -> Path:
-        """Write stored events to a Parquet file: the columns of `events_df`, `data` as JSON text.
+    def to_parquet(self, path: str | os.PathLike[str], run: object = None, **asked: Any) -> Path:
+        """Write stored events to a Parquet file: what `locus_nb.to_parquet` makes of `events_df`.
 
         Args:
             path: The file, written anew.
             run: As in `events`.
-            **wanted: The keywords of `events`.
+            **asked: The keywords of `events`.
 
         Returns:
             The file.
@@ -200,8 +197,7 @@ class History:
         parquet = import_module("locus_nb._files.parquet")
         # Before what may take a while.
         parquet.check_installed("History.to_parquet")
-        parquet.to_parquet(self.events_df(run, **wanted), path, caller="History.to_parquet")
-        return Path(path)
+        return parquet.to_parquet(self.events_df(run, **asked), path, caller="History.to_parquet")
 
     def __repr__(self) -> str:
         return f"<History {str(self._path)!r}>"
@@ -210,43 +206,30 @@ class History:
         with self._now() as snapshot:
             return getattr(_frames(), name)(run, source=snapshot, **options)
 
-    @contextmanager
-    def _now(self) -> Generator[Snapshot, None, None]:
-        if self._path.is_dir():
-            yield JsonlSnapshot(self._path)
-        else:
-            with sqlite_snapshot(self._path) as snapshot:
-                yield snapshot
+    def __eq__(self, other: object) -> bool:
+        return self._path == other._path if isinstance(other, History) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._path)
+
+    def _now(self) -> AbstractContextManager[Snapshot]:
+        return snapshot_of(self._path)
+
+
+@contextmanager
+def snapshot_of(path: Path) -> Generator[Snapshot]:
+    """Read a store as it is now.
+
+    Raises:
+        StoreError: It is none, damaged, of another version, or cannot be read.
+    """
+    if path.is_dir():
+        yield JsonlSnapshot(path)
+    else:
+        with sqlite_snapshot(path) as snapshot:
+            yield snapshot
 
 
 def _frames() -> Any:
     """Give the module that makes frames; pandas comes at its first use."""
     return import_module("locus_nb._frames.frames")
-
-
-def _run_ids_of(run: object) -> list[str] | None:
-    if run is None:
-        return None
-    if (run_id := _run_id(run)) is not None:
-        return [_checked(run_id)]
-    if not isinstance(run, Iterable):
-        raise TypeError(f"A run is an id, or an object with one as run_id or id, not {type(run).__name__}")
-    members = list(cast("Iterable[object]", run))
-    found = [(member, _run_id(member)) for member in members]
-    odd = [member for member, run_id in found if run_id is None]
-    if odd:
-        raise TypeError(f"A run is an id, or an object with one as run_id or id, not {type(odd[0]).__name__}")
-    return [_checked(run_id) for _, run_id in found if run_id is not None]
-
-
-def _run_id(run: object) -> str | None:
-    for run_id in (run, getattr(run, "run_id", None), getattr(run, "id", None)):
-        if isinstance(run_id, str):
-            return run_id
-    return None
-
-
-def _checked(run_id: str) -> str:
-    if (error := run_id_error(run_id)) is not None:
-        raise error
-    return run_id

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
+from locus_nb._errors import warn
 from locus_nb._event import restored
 from locus_nb._store.jsonl import candidates, files_of, run_id_in
 from locus_nb._store.past import Wanted
@@ -111,10 +111,9 @@ def _part_of(path: Path, run_id: str) -> Part | None:
     if file is None:
         return None
     if file.problems:
-        warnings.warn(
+        warn(
             f"Not all of a store can be read, and what cannot is missing in its run: {file.told()}",
             RuntimeWarning,
-            stacklevel=2,
         )
     return next(((record, events) for record, events in file.runs() if record.run_id == run_id), None)
 

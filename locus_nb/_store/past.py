@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import fnmatch
 import json
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from locus_nb._source import Source
+from locus_nb._source import BulkSource
+from locus_nb._store.asked import asked_run_ids, asked_types, between, is_like
+from locus_nb._wire import jsonable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -15,41 +15,40 @@ if TYPE_CHECKING:
     from locus_nb._event import StreamEvent
     from locus_nb._history import RunRecord
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-
 
 class Wanted(NamedTuple):
     """Which events are asked for; None is all.
 
     Args:
         run_ids: Of these runs.
-        event_type: Of this type; `*` stands for any text.
-        since_us: Made at this time or later, in microseconds since the Unix epoch (UTC).
-        until_us: Made before.
+        event_types: Of one of these types; `*` stands for any text.
+        time: Made in this stretch of time, in microseconds since the Unix epoch (UTC), its end excluded.
     """
 
     run_ids: Sequence[str] | None = None
-    event_type: str | None = None
-    since_us: int | None = None
-    until_us: int | None = None
-
-    @property
-    def glob(self) -> str:
-        """The event type as both SQLite's GLOB and `fnmatch` read it: only `*` is special."""
-        text = self.event_type or "*"
-        return text.replace("[", "[[]").replace("?", "[?]")
+    event_types: Sequence[str] | None = None
+    time: tuple[int, int] | None = None
 
     def fits(self, event_type: str, time_us: int) -> bool:
         """Say whether an event of the runs is wanted."""
-        return (
-            (self.event_type is None or fnmatch.fnmatchcase(event_type, self.glob))
-            and (self.since_us is None or time_us >= self.since_us)
-            and (self.until_us is None or time_us < self.until_us)
+        return (self.event_types is None or any(is_like(event_type, each) for each in self.event_types)) and (
+            self.time is None or self.time[0] <= time_us < self.time[1]
         )
 
 
-class Snapshot(Source, Protocol):
+def wanted(run: object, event_type: object, since: object, until: object, *, caller: str) -> Wanted:
+    """Say which events a caller asks for.
+
+    Raises:
+        TypeError, ValueError: One of the arguments is not what it should be.
+    """
+    types = asked_types(event_type, caller)
+    # As they are stored.
+    plain = None if types is None else [jsonable(each) for each in types]
+    return Wanted(asked_run_ids(run, caller), plain, between(since, until, caller))
+
+
+class Snapshot(BulkSource, Protocol):
     """A store at one moment; to be used by one thread."""
 
     def records(self) -> list[RunRecord]:
@@ -59,24 +58,6 @@ class Snapshot(Source, Protocol):
     def events(self, wanted: Wanted) -> list[StreamEvent]:
         """Give events in the order of the store."""
         ...
-
-
-def microseconds(name: str, moment: datetime | None) -> int | None:
-    """Give an aware time as the store has it.
-
-    Raises:
-        TypeError: It is no datetime.
-        ValueError: It is naive.
-    """
-    if moment is None:
-        return None
-    if not isinstance(moment, datetime):  # pyright: ignore[reportUnnecessaryIsInstance] - said to those without pyright
-        raise TypeError(f"{name} is a datetime, not {type(moment).__name__}")
-    if moment.utcoffset() is None:
-        raise ValueError(
-            f"{name} is aware, not a naive datetime, whose zone is a guess: use datetime.now(UTC)"
-        )
-    return (moment - _EPOCH) // _MICROSECOND
 
 
 def payloads(texts: Iterable[str]) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from locus_nb._errors import StoreError
 from locus_nb._event import restored_all
 from locus_nb._history import RunRecord
 from locus_nb._rest import gc_at_rest
+from locus_nb._store.asked import glob
 from locus_nb._store.past import Wanted, payloads
 from locus_nb._store.sqlite import BUSY_S, check, told
 from locus_nb._wire import jsonable
@@ -120,15 +121,12 @@ def conditions(wanted: Wanted, runs: Sequence[int] | None) -> tuple[str, list[An
     if runs is not None:
         # Not bound: a statement may have fewer values than a file runs. They are numbers of the file's own.
         found.append(f"run IN ({','.join(map(str, runs))})")
-    if wanted.event_type is not None:
-        found.append("event_type GLOB ?")
-        values.append(wanted.glob)
-    if wanted.since_us is not None:
-        found.append("time_us >= ?")
-        values.append(wanted.since_us)
-    if wanted.until_us is not None:
-        found.append("time_us < ?")
-        values.append(wanted.until_us)
+    if wanted.event_types is not None:
+        found.append(f"({' OR '.join(['event_type GLOB ?'] * len(wanted.event_types)) or 'FALSE'})")
+        values += map(glob, wanted.event_types)
+    if wanted.time is not None:
+        found.append("time_us >= ? AND time_us < ?")
+        values += wanted.time
     return (f"WHERE {' AND '.join(found)}" if found else ""), values
 
 

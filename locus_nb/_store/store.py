@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
 from locus_nb._bus import EventBus, buses, get_event_bus
-from locus_nb._errors import StoreError
+from locus_nb._errors import StoreError, warn
 from locus_nb._store.account import account_of, inherit
 from locus_nb._store.jsonl import JsonlStorage
 from locus_nb._store.mounts import file_system, is_shared
@@ -41,6 +41,9 @@ class Store:
     A full disk, a damaged, read-only or locked file never reaches the agent: it is logged once (and so printed,
     unless logging is configured otherwise), told by a `RuntimeWarning` at the next call of this object, and
     counted. Up to 65,536 events are kept until writing works again; more are dropped, and counted.
+
+    One id is one run, for good: events under an id that the file holds already, from an earlier session too, are added
+    to that run, whatever the bus has forgotten of it (`drop_history`). A new run takes a new id.
 
     Several processes may write one file, also events of the same run. A forked child does not go on storing:
     call `configure`, or make a store, in the child. A store that is forgotten with its bus, without `close`, gives
@@ -191,10 +194,9 @@ class Store:
         unsaid = writer.failures.unsaid
         with suppress(IndexError):
             while True:
-                warnings.warn(
+                warn(
                     f"Events could not be stored in {str(self._path)!r}: {unsaid.popleft()}; see stats()",
                     RuntimeWarning,
-                    stacklevel=3,
                 )
 
 
@@ -249,7 +251,11 @@ def _kind_for(path: Path) -> Kind:
 
 
 def opened(path: Path, kind: Kind | None) -> tuple[Kind, Storage, BaseException | None]:
-    """Open what is written to; what may pass is only told, so that the agent can begin."""
+    """Open what is written to; what may pass is only told, so that the agent can begin.
+
+    Raises:
+        StoreError, FileNotFoundError, ValueError: As `Store` does.
+    """
     chosen = checked_kind(kind)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"There is no folder {str(path.parent)!r} for the store {path.name!r}")

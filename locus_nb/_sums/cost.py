@@ -7,12 +7,11 @@ input as input. So no token is counted twice.
 from __future__ import annotations
 
 import math
-import warnings
 from bisect import bisect_left
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from locus_nb._errors import UnknownPriceWarning
+from locus_nb._errors import UnknownPriceWarning, warn
 from locus_nb._payloads.format import cut
 from locus_nb._sums.prices import default_prices, prices_of
 
@@ -99,11 +98,8 @@ class Pricing:
             self._partly.add(model)
         return usd
 
-    def warn(self, *, stacklevel: int = 2) -> None:
+    def warn(self) -> None:
         """Say of which models costs are NaN because a price is unknown; nothing if there are none.
-
-        Args:
-            stacklevel: Whose line is shown: 1 for that of who calls this, 2 for that of who called them, and so on.
 
         Warns:
             UnknownPriceWarning: Once, of all of them.
@@ -116,11 +112,10 @@ class Pricing:
                 f"No price for cached tokens, or none for output, is known for {listed(self.partly_priced)}"
             )
         if said:
-            warnings.warn(
+            warn(
                 f"{'. '.join(said)}. These costs are NaN: pass prices= with a table that has them, such as "
                 "{'my-model': {'input': 3, 'output': 15, 'cache_read': 0.3}} (US dollars per million tokens)",
                 UnknownPriceWarning,
-                stacklevel=stacklevel + 1,
             )
 
     def _rates(self, model: str, time_us: int) -> Rates | None:
