@@ -23,11 +23,11 @@ from locus_nb import (
     runs,
     runs_df,
     spans_df,
+    to_parquet,
     tools_df,
     watch,
 )
 from locus_nb._files.files import save_run
-from locus_nb._files.parquet import to_parquet
 from locus_nb._payloads.redact import redact
 from locus_nb._payloads.shapes import PATTERNS, all_ordinary, is_ordinary
 from locus_nb._views.row_sink import RowSink
@@ -151,7 +151,7 @@ def kept_in_files(bus: EventBus, run_ids: list[str], folder: Path) -> Iterator[s
         Run(run_id, source=bus).to_html(folder / "saved" / f"{run_id}.html")
     yield from bytes_below(folder / "saved")
     yield html_of(runs(source=load(str(folder / "saved" / "*.jsonl"))))
-    to_parquet(bus, folder / "events.parquet")
+    to_parquet(events_df(source=bus), folder / "events.parquet")
     yield text_of_frame(pd.read_parquet(folder / "events.parquet"))
 
 
