@@ -30,6 +30,7 @@ def test_box_names_only_what_has_a_line() -> None:
     name, kept = (child.removeprefix("IPY_MODEL_") for child in box.get_state()["children"])
     assert kept == other.model_id
     instead = _instances[name]
+    assert isinstance(instead, ipywidgets.DOMWidget)
     assert instead.layout.display == "none"
     assert closed.model_id == name
     instead.close()
