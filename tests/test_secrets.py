@@ -151,7 +151,7 @@ def kept_in_files(bus: EventBus, run_ids: list[str], folder: Path) -> Iterator[s
         Run(run_id, source=bus).to_html(folder / "saved" / f"{run_id}.html")
     yield from bytes_below(folder / "saved")
     yield html_of(runs(source=load(str(folder / "saved" / "*.jsonl"))))
-    to_parquet(bus, folder / "events.parquet")
+    to_parquet(events_df(source=bus), folder / "events.parquet")
     yield text_of_frame(pd.read_parquet(folder / "events.parquet"))
 
 
