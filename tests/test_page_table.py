@@ -491,7 +491,7 @@ def test_shift_click_in_another_order_selects_what_stands_between(table: LiveVie
     table.tab.click("role=tab[name='Timeline']")
     table.drawn()
     chosen = "document.querySelectorAll('.lo-mark[data-look~=chosen]').length"
-    assert table.tab.evaluate(f"() => {chosen}") == 3
+    assert table.tab.evaluate(f"() => {chosen}") == 4
 
 
 def test_line_that_was_pressed_is_clicked(table: LiveView) -> None:

@@ -23,11 +23,11 @@ from locus_nb import (
     runs,
     runs_df,
     spans_df,
+    to_parquet,
     tools_df,
     watch,
 )
 from locus_nb._files.files import save_run
-from locus_nb._files.parquet import to_parquet
 from locus_nb._payloads.redact import redact
 from locus_nb._payloads.shapes import PATTERNS, all_ordinary, is_ordinary
 from locus_nb._views.row_sink import RowSink

@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from locus_nb._event import StreamEvent
     from locus_nb._frames.columns import Column
     from locus_nb._payloads.chunks import Chunk
-    from locus_nb._payloads.kinds import Family, Kind, Phase
+    from locus_nb._payloads.kinds import Family, Kind
     from locus_nb._sums.calls import Key
 
     Places = NDArray[np.intp]
 
-_TELLS: Phase = "point"
+_TELLS = "point"
 # Nanoseconds, as a float that 64 bits surely hold.
 _EARLIEST = -9.2e18
 # Milliseconds: longer than from the earliest time to the latest.
@@ -85,7 +85,7 @@ class Spans:
         self._ids = TextColumn()
         self._keys: list[Key | None] = []
         self._rows: list[int] = []
-        self._phases: list[Phase] = []
+        self._phases: list[str] = []
         self._families: list[NDArray[np.int8]] = []
         self._names = NameColumn()
         self._columns: dict[str, Column] = {name: column() for name, column in payload.items()}
@@ -129,11 +129,12 @@ class Spans:
     def _pair(self, tellers: Sequence[tuple[int, Key]]) -> Places:
         rows = np.array(self._rows + [row for row, _ in tellers], np.intp)
         keys = self._keys + [(*key, self._runs[row]) for row, key in tellers]
-        phases = self._phases + [_TELLS] * len(tellers)
+        phases: list[str] = [*self._phases, *repeat(_TELLS, len(tellers))]
         # What begins or ends a call goes before what it tells of that.
         ordered: list[int] = np.argsort(rows, kind="stable").tolist()
         marks = [place for place in ordered if keys[place] is not None] if None in keys else ordered
-        calls = calls_of(zip(map(keys.__getitem__, marks), map(phases.__getitem__, marks), strict=True))
+        ids = cast("Iterable[Key]", map(keys.__getitem__, marks))
+        calls = calls_of(zip(ids, map(phases.__getitem__, marks), strict=True))
         # One more, of no event: what the mark -1 finds.
         places = np.array([*marks, -1], np.intp)
         begins, ends = places[np.array(calls.begins, np.intp)], places[np.array(calls.ends, np.intp)]

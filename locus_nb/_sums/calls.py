@@ -10,7 +10,7 @@ from locus_nb._wire import jsonable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from locus_nb._payloads.kinds import Family, Kind, Phase
+    from locus_nb._payloads.kinds import Family, Kind
 
     # The family, the id, and more.
     Key = tuple[Any, ...]
@@ -46,7 +46,7 @@ class Calls(NamedTuple):
     of_marks: list[int]
 
 
-def calls_of(marks: Iterable[tuple[Key, Phase]]) -> Calls:
+def calls_of(marks: Iterable[tuple[Key, str]]) -> Calls:
     """Find the calls that events make.
 
     A start begins a call. An end belongs to the latest start of its key that has no end yet; without one it is a call
