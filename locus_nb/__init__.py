@@ -13,8 +13,8 @@ packages, each of which imports only from those before it:
 
     _agent     an agent, its tools and models
     _payloads  what events say: secrets taken out, in one line, in numbers
-    _store     events kept beyond the process
     _sums      what events come to: calls, tokens, costs
+    _store     events kept beyond the process
     _frames    DataFrames
     _views     the pump, and the live views that it feeds
     _files     runs in files

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Literal
 
 from locus_nb._bus import get_event_bus
 from locus_nb._views.monitor_sink import MonitorSink
@@ -57,18 +57,7 @@ class BusMonitor(View):
         self._last_rites.atexit = False
 
     def _make_sink(self) -> MonitorSink:
-        me = weakref.ref(self)
-
-        def send(content: dict[str, Any], buffers: list[bytes]) -> None:
-            view = me()
-            if view is not None:
-                cast("Any", view).send(content, buffers)
-
-        def rest() -> None:
-            view = me()
-            if view is not None:
-                view._rest()  # noqa: SLF001 - this view's own
-
+        send, rest = self._calls()
         return MonitorSink(send, self._samples, is_busy=NOTEBOOK.is_busy, at_rest=rest)
 
     @property

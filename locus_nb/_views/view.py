@@ -22,7 +22,7 @@ from locus_nb._views.page import PAGE_MAKES
 from locus_nb._views.pump import the_pump
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
     from locus_nb._views.notebook import Place
@@ -365,6 +365,22 @@ class View(OpensLate, anywidget.AnyWidget):
         _close_the_oldest()
         self._page_sink.expect_page()
         the_pump().wake()
+
+    def _calls(self) -> tuple[Callable[[dict[str, Any], list[bytes]], None], Callable[[], None]]:
+        """What a sink calls to send to the page, and when it rests; neither holds the view."""
+        me = weakref.ref(self)
+
+        def send(content: dict[str, Any], buffers: list[bytes]) -> None:
+            view = me()
+            if view is not None:
+                cast("Any", view).send(content, buffers)
+
+        def rest() -> None:
+            view = me()
+            if view is not None:
+                view._rest()  # noqa: SLF001 - this view's own
+
+        return send, rest
 
     def _hear(self, content: object) -> None:
         self._page_sink.hear(content)

@@ -8,7 +8,7 @@ import sys
 import threading
 import weakref
 from itertools import chain
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import traitlets
 
@@ -120,18 +120,7 @@ class RowsView(View):
         self._last_rites.atexit = False
 
     def _make_sink(self, bus: EventBus) -> RowSink:
-        me = weakref.ref(self)
-
-        def send(content: dict[str, Any], buffers: list[bytes]) -> None:
-            view = me()
-            if view is not None:
-                cast("Any", view).send(content, buffers)
-
-        def rest() -> None:
-            view = me()
-            if view is not None:
-                view._rest()  # noqa: SLF001 - this view's own
-
+        send, rest = self._calls()
         # The subscription tells of runs that are opened or closed from now on.
         records = map(bus.run_record, bus.run_ids()) if self.run_id is None else ()
         return RowSink(
