@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Generic, NamedTuple, ParamSpec, TypeVar, cast, get_type_hints, overload
 
+from locus_nb._agent.live_call import LIVE_CALL, LiveCall, when_left
 from locus_nb._agent.schema import SUPPORTED, Kind, Mismatch, kind_of
 from locus_nb._wire import dumps, jsonable
 
@@ -249,6 +250,8 @@ async def _in_thread(call: Callable[[], Any]) -> Any:
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[_Outcome] = loop.create_future()
     context = contextvars.copy_context()
+    live_call = LiveCall()
+    context.run(LIVE_CALL.set, live_call)
 
     def settle(outcome: _Outcome) -> None:
         if not ended.done():
@@ -264,7 +267,12 @@ async def _in_thread(call: Callable[[], Any]) -> Any:
             loop.call_soon_threadsafe(settle, outcome)
 
     threading.Thread(target=work, name="locus_nb-tool", daemon=True).start()
-    outcome = await ended
+    with when_left(live_call.leave):
+        try:
+            outcome = await ended
+        except BaseException:
+            live_call.leave()
+            raise
     if outcome.error is not None:
         raise outcome.error
     return outcome.value

@@ -1,7 +1,7 @@
 /** The line between a widget that shows events and Python. */
 
 /** @typedef {import("./line.js").Model} Model */
-/** @import { RowsMessage, Status, Tally, Wish } from "./wire.js" */
+/** @import { Question, RowsMessage, Status, Tally, Wish } from "./wire.js" */
 /** @typedef {{ selected: number[], filter: string, paused: boolean, run: string, wish: number }} Told */
 
 import { Fold } from "./fold.js";
@@ -28,6 +28,8 @@ export class Link extends Line {
     this.tallies = new Map();
     /** @type {Wish[]} what Python has asked for last, ascending by their numbers */
     this.wishes = [];
+    /** @type {Question[]} those that are open, the oldest first */
+    this.questions = [];
     /** The kernel's time when the last message left, in Unix milliseconds. */
     this.toldAt = 0;
     /** The newest wish that a view has fulfilled. */
@@ -78,7 +80,7 @@ export class Link extends Line {
   }
 
   /** @param {RowsMessage} message */
-  #take({ now, prev, last, missing, total, status, wishes, rows, tallies }) {
+  #take({ now, prev, last, missing, total, status, wishes, questions, rows, tallies }) {
     this.hear();
     this.toldAt = now;
     this.missing = missing;
@@ -92,9 +94,19 @@ export class Link extends Line {
     for (const tally of tallies) this.#count(tally);
     this.store.merge(prev, rows);
     this.fold.update();
+    this.#ask(questions);
     this.ack();
     if (this.store.hasGap) this.#resync();
     else this.#rest();
+  }
+
+  /** @param {Question[]} questions */
+  #ask(questions) {
+    const known = new Set(this.questions.map(({ id }) => id));
+    this.questions = questions;
+    const ids = questions.map(({ id }) => id).filter((id) => !known.has(id));
+    // At once, also where no frame is drawn because nobody looks: Python asks elsewhere otherwise.
+    if (ids.length > 0 && this.views.size > 0) this.send({ kind: "asked", ids });
   }
 
   /** @param {Tally} tally */
