@@ -9,7 +9,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from time import monotonic
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from locus_nb._readers import running_loop
 
@@ -27,10 +27,12 @@ class Errand:
 
     Attributes:
         run: Does it.
+        stop: Has it come back soon, because the main thread no longer needs to wait. Any thread.
         drop: Called instead where the main thread no longer waits: with True if it was interrupted.
     """
 
     run: Callable[[], None]
+    stop: Callable[[], None]
     drop: Callable[[bool], None]
 
 
@@ -75,38 +77,57 @@ def wait(future: Future[T], timeout: float | None = None) -> T:
         return result(timeout)
 
 
-@contextmanager
-def waiting(future: Future[T]) -> Generator[Callable[[float | None], T]]:
+def waiting(future: Future[T]) -> AbstractContextManager[Callable[[float | None], T]]:
     """Do what `wait` does, and take errands already before: for what settles the future is only then begun."""
-    if not is_main():
-        yield future.result
-        return
-    errands: SimpleQueue[Errand | None] = SimpleQueue()
-    is_interrupted = True
+    return _Wait(future) if is_main() else nullcontext(future.result)
 
-    def result(timeout: float | None) -> T:
+
+class _Wait(Generic[T]):
+    """The main thread waits for a future, and does what it is handed."""
+
+    def __init__(self, future: Future[T]) -> None:
+        self._future = future
+        self._errands: SimpleQueue[Errand | None] = SimpleQueue()
+        self._under_way: Errand | None = None
+        self._taking = _taking(_Taker(self._errands.put))
+
+    def __enter__(self) -> Callable[[float | None], T]:
+        self._taking.__enter__()
+        return self._result
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._taking.__exit__(None, None, None)
+        # What came after the last one.
+        is_interrupted = kind is not None and not issubclass(kind, Exception)
+        while not self._errands.empty():
+            errand = self._errands.get()
+            if errand is not None:
+                errand.drop(is_interrupted)
+
+    def _result(self, timeout: float | None) -> T:
         ends = None if timeout is None else monotonic() + timeout
-        future.add_done_callback(lambda _: errands.put(None))
+        self._future.add_done_callback(self._come_back)
+        while (errand := self._next(ends)) is not None:
+            self._under_way = errand
+            # Settled before this one was seen to be under way, it would not be stopped.
+            if self._future.done():
+                self._errands.put(errand)
+                break
+            errand.run()
+            self._under_way = None
+        return self._future.result()
+
+    def _next(self, ends: float | None) -> Errand | None:
         try:
-            while (errand := errands.get(timeout=ends and max(0.0, ends - monotonic()))) is not None:
-                errand.run()
+            return self._errands.get(timeout=None if ends is None else max(0.0, ends - monotonic()))
         except Empty:
             raise TimeoutError from None
-        return future.result()
 
-    try:
-        with _taking(_Taker(errands.put)):
-            yield result
-        is_interrupted = False
-    except Exception:
-        is_interrupted = False
-        raise
-    finally:
-        # What came after the last one.
-        while not errands.empty():
-            left = errands.get()
-            if left is not None:
-                left.drop(is_interrupted)
+    def _come_back(self, _: Future[T]) -> None:
+        self._errands.put(None)
+        errand = self._under_way
+        if errand is not None:
+            errand.stop()
 
 
 def loop_takes_errands() -> AbstractContextManager[None]:

@@ -72,6 +72,8 @@ class Question:
         self.outcome: Future[Outcome] = Future()
         # Settled when a page shows it, or it is over.
         self.heard: Future[None] = Future()
+        # Whether a page shows it, or has.
+        self.shown = False
         # Whether `input()` asks for the answer.
         self.at_keyboard = False
         self._over = False
@@ -108,6 +110,10 @@ class Question:
 
     def note_shown(self) -> None:
         """Hear that a page shows it."""
+        self.shown = True
+        self._stop_listening_for_pages()
+
+    def _stop_listening_for_pages(self) -> None:
         with self._lock:
             if not self.heard.done():
                 self.heard.set_result(None)
@@ -165,7 +171,7 @@ class Question:
             self._over = True
         # Before whoever asked goes on: what comes of the answer is told after it.
         self._context.run(self._tell_end, outcome)
-        self.note_shown()
+        self._stop_listening_for_pages()
         self.outcome.set_result(outcome)
         return True
 

@@ -18,6 +18,12 @@ _log = logging.getLogger(__name__)
 _log.addHandler(logging.NullHandler())
 
 
+# Seconds in which a page that is there says that it shows a question: also one that has yet to load its script. Where
+# that was too short it is not waited for as long again.
+PATIENCE_S = 5.0
+IMPATIENCE_S = 1.0
+
+
 class Panel(Protocol):
     """Where questions are shown, and may be answered. Its methods are called in any thread, and must not wait."""
 
@@ -36,13 +42,18 @@ class Panel(Protocol):
 
 
 class Questions:
-    """The open questions, and what shows them. Any thread."""
+    """The open questions, and what shows them. Any thread.
+
+    Attributes:
+        patience_s: How long to wait for a page to say that it shows a question.
+    """
 
     def __init__(self) -> None:
         # Reentrant, because garbage collection may take a panel away in the midst of anything.
         self._lock = threading.RLock()
         self._open: dict[str, Question] = {}
         self._panels: weakref.WeakSet[Panel] = weakref.WeakSet()
+        self.patience_s = PATIENCE_S
         self._listeners: dict[object, Callable[[Question], object]] = {}
 
     @contextmanager

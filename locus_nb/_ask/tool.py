@@ -12,15 +12,13 @@ from locus_nb._agent.live_call import when_left
 from locus_nb._agent.tool import Tool
 from locus_nb._ask import keyboard
 from locus_nb._ask.question import Question
-from locus_nb._ask.questions import QUESTIONS
+from locus_nb._ask.questions import IMPATIENCE_S, PATIENCE_S, QUESTIONS
 from locus_nb._errors import UnansweredError
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
 TIMEOUT_S = 300.0
-# In so many seconds a page that is there says that it shows a question.
-PAGE_SAYS_S = 3.0
 _LONGEST_TEXT = 10_000
 _MOST_OPTIONS = 100
 
@@ -47,9 +45,9 @@ class AskUser(Tool[..., str]):
 
     The question is an event of the run, `agent.interrupt`, and so is its end, `agent.interrupt.completed`, which
     says what was answered and how. Whoever shows the run by `watch` sees the question above its rows, with a button
-    for each option and a box for any other answer, also while the cell is blocked. Where no page says within 3 s
-    that it shows the question, `input()` asks it: in a terminal, and where a front end shows a box for that; the
-    first answer counts. `on_question` has code answer.
+    for each option and a box for any other answer, also while the cell is blocked. Where no page says within 5 s
+    that it shows the question (within 1 s, once that was so) `input()` asks it: in a terminal, and where a front
+    end shows a box for that; the first answer counts. `on_question` has code answer.
 
     It never waits for longer than `timeout`: then, or at once where nobody can be asked (as in a notebook that
     is executed without a front end), the default counts. It blocks the thread that calls it: in a coroutine write
@@ -146,17 +144,20 @@ def _is_shown(question: Question) -> bool:
     if not QUESTIONS.panels_of(question):
         return False
     try:
-        main_thread.wait(question.heard, min(PAGE_SAYS_S, question.seconds_left))
+        main_thread.wait(question.heard, min(QUESTIONS.patience_s, question.seconds_left))
     except TimeoutError:
+        QUESTIONS.patience_s = IMPATIENCE_S
         return False
+    QUESTIONS.patience_s = PATIENCE_S
     return True
 
 
 def _ask_at_keyboard(question: Question) -> None:
     """Have `input()` ask: here, or, if this is another thread, where the main one waits."""
+    board = keyboard.Keyboard(question)
     if main_thread.is_main():
         with _timer(question):
-            _ask_here(question)
+            _ask_here(question, board)
         return
 
     def drop(interrupted: bool) -> None:  # noqa: FBT001 - what an errand is told
@@ -165,25 +166,25 @@ def _ask_at_keyboard(question: Question) -> None:
         else:
             _nobody(question)
 
-    if not main_thread.hand(main_thread.Errand(lambda: _ask_here(question), drop)):
+    if not main_thread.hand(main_thread.Errand(lambda: _ask_here(question, board), board.stop, drop)):
         _nobody(question)
 
 
-def _ask_here(question: Question) -> None:
+def _ask_here(question: Question, board: keyboard.Keyboard) -> None:
     question.at_keyboard = True
     QUESTIONS.tell_panels()
     try:
-        found = keyboard.ask(question)
+        board.ask()
     finally:
         question.at_keyboard = False
-    if not found:
         QUESTIONS.tell_panels()
-        _nobody(question)
+    # Without an answer if nobody could be asked, or the main thread had to go on.
+    _nobody(question)
 
 
 def _nobody(question: Question) -> None:
-    """End the question, unless a page that has shown its run before may come back to it."""
-    if not any(panel.was_seen for panel in QUESTIONS.panels_of(question)):
+    """End the question, if it is open, unless a page that has shown its run before may come back to it."""
+    if not question.shown and not any(panel.was_seen for panel in QUESTIONS.panels_of(question)):
         question.fall_back(_NOBODY)
 
 

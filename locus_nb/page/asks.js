@@ -14,9 +14,9 @@ const HEARD_MS = 3_000;
 class Ask {
   #question;
   #view;
-  #run = element("b", "named");
-  #left = element("span", "count");
-  #note = element("span", "count", { role: "status" });
+  #run = element("b", "asker", { dir: "auto" });
+  #left = element("span", "count lo-left");
+  #note = element("span", "count lo-heard", { role: "status" });
   #input = element("input", "answer", { type: "text", "aria-label": "Answer", maxlength: "10000" });
   /** When the answer was sent, by `performance.now()`. */
   #sentAt = Number.NEGATIVE_INFINITY;

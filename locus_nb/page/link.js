@@ -30,6 +30,8 @@ export class Link extends Line {
     this.wishes = [];
     /** @type {Question[]} those that are open, the oldest first */
     this.questions = [];
+    /** @type {string[]} those of them of which Python knows that they are shown */
+    this.asked = [];
     /** The kernel's time when the last message left, in Unix milliseconds. */
     this.toldAt = 0;
     /** The newest wish that a view has fulfilled. */
@@ -102,11 +104,13 @@ export class Link extends Line {
 
   /** @param {Question[]} questions */
   #ask(questions) {
-    const known = new Set(this.questions.map(({ id }) => id));
     this.questions = questions;
-    const ids = questions.map(({ id }) => id).filter((id) => !known.has(id));
     // At once, also where no frame is drawn because nobody looks: Python asks elsewhere otherwise.
-    if (ids.length > 0 && this.views.size > 0) this.send({ kind: "asked", ids });
+    if (this.views.size === 0) return;
+    const ids = questions.map(({ id }) => id);
+    const news = ids.filter((id) => !this.asked.includes(id));
+    this.asked = ids;
+    if (news.length > 0) this.send({ kind: "asked", ids: news });
   }
 
   /** @param {Tally} tally */
