@@ -33,6 +33,28 @@ with run("trip") as r:
     result = agent("Deploy now?", ["yes", "no"], default="no", timeout=120).run_sync("Deploy")
 """
 
+THREAD = """
+def work():
+    global result
+    with run("trip") as made:
+        ready.append(made)
+        result = agent("Deploy now?", ["yes", "no"], timeout=120).run_sync("Deploy")
+
+ready = []
+view = watch()
+display(view)
+threading.Thread(target=work).start()
+while not ready:
+    pass
+(r,) = ready
+"""
+
+AWAITS = """
+with run("trip") as r:
+    display(watch(r), watch())
+    result = await agent("Deploy now?", ["yes", "no"], timeout=120).arun("Deploy")
+"""
+
 ANSWERED = """
 [event.data["answer_preview"] + " by " + str(event.data["answered_by"])
  for event in r.events if event.event_type == "agent.interrupt.completed"], result.tool_calls[0].output
@@ -101,3 +123,57 @@ def test_without_subshells_input_answers(lab: JupyterLab, chromium: Chromium) ->
         notebook.finish()
         wait_for_asks(notebook, 0)
         assert said(notebook, 2) == "(['yes by input'], 'yes')"
+
+
+def test_a_reloaded_page_has_the_question_again(lab: JupyterLab, chromium: Chromium) -> None:
+    """A page that is loaded anew shows the open question, and answers it."""
+    with lab.open(chromium, "reload.ipynb", [SETUP, THREAD, ANSWERED]) as notebook:
+        notebook.run(0)
+        notebook.run(1)
+        wait_for_asks(notebook, 1)
+        notebook.save()
+        notebook.reload()
+        wait_for_asks(notebook, 1)
+        notebook.page.click(".lo-ask .lo-option:has-text('yes')")
+        wait_for_asks(notebook, 0)
+        assert said(notebook, 2) == "(['yes by view'], 'yes')"
+
+
+def test_a_cell_that_awaits_is_answered_in_any_view(lab: JupyterLab, chromium: Chromium) -> None:
+    """A cell that awaits its agent is answered in the view of all runs; the form goes in the other view too."""
+    with lab.open(chromium, "await.ipynb", [SETUP, AWAITS, ANSWERED]) as notebook:
+        notebook.run(0)
+        notebook.start(1)
+        wait_for_asks(notebook, 2)
+        notebook.page.click(".lo-ask:has(.lo-asker:not([hidden])) .lo-option:has-text('yes')")
+        notebook.finish()
+        wait_for_asks(notebook, 0)
+        assert said(notebook, 2) == "(['yes by view'], 'yes')"
+
+
+def test_an_interrupted_cell_takes_its_question_back(lab: JupyterLab, chromium: Chromium) -> None:
+    """Interrupted while it waits for the user, the cell ends, and the form goes."""
+    with lab.open(chromium, "interrupt.ipynb", [SETUP, BLOCKED, "r.status"]) as notebook:
+        notebook.run(0)
+        notebook.start(1)
+        wait_for_asks(notebook, 1)
+        notebook.interrupt_kernel()
+        notebook.finish()
+        wait_for_asks(notebook, 0)
+        assert said(notebook, 2) == "'interrupted'"
+
+
+def test_a_box_that_nobody_needs_does_no_harm(lab: JupyterLab, chromium: Chromium) -> None:
+    """The default counts after the timeout; what is submitted in the cell's box later answers nothing."""
+    blocked = BLOCKED.replace("timeout=120", "timeout=8")
+    with lab.open(chromium, "late.ipynb", [SETUP, blocked, ANSWERED]) as notebook:
+        notebook.page.evaluate(NO_SUBSHELLS)
+        notebook.run(0)
+        notebook.start(1)
+        notebook.page.wait("() => document.querySelector('.jp-Stdin-input')")
+        notebook.finish()
+        # JupyterLab runs no other cell before that.
+        notebook.page.click(".jp-Stdin-input")
+        notebook.page.press("Enter")
+        assert said(notebook, 2) == "(['no by default'], 'no')"
+        assert notebook.page.errors == []

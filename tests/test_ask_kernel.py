@@ -123,43 +123,37 @@ print(*(result.tool_calls[0].output for result in results))
     assert sorted(kernel.finish().printed.split()) == ["no", "yes"]
 
 
-def test_a_thread_asks_by_input_while_the_cell_waits_for_another_agent(kernel: Kernel) -> None:
-    """The main thread asks for a thread too while it waits in `run_sync`, and goes on when its own agent is done."""
-    kernel.begin(
-        """
-done, took = threading.Event(), []
+# An agent whose tool waits for a file, and a thread that asks meanwhile.
+WAITS_AND_ASKS = """
+import time
+from pathlib import Path
 from locus_nb import tool
+
 @tool
 def wait_for_it() -> str:
-    done.wait(60)
+    threading.Thread(target=propagate(other), name="other").start()
+    while not Path({gate!r}).exists():
+        time.sleep(0.01)
     return "ok"
-waiting = Agent(ScriptedModel([ToolCall("wait_for_it", {}), "done"]), tools=[wait_for_it])
+
+took = []
 def other():
     took.append(ask_user("Which?", default="this", timeout=600))
-thread = threading.Thread(target=propagate(other))
-class Starts(ScriptedModel):
-    async def complete(self, messages, tools):
-        if not thread.ident:
-            thread.start()
-        return await super().complete(messages, tools)
-waiting.model = Starts([ToolCall("wait_for_it", {}), "done"])
-threading.Thread(target=lambda: (open_input.wait(60), done.set())).start() if (open_input := threading.Event()) else 0
-import builtins
-asks = builtins.input
-def noted(prompt):
-    open_input.set()
-    return asks(prompt)
-builtins.input = noted
-try:
-    print(waiting.run_sync("Wait").message)
-finally:
-    builtins.input = asks
-thread.join(60)
+
+print(Agent(ScriptedModel([ToolCall("wait_for_it", {{}}), "done"]), tools=[wait_for_it]).run_sync("Wait").message)
+for thread in threading.enumerate():
+    if thread.name == "other":
+        thread.join()
 print(took)
-""",
-        asks=True,
-    )
+"""
+
+
+def test_another_threads_input_does_not_hold_the_cell_up(kernel: Kernel, tmp_path: Path) -> None:
+    """While the main thread waits in `run_sync` it asks for a thread too, and goes on when its own agent is done."""
+    gate = tmp_path / "gate"
+    kernel.begin(WAITS_AND_ASKS.format(gate=str(gate)), asks=True)
     assert kernel.wait_prompt() == "Which? (default: this): "
+    gate.touch()
     assert kernel.finish().printed == "done\n['this']\n"
 
 

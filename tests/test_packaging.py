@@ -70,6 +70,7 @@ LAYERS = [
     "_payloads.outcomes",
     "_payloads.kinds",
     "_ask",
+    "_ask.patience",
     "_ask.question",
     "_ask.questions",
     "_ask.keyboard",

@@ -235,7 +235,7 @@ def test_hostile_questions_stay_text(view: LiveView) -> None:
         question(options=[1]),
         question(ends=None),
         question(default=3),
-        question(name=3),
+        question() | {"id": 3},
         question(run=None),
     ],
     ids=lambda broken: json.dumps(broken)[:40],

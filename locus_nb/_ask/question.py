@@ -111,9 +111,9 @@ class Question:
     def note_shown(self) -> None:
         """Hear that a page shows it."""
         self.shown = True
-        self._stop_listening_for_pages()
+        self._settle_heard()
 
-    def _stop_listening_for_pages(self) -> None:
+    def _settle_heard(self) -> None:
         with self._lock:
             if not self.heard.done():
                 self.heard.set_result(None)
@@ -171,7 +171,7 @@ class Question:
             self._over = True
         # Before whoever asked goes on: what comes of the answer is told after it.
         self._context.run(self._tell_end, outcome)
-        self._stop_listening_for_pages()
+        self._settle_heard()
         self.outcome.set_result(outcome)
         return True
 

@@ -8,6 +8,8 @@ import weakref
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
+from locus_nb._ask.patience import Patience
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
@@ -16,12 +18,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 # Without a handler of its own a logger's errors are printed, into whichever cell runs now.
 _log.addHandler(logging.NullHandler())
-
-
-# Seconds in which a page that is there says that it shows a question: also one that has yet to load its script. Where
-# that was too short it is not waited for as long again.
-PATIENCE_S = 5.0
-IMPATIENCE_S = 1.0
 
 
 class Panel(Protocol):
@@ -45,7 +41,7 @@ class Questions:
     """The open questions, and what shows them. Any thread.
 
     Attributes:
-        patience_s: How long to wait for a page to say that it shows a question.
+        patience: How long to wait for a page to say that it shows a question.
     """
 
     def __init__(self) -> None:
@@ -53,7 +49,7 @@ class Questions:
         self._lock = threading.RLock()
         self._open: dict[str, Question] = {}
         self._panels: weakref.WeakSet[Panel] = weakref.WeakSet()
-        self.patience_s = PATIENCE_S
+        self.patience = Patience()
         self._listeners: dict[object, Callable[[Question], object]] = {}
 
     @contextmanager

@@ -12,7 +12,7 @@ from locus_nb._agent.live_call import when_left
 from locus_nb._agent.tool import Tool
 from locus_nb._ask import keyboard
 from locus_nb._ask.question import Question
-from locus_nb._ask.questions import IMPATIENCE_S, PATIENCE_S, QUESTIONS
+from locus_nb._ask.questions import QUESTIONS
 from locus_nb._errors import UnansweredError
 
 if TYPE_CHECKING:
@@ -45,9 +45,10 @@ class AskUser(Tool[..., str]):
 
     The question is an event of the run, `agent.interrupt`, and so is its end, `agent.interrupt.completed`, which
     says what was answered and how. Whoever shows the run by `watch` sees the question above its rows, with a button
-    for each option and a box for any other answer, also while the cell is blocked. Where no page says within 5 s
-    that it shows the question (within 1 s, once that was so) `input()` asks it: in a terminal, and where a front
-    end shows a box for that; the first answer counts. `on_question` has code answer.
+    for each option and a box for any other answer, also while the cell is blocked. Where no page says in time
+    that it shows the question (5 s; 1 s where none did before; 20 s where the kernel has subshells) `input()` asks
+    it: in a terminal, and where a front end shows a box for that; the first answer counts. JupyterLab keeps a box
+    that is no longer needed until something is submitted in it. `on_question` has code answer.
 
     It never waits for longer than `timeout`: then, or at once where nobody can be asked (as in a notebook that
     is executed without a front end), the default counts. It blocks the thread that calls it: in a coroutine write
@@ -144,11 +145,11 @@ def _is_shown(question: Question) -> bool:
     if not QUESTIONS.panels_of(question):
         return False
     try:
-        main_thread.wait(question.heard, min(QUESTIONS.patience_s, question.seconds_left))
+        main_thread.wait(question.heard, min(QUESTIONS.patience.seconds, question.seconds_left))
     except TimeoutError:
-        QUESTIONS.patience_s = IMPATIENCE_S
+        QUESTIONS.patience.learn(heard=False)
         return False
-    QUESTIONS.patience_s = PATIENCE_S
+    QUESTIONS.patience.learn(heard=True)
     return True
 
 

@@ -36,6 +36,7 @@ class Ask {
       this.#listen(button, () => this.#send({ option: index }));
       return button;
     });
+    this.#input.placeholder = options.length > 0 ? "or in your own words" : "Your answer";
     const send = element("button", "send", { type: "button" }, "Send");
     this.#listen(send, () => this.#sendText());
     this.#input.addEventListener("keydown", (event) => this.#keyed(event), { signal: view.signal });
@@ -90,7 +91,8 @@ class Ask {
     const { run, fallback, options, ends, keyboard } = question;
     this.#run.hidden = model.get("view") !== "runs" || run === "";
     setText(this.#run, firstSeen(this.#view.nameOf(run), run, NAMELESS));
-    const seconds = Math.max(0, Math.ceil((ends - link.now()) / SECOND_MS));
+    // Its time goes on also where nothing more is heard.
+    const seconds = Math.max(0, Math.ceil((ends - link.toldAt - link.silence) / SECOND_MS));
     const time = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
     const otherwise =
       fallback === null || options.includes(fallback) ? "" : `, else “${firstSeen(fallback)}”`;
