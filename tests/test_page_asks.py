@@ -261,3 +261,15 @@ def test_a_long_option_is_cut_in_sight(view: LiveView) -> None:
     )
     assert sizes
     assert view.tab.evaluate("() => document.querySelector('.lo-option').title.length") == 194
+
+
+def test_a_question_is_called_by_its_whole_type(chromium_page: Tab) -> None:
+    """On the timeline and in the tree a question has the name of its event type, as its answer has."""
+    titles = chromium_page.evaluate(
+        """async () => {
+            const { titleOf } = await import("/page/times.js");
+            const span = (type, phase) => titleOf({ type, phase, name: null, agent: null, family: "other" });
+            return [span("agent.interrupt", "start"), span("agent.interrupt.completed", "end")];
+        }"""
+    )
+    assert titles == ["agent.interrupt", "agent.interrupt"]

@@ -266,8 +266,8 @@ async def _in_thread(call: Callable[[], Any]) -> Any:
         with suppress(RuntimeError):
             loop.call_soon_threadsafe(settle, outcome)
 
-    threading.Thread(target=work, name="locus_nb-tool", daemon=True).start()
     with when_left(live_call.leave):
+        threading.Thread(target=work, name="locus_nb-tool", daemon=True).start()
         try:
             outcome = await ended
         except BaseException:
