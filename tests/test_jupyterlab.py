@@ -183,9 +183,10 @@ def check_one_live_table(notebook: LabTab) -> None:
     assert page.evaluate("() => document.querySelectorAll('.locus-live').length") == 1
     assert page.evaluate("() => document.querySelectorAll('.locus-static').length") == 1
     rows = page.evaluate(
-        "() => [...document.querySelectorAll('.jp-OutputArea-child')].map((row) => row.offsetHeight)"
+        """() => [...document.querySelectorAll('.jp-OutputArea-child')]
+            .map((row) => [row.offsetHeight > 0, row.innerText])"""
     )
-    assert [height > 0 for height in rows] == [True, False]
+    assert [is_shown for is_shown, _ in rows] == [True, False], rows
 
 
 def test_restarted_kernel_leaves_the_static_table(lab: JupyterLab, chromium: Chromium) -> None:

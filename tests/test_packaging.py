@@ -99,6 +99,7 @@ LAYERS = [
     "_frames.columns",
     "_frames.tables",
     "_frames.event_columns",
+    "_frames.pairs",
     "_frames.spans",
     "_frames.selection",
     "_frames.span_columns",
