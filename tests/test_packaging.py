@@ -59,6 +59,7 @@ LAYERS = [
     "_agent.agent",
     "testing",
     "_payloads",
+    "_payloads.patterns",
     "_payloads.shapes",
     "_payloads.redact",
     "_payloads.format",
