@@ -92,6 +92,7 @@ LAYERS = [
     "_store.failures",
     "_store.alarm",
     "_store.lifetime",
+    "_store.backlog",
     "_store.writer",
     "_store.store",
     "_store.memory",
