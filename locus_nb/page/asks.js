@@ -80,8 +80,8 @@ class Ask {
   /** @param {{ option: number } | { text: string }} answer */
   #send(answer) {
     this.#sentAt = performance.now();
+    this.draw(this.#question);
     this.#view.link.send({ kind: "answer", id: this.#question.id, ...answer });
-    this.#view.schedule();
   }
 
   /** @param {Question} question as it is now */
