@@ -427,6 +427,34 @@ def test_a_cancelled_agent_takes_back_what_an_inner_one_asks() -> None:
     assert question.outcome.result().error == "interrupted"
 
 
+def test_a_cancelled_async_tool_takes_its_question_back() -> None:
+    """A question that an async tool asks in a thread is over when its agent is cancelled."""
+
+    @tool
+    async def delegate(task: str) -> str:
+        return await asyncio.to_thread(ask_user, task)
+
+    async def main() -> Question:
+        kept: list[Question] = []
+        asked = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def keep(question: Question) -> None:
+            kept.append(question)
+            loop.call_soon_threadsafe(asked.set)
+
+        model = ScriptedModel([ToolCall("delegate", {"task": "Where to?"}), "done"])
+        with answered(keep):
+            agent = asyncio.create_task(Agent(model, tools=[delegate]).arun("Book"))
+            await asked.wait()
+            agent.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await agent
+        return kept[0]
+
+    assert not asyncio.run(main()).is_open
+
+
 def test_a_coroutine_asks_in_a_thread() -> None:
     """In a coroutine a question waits beside the loop, and keeps the run."""
 

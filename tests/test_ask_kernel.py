@@ -36,6 +36,7 @@ def ends(run):
 # How a cell asks: the code that gives the answer as `took`.
 WAYS = {
     "function": "took = ask_user('Deploy?', ['yes', 'no'], {how})",
+    "coroutine": "import asyncio\nawait asyncio.sleep(0)\ntook = ask_user('Deploy?', ['yes', 'no'], {how})",
     "run_sync": "took = agent({how}).run_sync('Deploy').tool_calls[0].output",
     "await": "took = (await agent({how}).arun('Deploy')).tool_calls[0].output",
 }
@@ -97,7 +98,7 @@ def test_without_input_nobody_is_waited_for(kernel: Kernel, way: str, default: s
     ran = kernel.fail(cell(way, f"default={default!r}, timeout=600"))
     if default:
         assert ran.printed == "took no\n"
-    elif way == "function":
+    elif way in ("function", "coroutine"):
         assert ran.error == "UnansweredError"
         assert "Show it with watch(run) before, or give a default" in ran.traceback
     else:

@@ -227,8 +227,8 @@ def test_a_page_answers_through_a_view(run_id: str | None) -> None:
 def test_the_picture_says_what_is_asked() -> None:
     """A picture of a run that waits for the user says the question, and that it is not over."""
     with run_context("r"):
-        made().tell()
-    with watch("r") as view:
+        asked = made()
+    with QUESTIONS.asking(asked), watch("r") as view:
         view.freeze()
         picture = view.picture()
     assert "Deploy? [yes / no]" in picture["text/plain"]

@@ -1,9 +1,9 @@
-"""One call of a tool under way: who wants to know when nobody waits for its result any more."""
+"""A call of a tool under way: who wants to know when nobody waits for its result any more."""
 
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
@@ -12,10 +12,7 @@ if TYPE_CHECKING:
 
 
 class LiveCall:
-    """A call in a thread of its own, which cannot be stopped; it may hear that it was left to itself.
-
-    A call that is made within another one, by an agent that is a tool, is left with that one.
-    """
+    """A call that may work in another thread, which cannot be stopped; it may hear that it was left to itself."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -49,6 +46,26 @@ class LiveCall:
 
 # The innermost call that this code is part of.
 LIVE_CALL: ContextVar[LiveCall | None] = ContextVar("locus_nb_live_call", default=None)
+
+
+@contextmanager
+def live_call() -> Generator[None]:
+    """Make what runs in this context a call of its own, which is left when an exception leaves this.
+
+    A call within another one, by an agent that is a tool, is left with that one too.
+    """
+    call = LiveCall()
+    with when_left(call.leave):
+        token = LIVE_CALL.set(call)
+        try:
+            yield
+        except BaseException:
+            call.leave()
+            raise
+        finally:
+            # A coroutine that is thrown away may be ended in another context.
+            with suppress(ValueError):
+                LIVE_CALL.reset(token)
 
 
 @contextmanager

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextvars
 import threading
 import time
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from typing import TYPE_CHECKING, Literal, NamedTuple
 from uuid import uuid4
 
@@ -114,9 +115,8 @@ class Question:
         self._settle_heard()
 
     def _settle_heard(self) -> None:
-        with self._lock:
-            if not self.heard.done():
-                self.heard.set_result(None)
+        with suppress(InvalidStateError):
+            self.heard.set_result(None)
 
     def fall_back(self, reason: str) -> None:
         """End it without an answer: by the default, or else for that reason."""
@@ -135,7 +135,8 @@ class Question:
 
     def tell(self) -> None:
         """Tell the bus that it is asked."""
-        emit_sync(
+        self._context.run(
+            emit_sync,
             et.AGENT_INTERRUPT,
             interrupt_id=self.id,
             question_preview=self.text[:PREVIEW_CHARS],
@@ -169,10 +170,12 @@ class Question:
             if self._over:
                 return False
             self._over = True
-        # Before whoever asked goes on: what comes of the answer is told after it.
-        self._context.run(self._tell_end, outcome)
-        self._settle_heard()
-        self.outcome.set_result(outcome)
+        try:
+            # Before whoever asked goes on: what comes of the answer is told after it.
+            self._context.run(self._tell_end, outcome)
+        finally:
+            self._settle_heard()
+            self.outcome.set_result(outcome)
         return True
 
     def _tell_end(self, outcome: Outcome) -> None:

@@ -54,12 +54,13 @@ class Questions:
 
     @contextmanager
     def asking(self, question: Question) -> Generator[None]:
-        """Have it open meanwhile, unless it is over earlier."""
-        with self._lock:
-            self._open[question.id] = question
-        question.when_over(lambda: self._remove(question))
-        self.tell_panels()
+        """Tell the bus of it, and have it open meanwhile, unless it is over earlier."""
         try:
+            question.tell()
+            with self._lock:
+                self._open[question.id] = question
+            question.when_over(lambda: self._remove(question))
+            self.tell_panels()
             yield
         finally:
             question.withdraw("it was broken off")

@@ -30,7 +30,6 @@ _LATE = "nobody answered within {:g} s"
 _INTERRUPTED = "interrupted"
 _SHOWN_CHARS = 80
 
-
 _FOR_MODELS = (
     "Ask the user a question and wait for the answer. `options` are proposed to the user, who may also answer in "
     "words of their own."
@@ -117,7 +116,6 @@ class AskUser(Tool[..., str]):
             timeout=self._timeout if timeout is None else _checked_timeout(timeout),
             strict=self._strict if strict is None else strict,
         )
-        asked.tell()
         with when_left(lambda: asked.withdraw(_INTERRUPTED)):
             _wait(asked)
         outcome = asked.outcome.result()
@@ -128,7 +126,7 @@ class AskUser(Tool[..., str]):
 
 def _wait(question: Question) -> None:
     """Come back when the question is over."""
-    with QUESTIONS.asking(question):
+    with QUESTIONS.asking(question), main_thread.interruptible():
         try:
             if not QUESTIONS.tell_listeners(question) and not _is_shown(question):
                 _ask_at_keyboard(question)
