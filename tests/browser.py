@@ -36,6 +36,9 @@ CHROMIUM_ARGS = [
     "--disable-sync",
 ]
 
+# JupyterLab raises it where a kernel ends before it has answered JupyterLab's question for a subshell.
+JUPYTERLABS_OWN = "Canceled future for create_subshell_request"
+
 PAGE = b"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>locus_nb</title><link rel="icon" href="data:,">
 <link rel="stylesheet" href="/live.css"><script type="module">
@@ -64,8 +67,12 @@ class Tab:
         self._context = context
         self._page = page
         self.errors: list[str] = []
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("pageerror", lambda error: self._note(str(error)))
         page.on("dialog", self._refuse)
+
+    def _note(self, error: str) -> None:
+        if JUPYTERLABS_OWN not in error:
+            self.errors.append(error)
 
     def _refuse(self, dialog: Dialog) -> None:
         self.errors.append(f"dialog: {dialog.message}")

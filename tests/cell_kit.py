@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from tests.jupyter import LabTab
 
 WAIT_S = 30.0
+CLICK_S = 5.0
+CLICKS = 6
 
 # What a test's condition may say: `root` is the cell's element.
 _WORDS = """([where, argument]) => {{
@@ -77,9 +79,17 @@ class CellViews:
 
         def click(page: Any) -> None:
             if not maybe or page.locator(selector).count() > 0:
-                page.locator(selector).first.click(modifiers=list(modifiers))
+                page.locator(selector).first.click(modifiers=list(modifiers), timeout=CLICK_S * 1000)
 
-        self.page.call(click)
+        # Rows are used again for others: the one that was found may be out of sight before it is clicked.
+        for tries_left in reversed(range(CLICKS)):
+            try:
+                self.page.call(click)
+            except NotInTimeError:
+                if not tries_left:
+                    raise
+            else:
+                break
 
     def press(self, part: str, *keys: str) -> None:
         """Focus the first part with that name and press keys."""

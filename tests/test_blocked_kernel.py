@@ -181,6 +181,7 @@ def test_arrows_with_shift_make_a_range(view: Blocked) -> None:
 def test_an_errors_lines_close_and_open(view: Blocked, how: str) -> None:
     """A failed call shows its error by itself; its twisty, or left and right, take that away and bring it back."""
     view.filter("tool:weather status:error")
+    view.wait("texts('count')[0].startsWith('1 of ')")
     parts = "all('row').filter((one) => one.dataset.part === 'error').length"
     view.wait(f"{parts} === 2")
     for key, left in (("ArrowLeft", 0), ("ArrowRight", 2)):

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from playwright.sync_api import TimeoutError as NotInTimeError
 
 from tests.cell_kit import CellViews
 from tests.jupyter import PANEL, JupyterLab
@@ -182,10 +183,12 @@ def check_one_live_table(notebook: LabTab) -> None:
     page = notebook.page
     assert page.evaluate("() => document.querySelectorAll('.locus-live').length") == 1
     assert page.evaluate("() => document.querySelectorAll('.locus-static').length") == 1
-    rows = page.evaluate(
-        "() => [...document.querySelectorAll('.jp-OutputArea-child')].map((row) => row.offsetHeight)"
-    )
-    assert [height > 0 for height in rows] == [True, False]
+    rows = "[...document.querySelectorAll('.jp-OutputArea-child')].map((row) => [row.offsetHeight > 0, row.innerText])"
+    try:
+        page.wait(f"() => String({rows}.map(([isShown]) => isShown)) === 'true,false'")
+    except NotInTimeError as error:
+        error.add_note(str(page.evaluate(f"() => {rows}")))
+        raise
 
 
 def test_restarted_kernel_leaves_the_static_table(lab: JupyterLab, chromium: Chromium) -> None:

@@ -243,11 +243,11 @@ def test_foreign_events_alone_make_a_run() -> None:
 
 
 def test_run_shows_itself() -> None:
-    """In a page stand name, id, tags, status, calls, tokens, the waterfall as SVG; in a terminal the tree."""
+    """In a page stand name, id, cell, tags, status, calls, tokens, the waterfall as SVG; in a terminal the tree."""
     run = crew(EventBus())
     markup = html_of(run)
     for said in (
-        "<b>crew</b> · run · prompt=v2 · ✓ ok",
+        "<b>crew</b> · run · [7] · prompt=v2 · ✓ ok",
         "300 + 30 tokens",
         "cost unknown",
         "1 error",

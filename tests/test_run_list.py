@@ -140,13 +140,28 @@ def test_list_shows_itself_as_a_table() -> None:
         "tokens",
         "cost",
         "errors",
+        "tags",
     ]
-    assert [cells[1][i] for i in (0, 1, 2, 3, 5, 6, 7, 8)] == [
-        *("0", "a-name · a", "✓ ok", "2026-01-05 09:30:00", "5", "100 + 10", "$0.50", ""),
+    assert [cells[1][i] for i in (0, 1, 2, 3, 5, 6, 7, 8, 9)] == [
+        *("0", "a-name · a", "✓ ok", "2026-01-05 09:30:00", "5", "100 + 10", "$0.50", "", "hour=0"),
     ]
     assert [cells[2][i] for i in (1, 2, 8)] == ["b-name · b", "✕ error", "✕ 1"]
     assert text_of(runs(source=bus)).splitlines()[0] == "2 runs"
     assert Reader(html_of(runs(source=bus))).tags <= TAGS
+
+
+def test_cells_and_tags_are_shown_where_there_are_any() -> None:
+    """A list of runs without tags has no column of them; a run that began in a cell names it, and no secret is told."""
+    bus = EventBus()
+    put(bus, "plain", "agent.think")
+    assert Reader(html_of(runs(source=bus))).cells[0][-1] == "errors"
+    bus.open_stream_nowait("cell", tags={"<b>": "&", "api_key": "abc"}, execution_count=7)
+    put(bus, "cell", "agent.think")
+    head, cell, plain = Reader(html_of(runs(source=bus))).cells
+    assert head[-2:] == ["cell", "tags"]
+    assert cell[-2:] == ["[7]", "<b>=& api_key=[redacted: api_key]"]
+    assert plain[-2:] == ["", ""]
+    assert "[7]   <b>=&" in text_of(runs(source=bus))
 
 
 def test_table_is_bounded() -> None:

@@ -10,6 +10,7 @@ from tests.kernel_kit import running_kernel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from tests.kernel_kit import Kernel, Ran
 
@@ -135,6 +136,20 @@ def test_what_a_cell_emits_is_in_its_run(kernel: Kernel, way: str, place: str) -
     assert kernel.value("[current_run_id(), len(get_event_bus().run_ids())]") == [None, before + 1]
     # Not the shell's own state alone, but what a cell finds.
     assert kernel.run("print(current_run_id())").printed == "None\n"
+
+
+def test_what_a_nested_loop_emits_is_in_the_run_of_its_cell(tmp_path: Path) -> None:
+    """Once nested loops are allowed, what `asyncio.run` runs in a cell, awaiting or not, is in the cell's run."""
+    # A kernel of its own: its loop stays patched.
+    with running_kernel(tmp_path) as kernel:
+        kernel.run(SETUP)
+        kernel.run("allow_nested_loops()")
+        for way, (make, status) in WAYS.items():
+            for body in ("asyncio.run(step(0))", "await step(0)\nasyncio.run(step(2))"):
+                ran = kernel.run(make(f"rid = current_run_id()\n{body}"), cell_id=way)
+                steps = [0, 1] if body.startswith("asyncio") else [0, 1, 2, 3]
+                assert kernel.value("told(rid)") == [way, ran.execution_count, status, steps]
+                assert kernel.value("current_run_id()") is None
 
 
 @pytest.mark.parametrize("way", ["run", "run_context"])

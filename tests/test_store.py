@@ -26,6 +26,7 @@ from locus_nb import (
     history,
     reset_event_bus,
 )
+from locus_nb._store import backlog as backlog_module
 from locus_nb._store import sqlite as sqlite_module
 from locus_nb._store import writer as writer_module
 from locus_nb._store.sqlite import SqliteStorage
@@ -150,7 +151,7 @@ def test_live_only_events_are_not_stored(path: Path) -> None:
 
 def test_the_end_of_a_run_is_written_at_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """When a run is closed, its events are written without waiting for a batch to fill."""
-    monkeypatch.setattr(writer_module, "BATCH_S", 3600.0)
+    monkeypatch.setattr(backlog_module, "BATCH_S", 3600.0)
     written = threading.Event()
     write = SqliteStorage.write
 
@@ -291,7 +292,7 @@ def _counts(path: Path, run_id: str = "run") -> tuple[int, int, int]:
 @KINDS
 def test_drops_show_in_a_run_that_stays_open(path: Path, kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Events that were dropped are missing in their run's record though the run is never closed, and in no other's."""
-    monkeypatch.setattr(writer_module, "MOST_PENDING", 100)
+    monkeypatch.setattr(backlog_module, "MOST_PENDING", 100)
     monkeypatch.setattr(writer_module, "_QUEUE", 50)
     bus = EventBus(slow_timeout=0.0, overflow_queues=0)
     with Store(path, bus=bus, kind=kind) as store:
@@ -377,7 +378,7 @@ def test_a_run_is_not_forgotten_while_the_bus_knows_it(path: Path, monkeypatch: 
     monkeypatch.setattr("locus_nb._store.account._FEW", 10)
     bus = EventBus(max_runs_retained=30)
     with Store(path, bus=bus) as store:
-        store._own_writer()._account._many = 10
+        store._own_writer()._backlog._account._many = 10
         for count in (10, 20):
             put(bus, range(10), "long")
             bus.close_stream_nowait("long")
@@ -386,7 +387,7 @@ def test_a_run_is_not_forgotten_while_the_bus_knows_it(path: Path, monkeypatch: 
                 bus.close_stream_nowait(f"{count}-{number}")
                 assert store.flush()
             assert _counts(path, "long") == (count, 0, 0)
-        assert len(store._own_writer()._account._runs) < 60
+        assert len(store._own_writer()._backlog._account._runs) < 60
         bus.drop_history_nowait("long")
         put(bus, range(15), "long")
         bus.close_stream_nowait("long")
@@ -458,7 +459,7 @@ def test_memory_is_bounded_while_it_fails(path: Path, monkeypatch: pytest.Monkey
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(SqliteStorage, "write", fail)
-    monkeypatch.setattr(writer_module, "MOST_PENDING", 100)
+    monkeypatch.setattr(backlog_module, "MOST_PENDING", 100)
     monkeypatch.setattr(writer_module, "_QUEUE", 50)
     bus = EventBus(slow_timeout=0.0, overflow_queues=0)
     store = Store(path, bus=bus)
@@ -645,7 +646,7 @@ def test_an_error_of_its_own_ends_the_waiting(path: Path, monkeypatch: pytest.Mo
     bus = EventBus()
     store = Store(path, bus=bus)
     assert store.flush()
-    monkeypatch.setattr(writer_module.Writer, "_take", raising(RuntimeError("a mistake")))
+    monkeypatch.setattr(backlog_module.Backlog, "take", raising(RuntimeError("a mistake")))
     with pytest.warns(RuntimeWarning, match=r"a mistake.*nothing is stored any more"):
         assert not store.flush(threading.TIMEOUT_MAX)
     assert store.closed

@@ -406,8 +406,11 @@ def test_one_view_too_many_is_refused() -> None:
 
 
 @pytest.mark.parametrize("way", ["close", "freeze"])
-def test_frozen_view_leaves_one_picture_and_no_reader(page: Page, way: str) -> None:
+def test_frozen_view_leaves_one_picture_and_no_reader(
+    page: Page, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
     """Frozen or closed, also twice, a view is one picture of all that was published, and no widget any more."""
+    monkeypatch.setattr(view_module, "PAGE_MAKES", 0.0)
     page.run("view = watch('run')\nview")
     view = page["view"]
     with run_context("run"):
@@ -424,6 +427,7 @@ def test_frozen_view_leaves_one_picture_and_no_reader(page: Page, way: str) -> N
     assert picture["update"]
     assert gone["update"]
     assert readers() == 0
+    assert the_pump().flush(GRACE_S)
     assert view.comm is None
     assert not view_module._on_page
     with run_context("run"):
@@ -596,14 +600,19 @@ def test_view_sits_in_a_box(page: Page) -> None:
     assert "4 events" in static_of(page.outputs[-1])
 
 
-def test_line_to_a_page_that_makes_the_view_is_closed_later(
-    page: Page, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Closed as soon as it is displayed, a view is over at once, and its line when a page had its time to make it."""
+@pytest.mark.parametrize("seen", [False, True])
+def test_line_to_a_page_is_closed_later(page: Page, monkeypatch: pytest.MonkeyPatch, *, seen: bool) -> None:
+    """Closed, a view is over at once, and its line when a page had its time to make it, and said its last."""
     monkeypatch.setattr(view_module, "PAGE_MAKES", 1000.0)
-    page.run("with watch('run') as view: display(view)")
+    page.run("view = watch('run')\ndisplay(view)")
     view, line = page["view"], page["view"].comm
-    assert line is not None
+    if seen:
+        view._sink.hear({"kind": "hello", "last_seq": 0})
+        assert the_pump().flush(GRACE_S)
+    view.close()
+    view.close()
+    assert view.comm is line is not None
+    assert HBox([view]).get_state()["children"] != [f"IPY_MODEL_{line.comm_id}"]
     assert readers() == 0
     (parting,) = the_pump()._pairs
     clock = time.monotonic
@@ -612,11 +621,6 @@ def test_line_to_a_page_that_makes_the_view_is_closed_later(
     assert the_pump().flush(GRACE_S)
     assert parting not in the_pump()._pairs
     assert view.comm is None
-    page.run("view = watch('run')\nview")
-    page["view"]._sink.hear({"kind": "hello", "last_seq": 0})
-    assert the_pump().flush(GRACE_S)
-    page["view"].close()
-    assert page["view"].comm is None
 
 
 def test_closed_view_that_was_on_no_page_is_refused_by_a_box() -> None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from locus_nb._event import StreamEvent
+from locus_nb._payloads.patterns import is_like
 from locus_nb._source import BulkSource, is_source
-from locus_nb._store.asked import asked_types, checked_run_id, checked_source, is_like, several
+from locus_nb._store.asked import asked_types, checked_run_id, checked_source, several
 from locus_nb._store.memory import at_one_moment, source_or_default
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-from itertools import repeat
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
@@ -14,14 +13,15 @@ import pandas as pd
 
 from locus_nb._frames.columns import AmountColumn, DictColumn, NameColumn, TextColumn, objects
 from locus_nb._frames.event_columns import NO_TIME, add_to, own_times, rows_by_type
+from locus_nb._frames.pairs import PHASES, pairs_of
 from locus_nb._payloads.chunks import clean_chunks
 from locus_nb._payloads.kinds import kind_of
 from locus_nb._payloads.outcomes import error_texts, error_types, statuses
 from locus_nb._payloads.redact import redact_name
-from locus_nb._sums.calls import KINDS, NAMED_BY, calls_of, key_of, name_of, told_by
+from locus_nb._sums.calls import KINDS, NAMED_BY, key_of, name_of, told_by
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     Places = NDArray[np.intp]
 
-_TELLS = "point"
+_NO_CODES = np.empty(0, np.int8)
 # Nanoseconds, as a float that 64 bits surely hold.
 _EARLIEST = -9.2e18
 # Milliseconds: longer than from the earliest time to the latest.
@@ -81,12 +81,12 @@ class Spans:
         tellers: Sequence[tuple[int, Key]] = (),
     ) -> None:
         self._redact = redact
-        self._runs: list[int] = runs.tolist()
+        self._runs = runs.astype(np.int64)
         self._ids = TextColumn()
-        self._keys: list[Key | None] = []
+        self._keys: list[Hashable] = []
         self._rows: list[int] = []
-        self._phases: list[str] = []
-        self._families: list[NDArray[np.int8]] = []
+        self._phases: list[NDArray[np.int8]] = [_NO_CODES]
+        self._families: list[NDArray[np.int8]] = [_NO_CODES]
         self._names = NameColumn()
         self._columns: dict[str, Column] = {name: column() for name, column in payload.items()}
         self._columns["duration_ms"] = AmountColumn()
@@ -97,7 +97,7 @@ class Spans:
             if kind.family in families and kind.phase in ("start", "end"):
                 for chunk in clean_chunks(event_type, alike, raws, secrets=not redact, copy=False):
                     self._take(chunk, kind)
-                    self._keys += _keys_in(chunk, kind, raws, self._runs)
+                    self._keys += _keys_in(chunk, kind, raws)
         # One more, empty: what stands at the place -1.
         for column in (*self._columns.values(), self._names, self._ids):
             column.skip(1)
@@ -111,7 +111,7 @@ class Spans:
     def _take(self, chunk: Chunk, kind: Kind) -> None:
         length = len(chunk.rows)
         self._rows += chunk.rows
-        self._phases += [kind.phase] * length
+        self._phases.append(np.full(length, PHASES.index(kind.phase), np.int8))
         self._families.append(np.full(length, KINDS.index(kind.family), np.int8))
         add_to(self._ids, chunk.columns.get("span_id"), chunk)
         self._names.add(_names_in(chunk, kind, redact=self._redact))
@@ -128,26 +128,28 @@ class Spans:
 
     def _pair(self, tellers: Sequence[tuple[int, Key]]) -> Places:
         rows = np.array(self._rows + [row for row, _ in tellers], np.intp)
-        keys = self._keys + [(*key, self._runs[row]) for row, key in tellers]
-        phases: list[str] = [*self._phases, *repeat(_TELLS, len(tellers))]
+        families = np.concatenate([*self._families, _families_of(tellers)])
+        phases = np.concatenate([*self._phases, np.full(len(tellers), PHASES.index("point"), np.int8)])
+        numbers = _numbered(self._keys + [_in_family(key) for _, key in tellers])
+        keys = (numbers * len(KINDS) + families) * (self._runs.max(initial=0) + 1) + self._runs[rows]
         # What begins or ends a call goes before what it tells of that.
-        ordered: list[int] = np.argsort(rows, kind="stable").tolist()
-        marks = [place for place in ordered if keys[place] is not None] if None in keys else ordered
-        ids = cast("Iterable[Key]", map(keys.__getitem__, marks))
-        calls = calls_of(zip(ids, map(phases.__getitem__, marks), strict=True))
+        marks = np.argsort(rows, kind="stable")
+        marks = marks[numbers[marks] >= 0]
+        pairs = pairs_of(keys[marks], phases[marks])
         # One more, of no event: what the mark -1 finds.
-        places = np.array([*marks, -1], np.intp)
-        begins, ends = places[np.array(calls.begins, np.intp)], places[np.array(calls.ends, np.intp)]
+        places = np.append(marks, -1)
+        begins, ends = places[pairs.begins], places[pairs.ends]
         heads = np.where(begins >= 0, begins, ends)
         order = np.flatnonzero(heads >= 0)
         order = order[np.argsort(rows[heads[order]], kind="stable")]
         self._begins, self._ends = begins[order], ends[order]
         self.rows = rows[heads[order]]
-        self.kinds = np.concatenate([np.empty(0, np.int8), *self._families])[heads[order]]
+        self.kinds = families[heads[order]]
         final = np.full(len(begins), -1, np.intp)
         final[order] = np.arange(len(order))
-        told_of = dict(zip(marks, calls.of_marks, strict=True)) if tellers else {}
-        return final[[told_of[place] for place in range(len(self._rows), len(rows))]]
+        told_of = np.full(len(rows), -1, np.intp)
+        told_of[marks] = final[pairs.of_marks]
+        return told_of[len(self._rows) :]
 
     def _time(self, times: NDArray[np.int64]) -> None:
         """Find when each began and ended, in nanoseconds, and how long it took, in milliseconds."""
@@ -215,14 +217,29 @@ def _both(payloads: list[dict[Any, Any]], begin: int, end: int) -> dict[Any, Any
     return payloads[begin].copy() if end < 0 else payloads[begin] | payloads[end]
 
 
-def _keys_in(chunk: Chunk, kind: Kind, raws: Sequence[dict[Any, Any]], runs: Sequence[int]) -> Iterable[Any]:
-    """Give what the call of each event is known by, by what stood there before secrets were taken out."""
-    runs_here = [runs[row] for row in chunk.rows]
+def _keys_in(chunk: Chunk, kind: Kind, raws: Sequence[dict[Any, Any]]) -> Iterable[Hashable]:
+    """Give what the call of each event is known by in its family and run, before secrets were taken out; or None."""
     ids = chunk.columns.get("span_id", ())
     if chunk.ordinary and set(map(type, ids)) == {str} and all(ids):
-        return zip(repeat(kind.family), ids, runs_here)
+        return ids
     keys = (key_of(kind, chunk.event_type, told_by(raws[row])) for row in chunk.rows)
-    return (key and (*key, run) for key, run in zip(keys, runs_here, strict=True))
+    return (key and _in_family(key) for key in keys)
+
+
+def _in_family(key: Key) -> Hashable:
+    """Give what a call is known by in its family: its id, or else what stands for one."""
+    return key[1] or key[1:]
+
+
+def _families_of(tellers: Iterable[tuple[int, Key]]) -> NDArray[np.int8]:
+    return np.array([KINDS.index(key[0]) for _, key in tellers], np.int8)
+
+
+def _numbered(keys: Sequence[Hashable]) -> NDArray[np.int64]:
+    """Give a number for each, the same for equal ones, -1 for None."""
+    numbers: dict[Hashable, int] = {key: number for number, key in enumerate(dict.fromkeys(keys))}
+    numbers[None] = -1
+    return np.fromiter(map(numbers.__getitem__, keys), np.int64, len(keys))
 
 
 def _names_in(chunk: Chunk, kind: Kind, *, redact: bool) -> Sequence[str]:

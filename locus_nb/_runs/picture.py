@@ -20,6 +20,7 @@ from locus_nb._views.waterfall import MAX_LANES, lanes, waterfall
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from locus_nb._history import RunRecord
     from locus_nb._runs.facts import RunFacts
     from locus_nb._sums.sums import Tokens
     from locus_nb._views.fold import Item
@@ -166,15 +167,23 @@ def _framed(facts: RunFacts, body: str) -> str:
 
 
 def _labels(facts: RunFacts) -> list[str]:
-    """Give the id of a run that is called by its name, and its tags."""
+    """Give the id of a run that is called by its name, the cell in which it began, and its tags."""
     record = facts.record
     if record is None:
         return []
-    tags = redact_tags(record.tags)
     labels = [text_of(facts.run_id)] if record.name else []
-    return labels + [
-        f"{clean(key, MAX_TAG)}={clean(value, MAX_TAG)}" for key, value in list(tags.items())[:MAX_TAGS]
-    ]
+    return [*labels, *filter(None, [cell_text(record)]), *tag_texts(record)]
+
+
+def cell_text(record: RunRecord) -> str:
+    """Give what the notebook writes beside the cell in which a run began; empty for none."""
+    return "" if record.execution_count is None else f"[{record.execution_count}]"
+
+
+def tag_texts(record: RunRecord) -> list[str]:
+    """Give a run's tags, secrets taken out, each cut."""
+    tags = list(redact_tags(record.tags).items())
+    return [f"{clean(key, MAX_TAG)}={clean(value, MAX_TAG)}" for key, value in tags[:MAX_TAGS]]
 
 
 def _notes(facts: RunFacts) -> list[str]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
+from locus_nb._payloads.patterns import is_like
 from locus_nb._runs.facts import RunFacts, facts_of, started_ns_of
 from locus_nb._runs.list_picture import MAX_RUNS, runs_html, runs_text
 from locus_nb._runs.run import Run, portable
-from locus_nb._store.asked import between, is_like
+from locus_nb._store.asked import between
 from locus_nb._store.memory import at_one_moment, moments, source_or_default
 
 if TYPE_CHECKING:

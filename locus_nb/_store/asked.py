@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, cast
 
 from locus_nb._event import exact, run_id_error
@@ -92,16 +91,6 @@ def checked_source(source: object, caller: str) -> Source:
 
 
 # Names
-
-
-def glob(pattern: str) -> str:
-    """Give a pattern, in which only `*` is special, as `fnmatch` and SQLite's GLOB read it."""
-    return pattern.replace("[", "[[]").replace("?", "[?]")
-
-
-def is_like(text: str, pattern: str) -> bool:
-    """Say whether a text fits a pattern, in which `*` stands for anything, and nothing else is special."""
-    return fnmatchcase(text, glob(pattern))
 
 
 def asked_types(event_type: object, caller: str) -> list[str] | None:

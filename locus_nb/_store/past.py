@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from locus_nb._payloads.patterns import is_like
 from locus_nb._source import BulkSource
-from locus_nb._store.asked import asked_run_ids, asked_types, between, is_like
+from locus_nb._store.asked import asked_run_ids, asked_types, between
 from locus_nb._wire import jsonable
 
 if TYPE_CHECKING:

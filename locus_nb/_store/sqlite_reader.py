@@ -11,8 +11,8 @@ from urllib.parse import quote
 from locus_nb._errors import StoreError
 from locus_nb._event import restored_all
 from locus_nb._history import RunRecord
+from locus_nb._payloads.patterns import glob
 from locus_nb._rest import gc_at_rest
-from locus_nb._store.asked import glob
 from locus_nb._store.past import Wanted, payloads
 from locus_nb._store.sqlite import BUSY_S, check, told
 from locus_nb._wire import jsonable

@@ -102,6 +102,7 @@ def encoded(events: Sequence[StreamEvent]) -> StoredEvents:
     rows: dict[str, list[int]] = {}
     for row, event_type in enumerate(types):
         rows.setdefault(event_type, []).append(row)
+    names = {event_type: redact_name(name) for event_type, name in zip(rows, _valid(list(rows)), strict=True)}
     data = [""] * len(events)
     for event_type, alike in rows.items():
         for chunk in clean_chunks(event_type, alike, raws, secrets=False):
@@ -110,7 +111,7 @@ def encoded(events: Sequence[StreamEvent]) -> StoredEvents:
     return StoredEvents(
         run_ids=_valid([event._run_id for event in events]),
         event_ids=_valid(event_ids(events)),
-        event_types=[redact_name(name) for name in _valid(types)],
+        event_types=list(map(names.__getitem__, types)),
         times_us=[event._time for event in events],
         data=data,
         seqs=[event.seq or 0 for event in events],

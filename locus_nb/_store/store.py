@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Literal, Self
 from locus_nb._bus import EventBus, buses, get_event_bus
 from locus_nb._errors import StoreError, warn
 from locus_nb._store.account import account_of, inherit
+from locus_nb._store.backlog import MAY_PASS
 from locus_nb._store.jsonl import JsonlStorage
 from locus_nb._store.mounts import file_system, is_shared
 from locus_nb._store.sqlite import SqliteStorage
 from locus_nb._store.storage import Limits
-from locus_nb._store.writer import MAY_PASS, Writer
+from locus_nb._store.writer import Writer
 
 if TYPE_CHECKING:
     from types import TracebackType

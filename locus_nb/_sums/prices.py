@@ -11,6 +11,7 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 from locus_nb._optional import optional
+from locus_nb._payloads.patterns import is_like
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -126,12 +127,11 @@ class PriceTable:
 
     def __init__(self, table: Mapping[Any, Any]) -> None:
         self._by_name: dict[str, Rates] = {}
-        self._by_pattern: list[tuple[re.Pattern[str], Rates]] = []
+        self._by_pattern: list[tuple[str, Rates]] = []
         for name in sorted(map(_checked_name, table), key=_without_stars, reverse=True):
             rates = _rates_of_row(name, table[name])
             if "*" in name:
-                parts = map(re.escape, re.split(r"\*+", name))
-                self._by_pattern.append((re.compile(".*".join(parts), re.DOTALL), rates))
+                self._by_pattern.append((name, rates))
             else:
                 self._by_name[name] = rates
 
@@ -139,7 +139,7 @@ class PriceTable:
         """What the table says of the model; None if it does not."""
         if model in self._by_name:
             return self._by_name[model]
-        return next((rates for pattern, rates in self._by_pattern if pattern.fullmatch(model)), None)
+        return next((rates for pattern, rates in self._by_pattern if is_like(model, pattern)), None)
 
     def varies(self, model: str) -> bool:  # noqa: ARG002 - no model's
         """False."""

@@ -26,6 +26,8 @@ class OpensLate(ipywidgets.DOMWidget):
     _wanted = False
     # No more line is opened.
     _over = False
+    # The line is about to be closed.
+    _is_leaving = False
 
     def __init__(self, **traits: Any) -> None:
         cast("Any", super()).__init__(**traits)
@@ -42,7 +44,7 @@ class OpensLate(ipywidgets.DOMWidget):
     def model_id(self) -> str:
         """The name of its line to the page, which is opened for it: who asks puts the widget on a page.
 
-        Once it is closed, that of a widget of which nothing is seen: a page that is loaded anew does not show a box
+        Once it is over, that of a widget of which nothing is seen: a page that is loaded anew does not show a box
         at all if something in it has no line.
 
         Raises:
@@ -54,7 +56,7 @@ class OpensLate(ipywidgets.DOMWidget):
             self._on_open()
         # Another thread may close it now.
         line: Any = self.comm
-        if line is not None:
+        if line is not None and not self._is_leaving:
             return line.comm_id
         if self._model_id is None:
             raise ValueError(
@@ -80,12 +82,12 @@ class OpensLate(ipywidgets.DOMWidget):
 
     def _close_line_at(self, at: float) -> None:
         """Close the line to the page for good, not before that time on the monotonic clock. Idempotent."""
-        self._over = True
+        self._over = self._is_leaving = True
         the_pump().attach(None, _Parting(self._close_line, at))
 
     def _close_line(self) -> None:
         """Close the line to the page for good. Idempotent; waits for nothing."""
-        self._over = True
+        self._over, self._is_leaving = True, False
         if self.comm is not None:
             cast("Any", self).layout.close()
         super().close()

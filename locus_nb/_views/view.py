@@ -136,8 +136,6 @@ class View(OpensLate, anywidget.AnyWidget):
         self.place = place
         self._page_sink = sink
         self._frozen = False
-        # When a page that has not yet said hello has made it, on the monotonic clock.
-        self._made_by_page_at = 0.0
         # Whether the first picture is yet to come, because a page is only just making the view.
         self._is_new = False
         # Whether that was in the cell that runs.
@@ -198,21 +196,20 @@ class View(OpensLate, anywidget.AnyWidget):
     def stop(self) -> None:
         """Stop following at once, and leave the picture as it was last written. Idempotent.
 
-        The line to a page that is only making the view is closed a second later.
+        The line to the page is closed a second later.
         """
-        self._over = True
+        was_over, self._over = self._over, True
         _on_page.pop(self, None)
         self._leave()
-        if (
-            self.comm is None
-            or self.place is None
-            or self.was_seen
-            or time.monotonic() >= self._made_by_page_at
-        ):
+        if was_over:
+            return
+        if self.comm is None or self.place is None:
             self._close_line()
         else:
-            # anywidget takes a line that is closed while it makes the view for a failure.
-            self._close_line_at(self._made_by_page_at)
+            # anywidget takes a line that is closed while it makes the view for a failure. And with the last line
+            # goes JupyterLab's subshell, where what the page has just sent may still wait: that ends in the cell as
+            # "Task was destroyed but it is pending!".
+            self._close_line_at(time.monotonic() + PAGE_MAKES)
 
     def refresh(self) -> None:
         """Bring the picture in the notebook up to date, if there is one and there is news."""
@@ -356,7 +353,6 @@ class View(OpensLate, anywidget.AnyWidget):
 
     def _on_open(self) -> None:
         _on_page[self] = None
-        self._made_by_page_at = time.monotonic() + PAGE_MAKES
         if NOTEBOOK.message()[1]:
             _lacking.add(self)
         _close_the_oldest()
