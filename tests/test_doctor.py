@@ -585,7 +585,7 @@ def test_a_page_that_is_heard_by_the_main_thread_alone(
     patience.tick()
     assert probe.answer.came
     assert not probe.answer.over
-    clock.now = 3.5
+    clock.now = 4.5
     patience.tick()
     assert probe.answer.over
     assert probe.answer.beside_ms is None

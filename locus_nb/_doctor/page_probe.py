@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _AGAIN = 0.1
 # Seconds after a first answer that waited for the cell in which one comes beside it, if any does: a page says
 # something at most once a second.
-_ANOTHER_DUE = 2.0
+_ANOTHER_DUE = 3.0
 # Seconds after which it is given up in any case, also while a cell runs on.
 _LONGEST = 60.0
 _LOOK_EVERY = 0.25
@@ -60,7 +60,7 @@ class PageProbe(RunView):
             self._show()
             until = self._asked_at + seconds
             while self._clock() < until and not self._enough.wait(min(_AGAIN, seconds)):
-                self._page_sink.expect_page()
+                self.tell_again()
                 the_pump().wake()
         except BaseException:
             self.end()
@@ -89,6 +89,10 @@ class PageProbe(RunView):
         patience, self._patience = self._patience, None
         if patience is not None:
             the_pump().detach(patience)
+
+    def tell_again(self) -> None:
+        """Have the page told once more, which it acknowledges. Any thread."""
+        self._page_sink.expect_page()
 
     @property
     def waits_since(self) -> float:
@@ -148,6 +152,7 @@ class _Patience:
         if heard_all or too_late:
             self._probe.end()
         else:
+            self._probe.tell_again()
             the_pump().sleep_at_most(_LOOK_EVERY)
         return False
 
