@@ -130,9 +130,10 @@ def _plain_chunk(
         columns = _columns_of(raws)
         if columns is None:
             return None
-        has_lists = any(list in set(map(type, values)) for values in columns.values())
+        kinds = [set(map(type, values)) for values in columns.values()]
+        has_lists = any(list in each for each in kinds)
         payloads = list(map(_dict_copy, raws)) if copy or has_lists else list(raws)
-        odd = _odd_places(columns, payloads, _TESTS if secrets else _TESTS_FOR_SECRETS)
+        odd = _odd_places(columns, kinds, payloads, _TESTS if secrets else _TESTS_FOR_SECRETS)
     except Exception:  # noqa: BLE001 - an edge: methods of a key or value; seen in its copy
         return nothing
     if not odd:
@@ -168,18 +169,20 @@ def _columns_of(raws: Sequence[dict[Any, Any]]) -> dict[str, Sequence[Any]] | No
 
 
 def _odd_places(
-    columns: dict[str, Sequence[Any]], payloads: list[Payload], tests: dict[type, Test]
+    columns: dict[str, Sequence[Any]],
+    kinds: Sequence[set[type]],
+    payloads: list[Payload],
+    tests: dict[type, Test],
 ) -> set[int]:
     """Give the places where a value is not ordinary; copy lists, in `columns` and `payloads`."""
     odd: set[int] = set()
-    for key, values in columns.items():
-        kinds = set(map(type, values))
-        if list in kinds:
+    for (key, values), its_kinds in zip(columns.items(), kinds, strict=True):
+        if list in its_kinds:
             # First copied, then looked at: from here on nobody else changes them.
             columns[key] = [_list_copy(value) if type(value) is list else value for value in values]
             for payload, value in zip(payloads, columns[key], strict=True):
                 payload[key] = value
-        odd |= _odd_in(columns[key], kinds, tests)
+        odd |= _odd_in(columns[key], its_kinds, tests)
     return odd
 
 
