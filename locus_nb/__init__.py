@@ -22,6 +22,7 @@ packages, each of which imports only from those before it:
     _runs      runs as objects
     _diff      runs compared
     _notebook  magics
+    _doctor    why nothing shows
 
 Importing this loads next to nothing: each name comes, with what it needs, at its first use. The bus, contexts
 and `emit` need the standard library only.
@@ -46,6 +47,9 @@ if TYPE_CHECKING:
     from locus_nb._configure import configure
     from locus_nb._context import current_run_id, reset_run_id, run_context, set_run_id
     from locus_nb._diff.diff import Diff, diff
+    from locus_nb._doctor.diagnosis import Diagnosis
+    from locus_nb._doctor.doctor import doctor
+    from locus_nb._doctor.finding import Finding
     from locus_nb._emit import emit, emit_sync
     from locus_nb._errors import (
         LocusError,
@@ -84,8 +88,10 @@ __all__ = [
     "Batch",
     "BusMonitor",
     "Dashboard",
+    "Diagnosis",
     "Diff",
     "EventBus",
+    "Finding",
     "History",
     "LoadedRuns",
     "LocusError",
@@ -120,6 +126,7 @@ __all__ = [
     "current_run_id",
     "dashboard",
     "diff",
+    "doctor",
     "emit",
     "emit_sync",
     "events_df",
@@ -153,8 +160,10 @@ _HOMES = {
     "Batch": "_subscription",
     "BusMonitor": "_views.monitor",
     "Dashboard": "_views.dashboard",
+    "Diagnosis": "_doctor.diagnosis",
     "Diff": "_diff.diff",
     "EventBus": "_bus",
+    "Finding": "_doctor.finding",
     "History": "_store.file_history",
     "LoadedRuns": "_files.files",
     "LocusError": "_errors",
@@ -188,6 +197,7 @@ _HOMES = {
     "current_run_id": "_context",
     "dashboard": "_views.dashboard",
     "diff": "_diff.diff",
+    "doctor": "_doctor.doctor",
     "emit": "_emit",
     "emit_sync": "_emit",
     "events_df": "_frames.frames",

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from locus_nb._cell import Cell
     from locus_nb._history import RunRecord
 
+RUN_VARIABLE = "LOCUS_RUN_ID"
 # The run of a process that was started inside of one; looked at once, so that asking costs nothing.
-_INHERITED = os.environ.get("LOCUS_RUN_ID") or None
+_INHERITED = os.environ.get(RUN_VARIABLE) or None
 RUN_ID: ContextVar[str | None] = ContextVar("locus_nb_run_id", default=_INHERITED)
 
 

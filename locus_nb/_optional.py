@@ -32,7 +32,16 @@ def optional(package: str, *, caller: str, extra: str) -> Generator[None]:
         if (error.name or "").partition(".")[0] != package.replace("-", "_"):
             raise
         raise ModuleNotFoundError(
-            f"{caller} needs the package {package}, which is not installed: "
-            f'python -m pip install "locus-nb[{extra}]"',
+            f"{caller} needs the package {package}, which is not installed: {pip_line(f'locus-nb[{extra}]')}",
             name=error.name,
         ) from error
+
+
+def pip_line(wanted: str) -> str:
+    """Give the line that installs a requirement.
+
+    Example:
+        >>> pip_line("locus-nb[parquet]")
+        'python -m pip install "locus-nb[parquet]"'
+    """
+    return f'python -m pip install "{wanted}"'

@@ -139,6 +139,11 @@ class FrontEnd:
         assert cell.status == "ok", cell.said
         return json.loads(cell.text)
 
+    def tell_widget(self, model_id: str, content: dict[str, Any]) -> None:
+        """Say something to a widget, as its page does."""
+        told = {"comm_id": model_id, "data": {"method": "custom", "content": content}}
+        self._client.shell_channel.send(self._client.session.msg("comm_msg", told))
+
     def interrupt(self, cell: Cell) -> None:
         """Stop what runs, as the front end's button does, and read until it is over.
 

@@ -37,10 +37,15 @@ def get_model(provider: str | None = None, **options: Any) -> Model:
     if name not in _PROVIDERS:
         said = f"{PROVIDER_VARIABLE}={name}" if provider is None else f"get_model({name!r})"
         raise ValueError(
-            f"{said}: no such model provider; known: {', '.join(sorted(_PROVIDERS))}. For another model, "
+            f"{said}: no such model provider; known: {', '.join(providers())}. For another model, "
             "write an object with `async complete(messages, tools)` and pass it: Agent(model=...)"
         )
     return _PROVIDERS[name](**options)
+
+
+def providers() -> list[str]:
+    """Give the names that are known, sorted."""
+    return sorted(_PROVIDERS)
 
 
 _PROVIDERS: dict[str, Callable[..., Model]] = {"mock": MockModel}

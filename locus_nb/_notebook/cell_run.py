@@ -11,7 +11,8 @@ from IPython.utils.text import DollarFormatter
 from locus_nb._notebook.options import OFF, read_cell_line
 from locus_nb._payloads.redact import redact_text
 from locus_nb._runs.block import run
-from locus_nb._views.view import show_output, show_view, views_on_page
+from locus_nb._views.notebook import show_output
+from locus_nb._views.view import show_view, views_on_page
 from locus_nb._views.watch import watch
 
 if TYPE_CHECKING:

@@ -36,6 +36,11 @@ def unload(shell: Any) -> None:
         magics.remove()
 
 
+def is_loaded(shell: Any) -> bool:
+    """Whether the magics are in a shell."""
+    return shell in _loaded
+
+
 class Magics:
     """What one shell was given."""
 

@@ -201,6 +201,11 @@ class Store:
                 )
 
 
+def stats_of(store: Store) -> StoreStats:
+    """Give what its `stats()` gives, without the warnings, which are for whoever works with the store."""
+    return store._own_writer().stats()  # noqa: SLF001 - this module's own  # pyright: ignore[reportPrivateUsage]
+
+
 def checked_limits(runs: int | None, days: float | None, mb: float | None) -> Limits:
     """Give what is kept.
 

@@ -9,7 +9,8 @@ import ipywidgets  # pyright: ignore[reportMissingTypeStubs] - it has none
 from locus_nb._bus import get_event_bus
 from locus_nb._views.late import OpensLate
 from locus_nb._views.monitor import BusMonitor, monitor
-from locus_nb._views.view import NOTHING, settle, show_output, take_place, update_output
+from locus_nb._views.notebook import NOTHING, show_output, update_output
+from locus_nb._views.view import settle, take_place
 from locus_nb._views.watch import RunsView, RunView, watch
 
 if TYPE_CHECKING:

@@ -137,5 +137,11 @@ def _nothing_to_see() -> ipywidgets.Box:
     return _nothing[0]
 
 
+def keeps_subshell(widget: OpensLate) -> bool | None:
+    """Whether the page's messages to a widget stay on the page's own shell; None where ipykernel moves none."""
+    route: Any = getattr(cast("Any", widget).comm, "_reply_subshell_for", None)
+    return None if route is None else route is _keep_subshell
+
+
 def _keep_subshell(_data: object, default: object) -> object:
     return default

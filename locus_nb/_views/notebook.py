@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from locus_nb._cell import cell_id_of, request_of, running_shell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Hashable, Mapping
+
+# What takes the place of an output that is no longer needed; the style of pictures hides it.
+NOTHING = {"text/html": '<div class="locus-gone"></div>', "text/plain": ""}
 
 
 class Place(NamedTuple):
@@ -123,6 +126,27 @@ class Notebook:
             return
         for call in tuple(self._cell_end):
             call()
+
+
+def show_object(shown: object) -> None:
+    """Show an object as it shows itself."""
+    _ipython().display(shown)
+
+
+def show_output(data: Mapping[str, Any], **about: Any) -> None:
+    """Show an output of these types."""
+    _ipython().display(data, raw=True, **about)
+
+
+def update_output(display_id: str, data: Mapping[str, Any]) -> None:
+    """Put something else in the place of an output."""
+    _ipython().update_display(data, display_id=display_id, raw=True)
+
+
+def _ipython() -> Any:
+    from IPython import display  # noqa: PLC0415 - only who shows something needs it
+
+    return display
 
 
 def _own_bundle(shown: Any) -> Any:

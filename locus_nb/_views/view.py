@@ -16,13 +16,13 @@ import traitlets
 
 from locus_nb._views.boxes import held, holds, mark_boxes_of
 from locus_nb._views.late import OpensLate
-from locus_nb._views.notebook import NOTEBOOK
+from locus_nb._views.notebook import NOTEBOOK, NOTHING, show_object, show_output, update_output
 from locus_nb._views.outputs import all_open, outside, put, taking_in
 from locus_nb._views.page import PAGE_MAKES
 from locus_nb._views.pump import the_pump
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from types import TracebackType
 
     from locus_nb._views.notebook import Place
@@ -33,9 +33,6 @@ _BUNDLE = "live"
 # So many views of cells without a name live at one time: where cells have none, a cell that was edited or that
 # no page has shown cannot be told from another one.
 _NAMELESS = 20
-
-# What takes the place of the second picture when a view is frozen; the picture's style hides it.
-NOTHING = {"text/html": '<div class="locus-gone"></div>', "text/plain": ""}
 
 # The class of pictures that stand above a box.
 _BOXED = "locus-boxed"
@@ -419,23 +416,7 @@ def views_on_page() -> list[View]:
 
 def show_view(view: View) -> None:
     """Show a view as an output of the cell that runs."""
-    _ipython().display(view)
-
-
-def show_output(data: Mapping[str, Any], **about: Any) -> None:
-    """Show an output of these types."""
-    _ipython().display(data, raw=True, **about)
-
-
-def update_output(display_id: str, data: Mapping[str, Any]) -> None:
-    """Put something else in the place of an output."""
-    _ipython().update_display(data, display_id=display_id, raw=True)
-
-
-def _ipython() -> Any:
-    from IPython import display  # noqa: PLC0415 - only who shows something needs it
-
-    return display
+    show_object(view)
 
 
 def _end_cell() -> None:

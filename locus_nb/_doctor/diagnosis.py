@@ -1,0 +1,142 @@
+"""All that was found, as an object that shows itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from locus_nb._doctor.conclusion import conclude
+from locus_nb._doctor.lab import lab_findings
+from locus_nb._doctor.page_findings import page_findings
+from locus_nb._doctor.report import report_html, report_text
+from locus_nb._payloads.redact import redact_text
+from locus_nb._views.notebook import show_output, update_output
+from locus_nb._wire import jsonable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from locus_nb._doctor.answer import Answer
+    from locus_nb._doctor.conclusion import Conclusion
+    from locus_nb._doctor.finding import Finding
+    from locus_nb._doctor.host import Host
+    from locus_nb._doctor.page_probe import PageProbe
+
+# In this order they are told.
+_TOPICS = ("page", "here", "packages", "extras", "events", "variables")
+
+
+class Diagnosis:
+    """What `doctor` found; shows itself as a report, the conclusion first.
+
+    What a page answers may come after the cell: until then the report says so, and where it is displayed it is
+    brought up to date. Everything else is as it was when `doctor` was called. Secrets are hidden in it.
+
+    Example:
+        >>> from locus_nb import doctor
+        >>> found = doctor(wait=0)
+        >>> found.ok, found["page"].verdict
+        (True, 'ok')
+    """
+
+    def __init__(self, host: Host, fixed: Sequence[Finding]) -> None:
+        self._host = host
+        self._fixed = tuple(fixed)
+        self._probe: PageProbe | None = None
+        self._failure = ""
+        self._answer: Answer | None = None
+        # The outputs that show it while a page may still answer.
+        self._shown: list[str] = []
+
+    @property
+    def ok(self) -> bool:
+        """Whether no problem was found; notes are none."""
+        return all(finding.verdict != "problem" for finding in self.findings)
+
+    @property
+    def conclusion(self) -> str:
+        """What it comes to, in a sentence."""
+        return self._conclude(self.findings).said
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What was found, by topics."""
+        answer = self._heard()
+        found = [
+            *page_findings(self._host, answer, self._failure),
+            *self._fixed,
+            *lab_findings(answered=answer is not None and answer.came),
+        ]
+        found.sort(key=lambda finding: _TOPICS.index(finding.topic))
+        return tuple(
+            finding._replace(found=redact_text(finding.found), cure=redact_text(finding.cure))
+            for finding in found
+        )
+
+    def __getitem__(self, name: str) -> Finding:
+        """The finding of that name.
+
+        Raises:
+            KeyError: There is none.
+        """
+        for finding in self.findings:
+            if finding.name == name:
+                return finding
+        raise KeyError(f"doctor() found nothing named {name!r}: look at findings")
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as `ok`, `conclusion` and `findings`, which JSON can hold."""
+        findings = self.findings
+        return jsonable(
+            {
+                "ok": self.ok,
+                "conclusion": self._conclude(findings).said,
+                "findings": [finding._asdict() for finding in findings],
+            }
+        )
+
+    def ask_page(self, seconds: float) -> None:
+        """Show a view that nobody sees, and wait that long for its page; what it says later is told too.
+
+        Without ipywidgets or anywidget, or where they fail, that is what is found.
+        """
+        try:
+            from locus_nb._doctor.page_probe import PageProbe  # noqa: PLC0415 - what it needs may be missing
+
+            self._probe = PageProbe(self._end)
+            self._probe.ask(seconds)
+        except Exception as error:  # noqa: BLE001 - an edge: other packages, of which anything may be broken
+            self._failure = f"{type(error).__name__}: {error}"
+
+    def __repr__(self) -> str:
+        findings = self.findings
+        return report_text(self._conclude(findings), findings)
+
+    def _repr_mimebundle_(self, **_which: object) -> dict[str, str]:
+        findings = self.findings
+        conclusion = self._conclude(findings)
+        return {
+            "text/plain": report_text(conclusion, findings),
+            "text/html": report_html(conclusion, findings),
+        }
+
+    def _ipython_display_(self) -> None:
+        answer = self._heard()
+        if answer is None or answer.over:
+            # Then it is an output as any other.
+            raise NotImplementedError
+        self._shown.append(f"locus-nb-doctor-{uuid4().hex[:12]}")
+        show_output(self._repr_mimebundle_(), display_id=self._shown[-1])
+
+    def _heard(self) -> Answer | None:
+        return self._answer if self._probe is None else self._probe.answer
+
+    def _end(self) -> None:
+        """Keep what the page has answered, and tell it where this is shown."""
+        self._answer, self._probe = self._heard(), None
+        shown, self._shown = self._shown, []
+        for display_id in shown:
+            update_output(display_id, self._repr_mimebundle_())
+
+    def _conclude(self, findings: Sequence[Finding]) -> Conclusion:
+        return conclude(self._host, findings, self._heard())

@@ -1,0 +1,117 @@
+"""What is installed, and whether it can be imported."""
+
+from __future__ import annotations
+
+import warnings
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+from locus_nb._doctor.finding import Finding
+from locus_nb._doctor.requirement import DISTRIBUTION
+from locus_nb._optional import pip_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from locus_nb._doctor.finding import Verdict
+    from locus_nb._doctor.requirement import Needs, Requirement
+
+# What each extra is for; those that only who works on this package needs have no words.
+EXTRAS = {
+    "lab": "JupyterLab, to open the notebooks with, and its kernel",
+    "cost": 'configure(prices="genai-prices"): what model calls cost',
+    "parquet": "to_parquet(): tables for other tools",
+    "adbc": "stored_df(): the tables of a store as they stand",
+}
+FOR_DEVELOPERS = {"test", "bench"}
+
+# What is nowhere needed in this environment, and tells much where it is there.
+_BESIDE = ("ipykernel", "jupyter-client", "jupyterlab", "notebook", "marimo")
+# What is patched on import is not imported to see whether that works.
+_NOT_TRIED = {"nest-asyncio", "nest-asyncio2"}
+
+
+def package_findings(needs: Needs) -> Iterator[Finding]:
+    """Say of each package that is needed, and of those beside it that are there, which one that is."""
+    if needs.version is None:
+        yield Finding(
+            "packages",
+            DISTRIBUTION,
+            "its code is on the path, but it is not installed: what it needs, and its extras, cannot be told",
+            "note",
+            pip_line(DISTRIBUTION),
+        )
+    for needed in needs.requirements:
+        if not needed.extra:
+            yield _needed(needed)
+    for name in _BESIDE:
+        found = installed(name)
+        if found is not None:
+            yield _beside(name, found, [each for each in needs.requirements if each.name == name])
+
+
+def extra_findings(needs: Needs) -> Iterator[Finding]:
+    """Say of each extra whether it is there, and how to get it."""
+    for extra in needs.extras:
+        if extra in FOR_DEVELOPERS:
+            continue
+        purpose = EXTRAS.get(extra, "")
+        lacking = [each for each in needs.requirements if each.extra == extra and not _is_met(each)]
+        said = f"{purpose} · " if purpose else ""
+        if lacking:
+            names = ", ".join(map(str, lacking))
+            cure = pip_line(f"{DISTRIBUTION}[{extra}]")
+            yield Finding("extras", f"[{extra}]", f"{said}not installed: {names}", "note", cure)
+        else:
+            yield Finding("extras", f"[{extra}]", f"{said}installed")
+
+
+def installed(name: str) -> str | None:
+    """Give the version of a distribution; None without one, or if its metadata is broken."""
+    try:
+        # Of a package that was removed by halves the version is None, whatever the type says.
+        return version(name) or None
+    except (PackageNotFoundError, OSError, ValueError, KeyError):
+        return None
+
+
+def failure_of(module: str) -> str:
+    """Import a module, and say what is wrong with that; empty if nothing is."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import_module(module)
+    except Exception as error:  # noqa: BLE001 - an edge: another package's import, which may raise anything
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
+def _needed(needed: Requirement) -> Finding:
+    found = installed(needed.name)
+    if found is None:
+        return Finding(
+            "packages", needed.name, f"not installed; needs {needed}", "problem", pip_line(str(needed))
+        )
+    if not needed.is_met_by(found):
+        return Finding(
+            "packages", needed.name, f"{found} is too old; needs {needed}", "problem", pip_line(str(needed))
+        )
+    failure = "" if needed.name in _NOT_TRIED else failure_of(needed.name.replace("-", "_"))
+    if failure:
+        cure = f"python -m pip install --force-reinstall {needed.name}; then restart the kernel"
+        return Finding("packages", needed.name, f"{found}, but its import failed: {failure}", "problem", cure)
+    return Finding("packages", needed.name, found)
+
+
+def _beside(name: str, found: str, wanted: list[Requirement]) -> Finding:
+    unmet = next((each for each in wanted if not each.is_met_by(found)), None)
+    if unmet is None:
+        return Finding("packages", name, found)
+    verdict: Verdict = "problem" if name == "ipykernel" else "note"
+    return Finding("packages", name, f"{found} is too old; needs {unmet}", verdict, pip_line(str(unmet)))
+
+
+def _is_met(needed: Requirement) -> bool:
+    found = installed(needed.name)
+    return found is not None and needed.is_met_by(found)
