@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from queue import Queue
@@ -257,6 +258,36 @@ def test_a_page_that_was_there_is_waited_for(monkeypatch: pytest.MonkeyPatch) ->
         view._sink.tick()
     with view, run_context("r"), pytest.raises(UnansweredError, match=r"nobody answered within 0\.1 s"):
         ask_user("Deploy?", timeout=0.1)
+
+
+def test_a_page_that_loads_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the kernel gets a subshell meanwhile the page that had it made is given the time that takes."""
+    looks: list[float] = []
+    looked_again = threading.Event()
+
+    def seconds(_: Patience) -> float:
+        # Once that is over it is more.
+        looks.append(GRACE_S if looks else 0.01)
+        if len(looks) > 1:
+            looked_again.set()
+        return looks[-1]
+
+    def load_page() -> None:
+        while not (questions := told.get(timeout=GRACE_S)["questions"]):
+            pass
+        assert looked_again.wait(GRACE_S)
+        view._hear({"kind": "asked", "ids": [questions[0]["id"]]})
+        view._hear({"kind": "answer", "id": questions[0]["id"], "option": 0})
+
+    monkeypatch.setattr(Patience, "seconds", property(seconds))
+    view = watch("r")
+    assert view.model_id
+    told: Queue[dict[str, Any]] = Queue()
+    cast("Any", view).send = lambda content, _buffers: told.put(content)
+    with view, run_context("r"), ThreadPoolExecutor(1) as pool:
+        loading = pool.submit(load_page)
+        assert ask_user("Deploy?", ["yes", "no"], timeout=GRACE_S) == "yes"
+        loading.result(GRACE_S)
 
 
 def test_patience_learns(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,5 @@
-"""Asking the user: `questions` are what is open, `keyboard` asks by `input()`, and `tool` is what an agent is given.
+"""Asking the user: `tool` is `ask_user`, which waits until a `question` is over.
 
-A question knows nothing of views: they enter themselves as places where questions are shown.
+`questions` are those that are open, `patience` is how long a page is waited for, and `keyboard` asks by `input()`.
+Nothing here knows of views: they enter themselves as panels, where questions are shown.
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
@@ -28,6 +29,8 @@ _NOBODY = (
 )
 _LATE = "nobody answered within {:g} s"
 _INTERRUPTED = "interrupted"
+# Seconds between two looks whether a page is to be waited for.
+_LOOK_S = 0.5
 _SHOWN_CHARS = 80
 
 _FOR_MODELS = (
@@ -128,7 +131,8 @@ def _wait(question: Question) -> None:
     """Come back when the question is over."""
     with QUESTIONS.asking(question), main_thread.interruptible():
         try:
-            if not QUESTIONS.tell_listeners(question) and not _is_shown(question):
+            is_heard = QUESTIONS.tell_listeners(question) or _is_shown(question)
+            if not is_heard and question.seconds_left > 0:
                 _ask_at_keyboard(question)
             main_thread.wait(question.outcome, question.seconds_left)
         except TimeoutError:
@@ -142,13 +146,19 @@ def _is_shown(question: Question) -> bool:
     """Wait a moment for a page to say that it shows the question; True also when that is over."""
     if not QUESTIONS.panels_of(question):
         return False
-    try:
-        main_thread.wait(question.heard, min(QUESTIONS.patience.seconds, question.seconds_left))
-    except TimeoutError:
-        QUESTIONS.patience.learn(heard=False)
-        return False
-    QUESTIONS.patience.learn(heard=True)
-    return True
+    began = time.monotonic()
+    is_heard = False
+    # What there is to be waited for may change: a page that loads has its subshell made.
+    while not is_heard and (left := began + QUESTIONS.patience.seconds - time.monotonic()) > 0:
+        try:
+            main_thread.wait(question.heard, min(left, question.seconds_left, _LOOK_S))
+        except TimeoutError:
+            if question.seconds_left == 0:
+                break
+        else:
+            is_heard = True
+    QUESTIONS.patience.learn(heard=is_heard)
+    return is_heard
 
 
 def _ask_at_keyboard(question: Question) -> None:
