@@ -14,6 +14,7 @@ from traitlets.config import Config
 
 from locus_nb import EventBus, get_event_bus, monitor, reset_event_bus
 from locus_nb._views import monitor as monitor_module
+from locus_nb._views import twin as twin_module
 from locus_nb._views import view as view_module
 from locus_nb._views.notebook import NOTEBOOK, Notebook
 from locus_nb._views.pump import the_pump
@@ -51,7 +52,7 @@ def page(monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
     """An IPython shell in this process, whose outputs are kept, with the public names imported."""
     monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
     notebook = Notebook(NOTEBOOK._find_shell)
-    for module in (monitor_module, view_module):
+    for module in (monitor_module, twin_module, view_module):
         monkeypatch.setattr(module, "NOTEBOOK", notebook)
     config = Config()
     config.HistoryManager.enabled = False

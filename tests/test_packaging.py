@@ -135,6 +135,7 @@ LAYERS = [
     "_views.late",
     "_views.outputs",
     "_views.boxes",
+    "_views.twin",
     "_views.view",
     "_views.monitor",
     "_views.watch",

@@ -35,6 +35,7 @@ from locus_nb import (
     watch,
 )
 from locus_nb._views import row_sink as row_sink_module
+from locus_nb._views import twin as twin_module
 from locus_nb._views import view as view_module
 from locus_nb._views import watch as watch_module
 from locus_nb._views.notebook import NOTEBOOK, Notebook
@@ -96,6 +97,7 @@ def page(monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
     notebook = Notebook(NOTEBOOK._find_shell)
     monkeypatch.setattr(watch_module, "NOTEBOOK", notebook)
     monkeypatch.setattr(view_module, "NOTEBOOK", notebook)
+    monkeypatch.setattr(twin_module, "NOTEBOOK", notebook)
     config = Config()
     config.HistoryManager.enabled = False
     shell = InteractiveShell.instance(config=config)

@@ -5,24 +5,20 @@ from __future__ import annotations
 import time
 import weakref
 from functools import cache
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self, cast
 from uuid import uuid4
 
 import anywidget
-import ipywidgets  # pyright: ignore[reportMissingTypeStubs] - it has none
 import traitlets
 
-from locus_nb._views.boxes import held, holds, mark_boxes_of
-from locus_nb._views.late import OpensLate
 from locus_nb._views.notebook import NOTEBOOK, NOTHING, show_object, show_output, update_output
-from locus_nb._views.outputs import all_open, outside, put, taking_in
 from locus_nb._views.page import PAGE_MAKES
 from locus_nb._views.pump import the_pump
+from locus_nb._views.twin import Twinned, hear_displays, show_late_pictures
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from types import TracebackType
 
     from locus_nb._views.notebook import Place
@@ -34,17 +30,8 @@ _BUNDLE = "live"
 # no page has shown cannot be told from another one.
 _NAMELESS = 20
 
-# The class of pictures that stand above a box.
-_BOXED = "locus-boxed"
-
 # The views that were put on a page: they live until they are stopped. Others live as long as somebody holds them.
 _on_page: dict[View, None] = {}
-
-# The views that this cell has put on a page, of which it has shown no picture yet.
-_lacking: weakref.WeakSet[View] = weakref.WeakSet()
-
-# Widgets that were displayed, or may have been before anybody listened.
-_displayed: weakref.WeakSet[ipywidgets.DOMWidget] = weakref.WeakSet()
 
 # The views that were made in a cell, by place.
 _made: weakref.WeakValueDictionary[Place, Placed] = weakref.WeakValueDictionary()
@@ -89,8 +76,7 @@ def take_place() -> Place | None:
     if not NOTEBOOK.connect():
         return None
     NOTEBOOK.on_cell_end(_end_cell)
-    if NOTEBOOK.on_display(ipywidgets.DOMWidget, _show_pictures_of_held):
-        _displayed.update(all_open())
+    hear_displays()
     place = NOTEBOOK.place()
     before = None if place is None else _made.get(place)
     if place is not None and before is not None and (place.named or before.was_seen):
@@ -104,14 +90,12 @@ def settle(made: Placed, place: Place | None) -> None:
         _made[place] = made
 
 
-class View(OpensLate, anywidget.AnyWidget):
+class View(Twinned, anywidget.AnyWidget):
     """A live view: an ordinary widget, shown when it is displayed or sits in a box that is.
 
     Until then there is nothing of it in the page or the notebook, and it ends with its last reference. In a
-    notebook it is two outputs: the widget, and a static picture that the page hides while the widget lives,
-    brought up to date after each cell, and when a run ends. The picture is what a saved notebook shows, and
-    nbconvert, and a page without the kernel. Of views in a box the pictures stand above the box, and of those that
-    are displayed in an Output widget by a cell, among the outputs of that cell.
+    notebook it is two outputs: the widget, and its twin, which is what a saved notebook shows, and nbconvert, and a
+    page without the kernel.
 
     Its repr, which a saved notebook has beside the widget, says only what never changes; `print` says how it stands.
 
@@ -130,28 +114,15 @@ class View(OpensLate, anywidget.AnyWidget):
     _css = traitlets.Unicode().tag(sync=True)
     view = traitlets.Unicode().tag(sync=True)
     run = traitlets.Unicode().tag(sync=True)
-    twin = traitlets.Unicode().tag(sync=True)
 
     def __init__(self, *, view: str, run: str, sink: PageSink, place: Place | None, **traits: str) -> None:
         self.place = place
         self._page_sink = sink
         self._frozen = False
-        # Whether the first picture is yet to come, because a page is only just making the view.
-        self._is_new = False
-        # Whether that was in the cell that runs.
-        self._was_displayed = False
         # Whether it is an output of its own, and not in a box alone.
         self._is_output = False
-        # The twins of what it shared a box with, and its own, once it was in one that was displayed.
-        self._boxed: tuple[str, ...] = ()
-        # What the picture in the notebook says; empty while there is none.
-        self._written: tuple[object, ...] = ()
         settle(self, place)
         twin = f"locus-nb-twin-{uuid4().hex[:12]}"
-        # For which message it was last displayed in an Output widget; None for none.
-        self._shown_for: str | None = None
-        # The output that has its picture.
-        self._picture_id = twin
         super().__init__(view=view, run=run, twin=twin, _esm=_asset("js"), _css=_asset("css"), **traits)
         me = weakref.ref(self)
 
@@ -216,24 +187,10 @@ class View(OpensLate, anywidget.AnyWidget):
             # "Task was destroyed but it is pending!".
             self._close_line_at(time.monotonic() + PAGE_MAKES)
 
-    def refresh(self) -> None:
-        """Bring the picture in the notebook up to date, if there is one and there is news."""
-        written = self._news()
-        if self._written and written != self._written:
-            self._written = written
-            update_output(self._picture_id, self._picture(self._twin_classes))
-
     def refresh_later(self) -> None:
         """Refresh when all that was published so far is worked off, and a page had time to show the view."""
         self._page_sink.rest_soon()
         the_pump().wake()
-
-    def end_cell(self) -> None:
-        """Bring the picture up to date after a cell; after the one that displayed it the first comes by itself."""
-        displayed, self._was_displayed = self._was_displayed, False
-        if not (displayed and self._is_new):
-            self._is_new = False
-            self.refresh()
 
     def __enter__(self) -> Self:
         return self
@@ -242,39 +199,6 @@ class View(OpensLate, anywidget.AnyWidget):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-    def picture(self) -> dict[str, str]:
-        """The view as it is now: `text/html`, self-contained and without script, and `text/plain`."""
-        return self._picture("")
-
-    def show_twin(self) -> None:
-        """Show the picture that the page hides while the view is live there, and keep it up to date till the end."""
-        if self._over:
-            show_output(self._picture(self._still_class))
-            return
-        message, in_cell = NOTEBOOK.message()
-        outputs = taking_in(message)
-        if not outputs:
-            self._show_first_picture()
-            return
-        self._boxed, self._shown_for = self._boxed or (self.twin,), message
-        for output in outputs:
-            put(output, self)
-        if not in_cell:
-            self._show_picture_at_once(outputs)
-        elif len(outputs) == 1 and any(holds(shown, outputs[0]) for shown in tuple(_displayed)):
-            # Until the Output widget lets go nothing else gets by it, also nothing that is brought up to date.
-            with outside(outputs):
-                self._show_first_picture(is_whole=True)
-
-    def show_twin_in_box(self, twins: Sequence[str]) -> None:
-        """Show the picture for a box that is about to be displayed; it is hidden while any of the `twins` is live.
-
-        A box may make only that of its views which is seen.
-        """
-        self._boxed = tuple(dict.fromkeys((*self._boxed, *twins)))
-        if not self._written or self._shown_for != NOTEBOOK.message()[0]:
-            self.show_twin()
 
     def _ipython_display_(self) -> None:
         if not self._over:
@@ -300,66 +224,9 @@ class View(OpensLate, anywidget.AnyWidget):
     def _live_id(self) -> str:
         return f"{self.twin}-live"
 
-    @property
-    def _still_class(self) -> str:
-        return _BOXED if self._boxed else ""
-
-    @property
-    def _twin_classes(self) -> str:
-        """By which the page finds the picture that it is to hide."""
-        others = (twin for twin in self._boxed if twin != self.twin)
-        return " ".join([self.twin, *([_BOXED, *others] if self._boxed else [])])
-
-    def _show_first_picture(self, *, is_whole: bool = False) -> None:
-        # A front end that names its cells shows widgets: its page is not given the picture, which it hides, to
-        # lay out before it has painted the view. One that names none may be gone after the last cell.
-        named = self.place is not None and self.place.named
-        self._is_new = named and not is_whole and not self.was_seen
-        if is_whole:
-            the_pump().flush()
-        self._written = (None,) if self._is_new else self._news()
-        _lacking.discard(self)
-        picture = self._announcement() if self._is_new else self._picture(self._twin_classes)
-        show_output(picture, display_id=self._picture_id)
-        if self._is_new:
-            self._was_displayed = True
-            self.refresh_later()
-
-    def _show_picture_at_once(self, outputs: Sequence[ipywidgets.Output]) -> None:
-        """Show the picture where no cell runs, as when a slider was moved: in the place of an earlier one of a cell's.
-
-        What stands in an Output widget is never brought up to date.
-        """
-        earlier = [view for output in outputs for view in held(output, View)]
-        before = self if self._written else next(filter(self._follows, earlier), None)
-        the_pump().flush()
-        picture = self._picture(self._twin_classes)
-        if before is None:
-            show_output(picture, display_id=self._picture_id)
-            return
-        self._picture_id = before._give_place()  # noqa: SLF001 - another view's own
-        self._written = self._news()
-        update_output(self._picture_id, picture)
-
-    def _give_place(self) -> str:
-        self._written = ()
-        return self._picture_id
-
-    def _follows(self, other: View) -> bool:
-        return bool(other._written) and other._shown_for != self._shown_for
-
-    def _announcement(self) -> dict[str, str]:
-        """What stands in the place of the picture until it is made."""
-        text = repr(self)
-        return {
-            "text/html": f'<div class="locus-static {self._twin_classes}">{escape(text)}</div>',
-            "text/plain": text,
-        }
-
     def _on_open(self) -> None:
         _on_page[self] = None
-        if NOTEBOOK.message()[1]:
-            _lacking.add(self)
+        self._lack_picture()
         _close_the_oldest()
         self._page_sink.expect_page()
         the_pump().wake()
@@ -384,22 +251,8 @@ class View(OpensLate, anywidget.AnyWidget):
         self._page_sink.hear(content)
         the_pump().wake()
 
-    def _rest(self) -> None:
-        """Refresh between cells; while one runs, its end does it, but for the first picture."""
-        if self._is_new or not NOTEBOOK.is_busy():
-            self._is_new = False
-            self.refresh()
-
     def _leave(self) -> None:
         """Let go of whatever is followed; once or more often."""
-        raise NotImplementedError
-
-    def _news(self) -> tuple[object, ...]:
-        """Something that changes whenever the picture would; never empty."""
-        raise NotImplementedError
-
-    def _picture(self, css_class: str) -> dict[str, str]:
-        """The view as `text/html` with this class, and as `text/plain`."""
         raise NotImplementedError
 
 
@@ -423,35 +276,12 @@ def _end_cell() -> None:
     for place, view in tuple(_made.items()):
         if NOTEBOOK.is_left_over(place):
             view.stop()
-    _show_late_pictures()
+    show_late_pictures()
     through = not _on_page or the_pump().flush()
     for view in tuple(_on_page):
         view.end_cell()
         if not through:
             view.refresh_later()
-
-
-def _show_pictures_of_held(shown: ipywidgets.DOMWidget) -> None:
-    """Show the pictures of the views in a box that is about to be displayed."""
-    _displayed.add(shown)
-    for output in taking_in(NOTEBOOK.message()[0]):
-        put(output, shown)
-    _show_pictures(shown, held(shown, View))
-
-
-def _show_late_pictures() -> None:
-    """Show the pictures of the views that the cell has put into a box which was displayed before."""
-    for shown in tuple(_displayed) if _lacking else ():
-        _show_pictures(shown, [view for view in held(shown, View) if view in _lacking])
-    _lacking.clear()
-
-
-def _show_pictures(box: ipywidgets.DOMWidget, views: Sequence[View]) -> None:
-    if views:
-        mark_boxes_of(box, View)
-    twins = [view.twin for view in views]
-    for view in views:
-        view.show_twin_in_box(twins)
 
 
 def _close_the_oldest() -> None:
