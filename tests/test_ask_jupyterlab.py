@@ -165,7 +165,7 @@ def test_an_interrupted_cell_takes_its_question_back(lab: JupyterLab, chromium: 
 
 def test_a_box_that_nobody_needs_does_no_harm(lab: JupyterLab, chromium: Chromium) -> None:
     """The default counts after the timeout; what is submitted in the cell's box later answers nothing."""
-    blocked = BLOCKED.replace("timeout=120", "timeout=8")
+    blocked = BLOCKED.replace("timeout=120", "timeout=12")
     with lab.open(chromium, "late.ipynb", [SETUP, blocked, ANSWERED]) as notebook:
         notebook.page.evaluate(NO_SUBSHELLS)
         notebook.run(0)
