@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Cell(NamedTuple):
@@ -35,6 +38,19 @@ def current_cell() -> Cell | None:
         return _cell_of(running_shell())
     except Exception:  # noqa: BLE001 - an edge: another library's objects, of any version; a run needs no cell
         return None
+
+
+def before_each_cell(call: Callable[[], None]) -> None:
+    """Have something called at the beginning of each cell from now on, in the cell's own context; once if asked twice.
+
+    Nothing outside of IPython.
+    """
+    try:
+        shell = running_shell()
+        if shell is not None:
+            shell.events.register("pre_execute", call)
+    except Exception:  # noqa: BLE001 - as above
+        return
 
 
 def request_of(shell: Any) -> dict[str, Any]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING
 
 from locus_nb._bus import EventBus, get_event_bus
 from locus_nb._cell import current_cell
+from locus_nb._entered import ENTERED, RunToken, run_id_of
 from locus_nb._event import exact, run_id_error
 
 if TYPE_CHECKING:
@@ -17,11 +16,6 @@ if TYPE_CHECKING:
     from locus_nb._cell import Cell
     from locus_nb._history import RunRecord
 
-RUN_VARIABLE = "LOCUS_RUN_ID"
-# The run of a process that was started inside of one; looked at once, so that asking costs nothing.
-_INHERITED = os.environ.get(RUN_VARIABLE) or None
-RUN_ID: ContextVar[str | None] = ContextVar("locus_nb_run_id", default=_INHERITED)
-
 
 def current_run_id() -> str | None:
     """The run this code belongs to; None outside of one.
@@ -30,29 +24,25 @@ def current_run_id() -> str | None:
     wherever it is in no other. Nobody puts it there unasked: whoever starts a process inside of a run passes
     `env=os.environ | {"LOCUS_RUN_ID": current_run_id()}`. What the process emits is on a bus of its own.
     """
-    return RUN_ID.get()
+    return run_id_of(ENTERED.get())
 
 
-def set_run_id(run_id: str | None) -> Token[str | None]:
+def set_run_id(run_id: str | None) -> RunToken:
     """Make `run_id` the current run of this context; undo it with `reset_run_id`.
 
-    It is checked when something is published, not here.
+    The id is checked when something is published, not here. Nothing is opened, so the run's record has no cell: that
+    is `run_context`'s, and `run`'s.
     """
-    return RUN_ID.set(run_id)
+    return RunToken(run_id)
 
 
-def reset_run_id(token: Token[str | None]) -> None:
+def reset_run_id(token: RunToken) -> None:
     """Undo a `set_run_id`, also in another context than it was done in.
 
     Raises:
         RuntimeError: The token was used before.
     """
-    try:
-        RUN_ID.reset(token)
-    except ValueError:
-        # Two notebook cells with top-level await are two contexts.
-        before = token.old_value
-        RUN_ID.set(_INHERITED if before is Token.MISSING else before)
+    token.leave()
 
 
 def fresh_run_id() -> str:
@@ -103,8 +93,9 @@ class run_context:  # noqa: N801 - reads as the statement it is used in
     notebook the run's record says in which cell it began. Threads started by `asyncio.to_thread`,
     tasks and `Agent` keep the run; a bare `threading.Thread` and a `ThreadPoolExecutor` do not: give them what
     `propagate` makes, or enter the run there. A process is told by its environment, see `current_run_id`.
-    Entered in a notebook cell with top-level await, it binds that cell only; and left in such a cell, one that
-    was entered in a plain cell stays for the cells that follow, because an awaiting cell has a context of its own.
+    Entered in a notebook cell with top-level await, it binds that cell only, because such a cell has a context
+    of its own; entered in a plain cell, it holds until it is left, in a cell of either kind. What was begun inside
+    keeps the run also after it is left.
 
     Args:
         run_id: The run; a fresh unique id if None.
@@ -126,21 +117,21 @@ class run_context:  # noqa: N801 - reads as the statement it is used in
 
     def __init__(self, run_id: str | None = None) -> None:
         self.run_id = checked_run_id(run_id)
-        self._token: Token[str | None] | None = None
+        self._token: RunToken | None = None
 
     def __enter__(self) -> str:
         if self._token is not None:
             msg = f"run_context({self.run_id!r}) was entered before: make a new one for each `with`"
             raise RuntimeError(msg)
         open_run(self.run_id)
-        self._token = set_run_id(self.run_id)
+        self._token = RunToken(self.run_id)
         return self.run_id
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._token is not None:
-            reset_run_id(self._token)
+            self._token.leave()
 
     async def __aenter__(self) -> str:
         return self.__enter__()

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from locus_nb._bus import get_event_bus
-from locus_nb._context import RUN_ID
+from locus_nb._entered import ENTERED, run_id_of
 from locus_nb._event import StreamEvent
 
+if TYPE_CHECKING:
+    from locus_nb._entered import Entered
+
 # Bound once: outside of a run this call is all that an emit costs.
-_run_id = RUN_ID.get
+_entered = ENTERED.get
 
 
 async def emit(event_type: str, /, **data: Any) -> None:
@@ -29,19 +32,22 @@ async def emit(event_type: str, /, **data: Any) -> None:
         >>> [event.event_type for event in get_event_bus().history("run-1")]
         ['agent.think']
     """
-    run_id = _run_id()
-    if run_id is not None:
-        _put(run_id, event_type, data)
+    now = _entered()
+    if now is not None:
+        _put(now, event_type, data)
 
 
 def emit_sync(event_type: str, /, **data: Any) -> None:
     """Do what `emit` does, without a loop: from any thread, in order with every `emit`."""
-    run_id = _run_id()
-    if run_id is not None:
-        _put(run_id, event_type, data)
+    now = _entered()
+    if now is not None:
+        _put(now, event_type, data)
 
 
-def _put(run_id: str, event_type: str, data: dict[str, Any]) -> None:
+def _put(now: Entered, event_type: str, data: dict[str, Any]) -> None:
+    run_id = now.run_id if now.left is None else run_id_of(now)
+    if run_id is None:
+        return
     bus = get_event_bus()
     try:
         bus.publish_nowait(StreamEvent(run_id, event_type, data))

@@ -3,12 +3,15 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from locus_nb import current_run_id, emit_sync, get_event_bus, reset_run_id, run_context, set_run_id
 from tests.bus_kit import drain, in_threads, ns, put, python
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 
 def test_outside_of_a_run_there_is_none() -> None:
@@ -161,7 +164,51 @@ def test_a_run_left_in_another_context_restores_without_the_token() -> None:
     assert second.run(current_run_id) == "outer"
     second.run(outer.__exit__, None, None, None)
     assert second.run(current_run_id) is None
-    assert first.run(current_run_id) == "inner"
+    assert first.run(current_run_id) is None
+    assert current_run_id() is None
+
+
+def test_a_run_left_in_another_context_is_left_where_it_was_entered() -> None:
+    """Nobody is in it there any more, nor is anything emitted into it; what was begun inside keeps it."""
+
+    def entered() -> tuple[run_context, contextvars.Context]:
+        context = run_context("inner")
+        context.__enter__()
+        return context, contextvars.copy_context()
+
+    def after() -> str | None:
+        emit_sync("late")
+        return current_run_id()
+
+    with run_context("outer"):
+        home = contextvars.copy_context()
+    context, begun_inside = home.run(entered)
+    contextvars.copy_context().run(context.__exit__, None, None, None)
+    assert begun_inside.run(after) == "inner"
+    # The one that emits is the first to ask.
+    assert home.run(after) == "outer"
+    assert begun_inside.run(after) == "inner"
+    assert [len(get_event_bus().history(run_id)) for run_id in ("inner", "outer")] == [2, 1]
+
+
+def test_runs_that_overlap_are_each_left() -> None:
+    """Of two that are not nested the later one stays current when the earlier is left, and then neither is."""
+
+    def steps(name: str) -> Generator[str | None]:
+        with run_context(name):
+            yield current_run_id()
+            yield current_run_id()
+
+    with run_context("outer"):
+        assert list(zip(steps("a"), steps("b"), strict=True)) == [("a", "b"), ("b", "b")]
+        assert current_run_id() == "outer"
+        first, second = run_context("a"), run_context("b")
+        first.__enter__()
+        second.__enter__()
+        first.__exit__(None, None, None)
+        assert current_run_id() == "b"
+        second.__exit__(None, None, None)
+        assert current_run_id() == "outer"
     assert current_run_id() is None
 
 

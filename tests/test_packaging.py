@@ -42,6 +42,7 @@ LAYERS = [
     "_exchange",
     "_bus",
     "_cell",
+    "_entered",
     "_context",
     "_propagate",
     "_emit",

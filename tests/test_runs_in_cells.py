@@ -168,6 +168,35 @@ def test_entered_in_one_cell_and_left_in_another(kernel: Kernel, way: str) -> No
     assert kernel.value("told(rid)[2:]") == ["ok" if way == "run" else "running", [0, 1]]
 
 
+@pytest.mark.parametrize("way", ["run", "run_context"])
+@pytest.mark.parametrize("later", ["", "await asyncio.sleep(0)\n"])
+def test_entered_in_a_plain_cell_and_left_in_one_that_awaits(kernel: Kernel, way: str, later: str) -> None:
+    """It is left for all later cells, of either kind; a task that was begun inside keeps it."""
+    rid = f"away-{way}-{len(later)}"
+    kernel.run(f"block = {way}(run_id={rid!r})\n_ = block.__enter__()\ngate = asyncio.Event()")
+    kernel.run("""
+async def late():
+    await gate.wait()
+    await step(2)
+task = asyncio.create_task(late())
+await step(0)
+""")
+    kernel.run("await asyncio.sleep(0)\nblock.__exit__(None, None, None)\nassert current_run_id() is None")
+    kernel.run(f'{later}emit_sync("step", n="of no run")\nassert current_run_id() is None')
+    kernel.run(f"{later}assert current_run_id() is None\ngate.set()")
+    kernel.run("await task\nassert current_run_id() is None")
+    assert kernel.value(f"told({rid!r})[2:]") == ["ok" if way == "run" else "running", [0, 1, 2, 3]]
+
+
+def test_generator_closed_in_a_cell_that_awaits(kernel: Kernel) -> None:
+    """A generator that holds a run, begun in a plain cell and closed in one that awaits, leaves none behind."""
+    kernel.run("def steps():\n    with run():\n        yield\ngenerator = steps()\nnext(generator)")
+    kernel.run("assert current_run_id() is not None")
+    kernel.run("await asyncio.sleep(0)\ngenerator.close()")
+    kernel.run("await asyncio.sleep(0)\nassert current_run_id() is None")
+    kernel.run("assert current_run_id() is None")
+
+
 def test_async_generator_is_read_in_two_cells(kernel: Kernel) -> None:
     """A generator whose run was entered in one cell may be read to its end in another."""
     kernel.run("""

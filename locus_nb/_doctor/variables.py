@@ -6,8 +6,8 @@ import os
 from typing import TYPE_CHECKING
 
 from locus_nb._agent.model import PROVIDER_VARIABLE, providers
-from locus_nb._context import RUN_VARIABLE
 from locus_nb._doctor.finding import Finding
+from locus_nb._entered import RUN_VARIABLE
 from locus_nb._payloads.redact import redact_text
 
 if TYPE_CHECKING:

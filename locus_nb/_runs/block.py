@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, cast
 
-from locus_nb._context import checked_run_id, open_run, reset_run_id, set_run_id
+from locus_nb._context import checked_run_id, open_run
+from locus_nb._entered import RunToken
 from locus_nb._event import exact
 from locus_nb._runs.run import Run
 
 if TYPE_CHECKING:
-    from contextvars import Token
     from types import TracebackType
 
     from locus_nb._bus import EventBus
@@ -24,8 +24,10 @@ class run:  # noqa: N801 - reads as the statement it is used in
     """Make a block of code one run, from its first line to its last: `with` and `async with`.
 
     Yields the `Run`. Like `run_context` it makes the run current inside, nests, restores what was before, is carried
-    along by tasks, agents and `propagate`, may be entered in one notebook cell and left in another, and puts no
-    events of its own on the bus. Beyond that it gives the run a name and tags, and closes its stream on exit, with
+    along by tasks, agents and `propagate`, and puts no events of its own on the bus. Entered in a plain notebook cell
+    it holds for the cells that follow, until one of either kind leaves it; entered in a cell with top-level await,
+    which has a context of its own, it is current in that cell only, wherever it is left: what later cells emit is
+    not in it. Beyond that it gives the run a name and tags, and closes its stream on exit, with
     the status `error` if an exception leaves the block, `interrupted` if that is KeyboardInterrupt or a
     cancellation; else with what the run's last `agent.terminate` says, and `ok` without one. What is emitted
     after that is kept, and counted as late. The exception goes on.
@@ -61,14 +63,14 @@ class run:  # noqa: N801 - reads as the statement it is used in
         self._tags = _checked_tags(tags)
         self._run_id = checked_run_id(run_id)
         self._bus: EventBus | None = None
-        self._token: Token[str | None] | None = None
+        self._token: RunToken | None = None
 
     def __enter__(self) -> Run:
         if self._bus is not None:
             msg = f"run({self._name or self._run_id!r}) was entered before: make a new one for each `with`"
             raise RuntimeError(msg)
         self._bus = open_run(self._run_id, name=self._name, tags=self._tags)
-        self._token = set_run_id(self._run_id)
+        self._token = RunToken(self._run_id)
         return Run(self._run_id, source=self._bus)
 
     def __exit__(
@@ -78,7 +80,7 @@ class run:  # noqa: N801 - reads as the statement it is used in
         if self._bus is None or token is None:
             return
         try:
-            reset_run_id(token)
+            token.leave()
         finally:
             self._bus.close_stream_nowait(self._run_id, status=_end(error))
 
