@@ -6,6 +6,7 @@ import functools
 import inspect
 import sys
 import types
+import weakref
 from concurrent.futures import Executor
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
@@ -26,7 +27,9 @@ def propagate(function: Callable[P, R], /) -> Callable[P, R]:
     libraries' variables too, and in a notebook where prints go. Each call runs in a copy of its own, so any
     number of threads may call it at once, and what one call sets neither another nor the caller sees. Of a
     coroutine function, a generator function or an async generator function, every step of a call runs in that
-    call's copy; the result is of the same kind.
+    call's copy; the result is of the same kind. So does every step of a coroutine, generator or async generator
+    that any other function gives. Another object that can be awaited stays what it is; a task that is made in the
+    call has the context anyway.
 
     Call it inside of the run, where the function is given away: above a `def` at the top of a module there is no
     run yet. Tasks, `asyncio.gather`, `asyncio.to_thread`, `run_coroutine_threadsafe` and agents need none of this.
@@ -105,7 +108,8 @@ class PropagatingExecutor(Executor):
 
 def _plain(function: Callable[..., Any], kept: Context) -> Callable[..., Any]:
     def call(*args: Any, **options: Any) -> Any:
-        return kept.copy().run(function, *args, **options)
+        context = kept.copy()
+        return _carried(context.run(function, *args, **options), context)
 
     return call
 
@@ -149,13 +153,41 @@ def _async_generator(function: Callable[..., AsyncGenerator[Any, Any]], kept: Co
     return call
 
 
+def _is_generator_function(function: object) -> bool:
+    # `types.coroutine` makes generators that can be awaited; those are known by what they are, see `_carried`.
+    flags: int = getattr(getattr(function, "__code__", None), "co_flags", 0)
+    return inspect.isgeneratorfunction(function) and not flags & inspect.CO_ITERABLE_COROUTINE
+
+
 # What is none of the others is a plain function.
 _KINDS: tuple[tuple[Callable[[object], bool], Callable[..., Callable[..., Any]]], ...] = (
     (inspect.isasyncgenfunction, _async_generator),
-    (inspect.isgeneratorfunction, _generator),
+    (_is_generator_function, _generator),
     (inspect.iscoroutinefunction, _coroutine),
     (callable, _plain),
 )
+
+
+# What a function may give that runs later, in steps.
+_STEPWISE: tuple[tuple[type, Callable[..., Callable[..., Any]]], ...] = (
+    (types.CoroutineType, _coroutine),
+    (types.GeneratorType, _generator),
+    (types.AsyncGeneratorType, _async_generator),
+)
+
+
+def _carried(made: Any, context: Context) -> Any:
+    """Give what a function gave; if it runs in steps, as one of the same kind whose steps run in the context."""
+    carry = next((carry for kind, carry in _STEPWISE if isinstance(made, kind)), None)
+    if carry is None:
+        return made
+    call = carry(lambda: made, context)
+    carried: Any = (types.coroutine(call) if inspect.isawaitable(made) and carry is _generator else call)()
+    carried.__name__, carried.__qualname__ = made.__name__, made.__qualname__
+    if carry is _coroutine:
+        # One that is cancelled before its first step never gets to the one inside, which would complain.
+        weakref.finalize(carried, made.close).atexit = False
+    return carried
 
 
 def _steps(inner: Any, context: Context) -> Generator[Any, Any, Any]:

@@ -3,8 +3,10 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import functools
+import gc
 import inspect
 import threading
+import types
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -280,6 +282,120 @@ def test_an_async_generator_that_raises() -> None:
 
     with pytest.raises(ZeroDivisionError):
         asyncio.run(main())
+
+
+# Functions that are none of these, and give one
+
+
+class Stepper:
+    """Is called as a coroutine function is."""
+
+    async def __call__(self, name: str) -> str | None:
+        return await step(name)
+
+
+def as_before(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What decorators of other libraries do: a plain function around any kind."""
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, **options: Any) -> Any:
+        return function(*args, **options)
+
+    return wrapper
+
+
+def count(name: str) -> Generator[str | None]:
+    """Emit before and after a value."""
+    emit_sync("step", said=f"{name} 1")
+    yield current_run_id()
+    emit_sync("step", said=f"{name} 2")
+
+
+async def acount(name: str) -> AsyncGenerator[str | None, None]:
+    """Do the same, awaiting."""
+    await emit("step", said=f"{name} 1")
+    yield current_run_id()
+    await asyncio.sleep(0)
+    await emit("step", said=f"{name} 2")
+
+
+@types.coroutine
+def old_step(name: str) -> Generator[None, None, str | None]:
+    """A coroutine as a generator."""
+    emit_sync("step", said=f"{name} 1")
+    yield
+    emit_sync("step", said=f"{name} 2")
+    return current_run_id()
+
+
+async def _awaited(made: Any) -> list[str | None]:
+    return [await made]
+
+
+async def _read(made: Any) -> list[str | None]:
+    return [each async for each in made]
+
+
+@pytest.mark.parametrize(
+    "function, read",
+    [
+        (Stepper(), lambda made: asyncio.run(_awaited(made))),
+        (as_before(step), lambda made: asyncio.run(_awaited(made))),
+        (old_step, lambda made: asyncio.run(_awaited(made))),
+        (as_before(old_step), lambda made: asyncio.run(_awaited(made))),
+        (as_before(count), list),
+        (as_before(acount), lambda made: asyncio.run(_read(made))),
+    ],
+)
+def test_what_a_plain_function_gives_keeps_the_run(
+    function: Callable[..., Any], read: Callable[[Any], list[str | None]]
+) -> None:
+    """A coroutine, generator or async generator that a function gives is one, and runs in the function's run."""
+    with run_context("r"):
+        carried = propagate(function)
+    plain = function("plain")
+    made = carried("x")
+    assert type(made) is type(plain)
+    assert (made.__name__, made.__qualname__) == (plain.__name__, plain.__qualname__)
+    assert inspect.isawaitable(made) is inspect.isawaitable(plain)
+    assert read(made) == ["r"]
+    assert read(plain) == [None]
+    assert said("r") == ["x 1", "x 2"]
+    assert current_run_id() is None
+
+
+def test_what_a_plain_function_gives_is_ended_unread() -> None:
+    """A coroutine that is cancelled before its first step, or closed, complains no more than without."""
+    carried = propagate(lambda: step("never"))
+
+    async def main() -> None:
+        task = asyncio.create_task(carried())
+        task.cancel()
+        await asyncio.wait({task})
+        assert task.cancelled()
+
+    asyncio.run(main())
+    carried().close()
+    propagate(lambda: count("never"))().close()
+    gc.collect()
+
+
+def test_other_things_that_a_function_gives_are_themselves() -> None:
+    """What is no coroutine and no generator is given as it is: futures and tasks too."""
+    thing = object()
+    assert propagate(lambda: thing)() is thing
+
+    async def main() -> None:
+        future: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
+        assert propagate(lambda: future)() is future
+        with run_context("r"):
+            carried = propagate(lambda: asyncio.ensure_future(_current()))
+        task = carried()
+        assert isinstance(task, asyncio.Task)
+        assert await task == "r"
+        future.cancel()
+
+    asyncio.run(main())
 
 
 @pytest.mark.parametrize("bad", [None, "work", 7])
