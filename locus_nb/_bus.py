@@ -194,17 +194,19 @@ class EventBus(Exchange):
         tags: Mapping[str, str] | None = None,
         cell_id: str | None = None,
         execution_count: int | None = None,
+        listed: bool = False,
     ) -> None:
         """Announce a run, and open it again if it was closed; global readers hear of it.
 
-        What is given is kept in the run's record, what is left out stays as it was.
+        What is given is kept in the run's record, what is left out stays as it was. A `listed` run is among
+        `listed_run_ids` also if it is closed without an event.
 
         Raises:
             TypeError, ValueError: `run_id` cannot name a run.
         """
         run_id = _exact_run_id(run_id)
         known = {"name": name, "tags": None if tags is None else dict(tags)}
-        known |= {"cell_id": cell_id, "execution_count": execution_count}
+        known |= {"cell_id": cell_id, "execution_count": execution_count, "listed": listed or None}
         self._change(self._open, run_id, {key: value for key, value in known.items() if value is not None})
 
     async def drop_history(self, run_id: str) -> None:
@@ -280,6 +282,13 @@ class EventBus(Exchange):
     def run_ids(self) -> tuple[str, ...]:
         """Runs with history, least recently published to first."""
         return self._settled(lambda: tuple(self._logs.retained))
+
+    def listed_run_ids(self) -> tuple[str, ...]:
+        """Runs with history, and listed ones that were closed without an event, least recently used first.
+
+        Of the latter there are at most `max_runs_retained`. A run without an event was used when it was closed.
+        """
+        return self._settled(self._logs.listed)
 
     def run_record(self, run_id: str) -> RunRecord | None:
         """What is known of the run now; None for an unknown one."""

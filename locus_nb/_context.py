@@ -64,7 +64,9 @@ def checked_run_id(run_id: str | None) -> str:
     return fresh_run_id() if run_id is None else exact(run_id)
 
 
-def open_run(run_id: str, *, name: str | None = None, tags: Mapping[str, str] | None = None) -> EventBus:
+def open_run(
+    run_id: str, *, name: str | None = None, tags: Mapping[str, str] | None = None, listed: bool = False
+) -> EventBus:
     """Open a run's stream, again if it was closed, and note the notebook cell that it begins in; give its bus.
 
     It begins where it is opened. While it is open it keeps its cell, unless that cell is run again.
@@ -72,9 +74,9 @@ def open_run(run_id: str, *, name: str | None = None, tags: Mapping[str, str] | 
     bus = get_event_bus()
     cell = current_cell()
     if cell is None or not _begins(bus.run_record(run_id), cell):
-        bus.open_stream_nowait(run_id, name=name, tags=tags)
+        bus.open_stream_nowait(run_id, name=name, tags=tags, listed=listed)
     else:
-        bus.open_stream_nowait(run_id, name=name, tags=tags, **cell._asdict())
+        bus.open_stream_nowait(run_id, name=name, tags=tags, listed=listed, **cell._asdict())
     return bus
 
 

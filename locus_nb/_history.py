@@ -6,6 +6,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Mapping
 from itertools import islice
+from operator import attrgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -57,6 +58,7 @@ class RunLog:
         "ended_at_ns",
         "events",
         "execution_count",
+        "listed",
         "name",
         "outcome",
         "run_id",
@@ -64,6 +66,7 @@ class RunLog:
         "status",
         "tags",
         "total",
+        "turn",
     )
 
     def __init__(self, run_id: str) -> None:
@@ -82,6 +85,10 @@ class RunLog:
         # What an `agent.terminate` said that was evicted before the run was closed.
         self.outcome: RunStatus | None = None
         self.ended_at_ns: int | None = None
+        # Whether it is among the runs that there are also if it ends without an event.
+        self.listed = False
+        # When it was last used, among all runs.
+        self.turn = 0
 
     @property
     def trimmed(self) -> int:
@@ -162,6 +169,7 @@ class RunLogs:
         self.lacking = 0
         self._open_husks: OrderedDict[str, RunLog] = OrderedDict()
         self._closed: OrderedDict[str, RunLog] = OrderedDict()
+        self._turns = 0
 
     def find(self, run_id: str) -> RunLog | None:
         """The log of a run; None for an unknown one."""
@@ -179,6 +187,8 @@ class RunLogs:
     def close(self, run_id: str, status: RunStatus | None = None) -> None:
         """End a run; an unknown one is known, and closed, from now on."""
         log = self.find(run_id) or RunLog(run_id)
+        if not log.closed and run_id not in self.retained:
+            self._use(log)
         log.close(status)
         self._keep(log, self._closed)
         self._open_husks.pop(run_id, None)
@@ -191,8 +201,19 @@ class RunLogs:
             events = log.events = deque(maxlen=self.events_per_run)
         self.retained[run_id] = log
         self.retained.move_to_end(run_id)
+        self._use(log)
         self._open_husks.pop(run_id, None)
         return log, events
+
+    def listed(self) -> tuple[str, ...]:
+        """Runs with history, and, up to as many, listed ones that ended without an event; least recently used first."""
+        empty = [
+            log
+            for run_id, log in self._closed.items()
+            if log.listed and log.closed and not log.total and run_id not in self.retained
+        ]
+        runs = [*self.retained.values(), *empty[-self.max_runs :]]
+        return tuple(log.run_id for log in sorted(runs, key=attrgetter("turn")))
 
     def evict(self) -> None:
         """Forget the events of the least recently used runs over the bound."""
@@ -212,6 +233,10 @@ class RunLogs:
             places = (self.retained, self._open_husks, self._closed)
             forget = [(place.pop, run_id, None) for place in places]
             commit([(setattr, self, "lacking", self.lacking - log.trimmed), *forget])
+
+    def _use(self, log: RunLog) -> None:
+        self._turns += 1
+        log.turn = self._turns
 
     def _keep(self, log: RunLog, runs: OrderedDict[str, RunLog]) -> None:
         runs[log.run_id] = log

@@ -181,10 +181,23 @@ def test_cell_is_as_without_the_magic(kept: FrontEnd, name: str, source: str) ->
     else:
         assert told(with_magic) == told(before)
     assert kept.run("1 + 1").out == "2"
-    if 'emit_sync("my.step")' in source:
-        assert statuses(kept, name) == ["ok" if before.status == "ok" else "error"]
-    else:
-        assert statuses(kept, name) == []
+    # The others are no Python, and never ran.
+    ran = before.status == "ok" or 'emit_sync("my.step")' in source
+    assert statuses(kept, name) == (["ok" if before.status == "ok" else "error"] if ran else [])
+
+
+def test_cell_that_failed_before_it_emitted_is_the_last_run(kept: FrontEnd, name: str) -> None:
+    """A cell that emits nothing is found, as the last run and in the list, with its status."""
+    assert kept.run(f"%%locus {name}\nemit_sync('my.step')").status == "ok"
+    assert kept.run(f"%%locus {name}-boom\n1 / 0").status == "error"
+    assert kept.ask("[(last := locus_nb.last_run()).name, last.status]") == [f"{name}-boom", "error"]
+    assert kept.run(f"%%locus {name}-quiet\n1 + 1").status == "ok"
+    assert kept.ask("[(last := locus_nb.last_run()).name, last.status]") == [f"{name}-quiet", "ok"]
+    assert [runs_of(kept, f"{name}{kind}")[0][:2] for kind in ("", "-boom", "-quiet")] == [
+        ["ok", 1],
+        ["error", 0],
+        ["ok", 0],
+    ]
 
 
 def test_result_is_kept(kept: FrontEnd, name: str) -> None:
@@ -395,7 +408,7 @@ def test_help_says_what_it_takes(kept: FrontEnd) -> None:
     told_of_cell, told_of_line = kept.run("%%locus?").help, kept.run("%locus?").help
     for word in ("usage: %%locus", "--live {table,timeline,tree,off}", "--tag NAME=VALUE", "NAME"):
         assert word in told_of_cell
-    for word in ("usage: %locus last|runs|stats|off", "the newest first", "live views"):
+    for word in ("usage: %locus last|runs|stats|off", "the last used first", "live views"):
         assert word in told_of_line
 
 

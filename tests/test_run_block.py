@@ -235,8 +235,8 @@ def test_left_in_another_context() -> None:
     block = run()
     with run_context("outer"):
         entered = contextvars.copy_context().run(block.__enter__)
+        second.run(block.__exit__, None, None, None)
     assert first.run(current_run_id) is None
-    second.run(block.__exit__, None, None, None)
     assert (second.run(current_run_id), entered.status) == ("outer", "ok")
     block.__exit__(None, None, None)
     assert current_run_id() is None

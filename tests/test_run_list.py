@@ -2,12 +2,28 @@ from __future__ import annotations
 
 import copy
 import pickle
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from locus_nb import EventBus, Run, RunList, Store, StreamEvent, diff, history, last_run, runs
+from locus_nb import (
+    EventBus,
+    Run,
+    RunList,
+    Store,
+    StreamEvent,
+    diff,
+    emit_sync,
+    get_event_bus,
+    history,
+    last_run,
+    run,
+    run_context,
+    runs,
+    runs_df,
+)
 from locus_nb._frames import frames as frames_module
 from tests.run_kit import call_model, counting, html_of, put, text_of
 from tests.test_picture import TAGS, Reader
@@ -42,6 +58,50 @@ def test_newest_run_comes_first() -> None:
     put(bus, "a", "agent.think")
     assert ids(runs(source=bus)) == ["a", "c", "b"]
     assert last_run(source=bus) == Run("a", source=bus)
+
+
+def test_run_without_an_event_is_found_once_it_has_ended(tmp_path: Path) -> None:
+    """A block that ended without an event is in the list where it ended, with its status; a bare context is not."""
+    bus = get_event_bus()
+    with run("first", run_id="a"):
+        emit_sync("my.step")
+    with suppress(ZeroDivisionError), run("boom", run_id="b"):
+        assert ids(runs()) == ["a"]
+        _ = 1 / 0
+    with run_context("bare"):
+        pass
+    bus.close_stream_nowait("bare")
+    assert ids(runs()) == ["b", "a"]
+    assert (last_run(), runs()["b"].status, len(runs()["b"].events)) == (Run("b"), "error", 0)
+    assert runs_df()["run_id"].tolist() == runs().df()["run_id"].tolist()[::-1] == ["a", "b"]
+    # It is no run with history.
+    assert (bus.run_ids(), bus.stats()["history_runs"]) == (("a",), 1)
+    with run(run_id="c"):
+        emit_sync("my.step")
+    bus.close_stream_nowait("b")
+    assert ids(runs()) == ["c", "b", "a"]
+    with Store(tmp_path / "runs.db", bus=bus):
+        assert ids(runs()) == ["c", "b", "a"]
+    with run(run_id="b"):
+        assert ids(runs()) == ["c", "a"]
+        emit_sync("my.step")
+        assert ids(runs()) == ["b", "c", "a"]
+    bus.drop_history_nowait("b")
+    assert ids(runs()) == ["c", "a"]
+
+
+def test_runs_without_an_event_do_not_pile_up() -> None:
+    """There are at most as many of them as runs with history, the newest, and none of those is evicted for them."""
+    bus = EventBus(max_runs_retained=3)
+    put(bus, "kept", "my.step")
+    for n in range(50):
+        bus.open_stream_nowait(f"r{n}", listed=True)
+        bus.close_stream_nowait(f"r{n}")
+    assert bus.listed_run_ids() == ("kept", "r47", "r48", "r49")
+    for n in range(50):
+        put(bus, f"r{n}", "my.step")
+    # These have lost their events.
+    assert bus.listed_run_ids() == ("r47", "r48", "r49")
 
 
 def test_empty_bus_has_no_runs() -> None:

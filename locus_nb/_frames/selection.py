@@ -12,7 +12,7 @@ from locus_nb._event import StreamEvent
 from locus_nb._payloads.patterns import is_like
 from locus_nb._source import BulkSource, is_source
 from locus_nb._store.asked import asked_types, checked_run_id, checked_source, several
-from locus_nb._store.memory import at_one_moment, source_or_default
+from locus_nb._store.memory import at_one_moment, listed_run_ids, source_or_default
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -62,7 +62,7 @@ def select(run: object, source: object, caller: str, *, records: bool = False) -
     where = _source_of(asked, caller) if source is None else checked_source(source, caller)
     run_ids = [checked_run_id(each, caller, also=", or StreamEvents") for each in asked]
     with at_one_moment(where) as now:
-        unique = list(dict.fromkeys(now.run_ids() if run is None else run_ids))
+        unique = list(dict.fromkeys(listed_run_ids(now) if run is None else run_ids))
         events = _events_of(now, unique)
         return Selection(events, {run_id: now.run_record(run_id) for run_id in unique if records})
 

@@ -101,7 +101,7 @@ def _line_magic() -> Callable[[str], Any]:
 def _last() -> Any:
     newest = last_run()
     if newest is None:
-        print("No run yet: put %%locus above a cell that emits something.")  # noqa: T201 - it is for the user
+        print("No run yet: put %%locus above a cell.")  # noqa: T201 - it is for the user
     return newest
 
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 OFF = "off"
 LIVE = (*TABS, OFF)
 COMMANDS = {
-    "last": "the run that has the newest event, a Run",
-    "runs": "all runs that have events, the newest first, a RunList",
+    "last": "the run that was last used, a Run",
+    "runs": "all runs, the last used first, a RunList",
     "stats": "what the bus says of itself: events, drops, queues",
     "off": "end all live views; each leaves its picture, and runs go on",
 }

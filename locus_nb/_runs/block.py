@@ -30,7 +30,8 @@ class run:  # noqa: N801 - reads as the statement it is used in
     not in it. Beyond that it gives the run a name and tags, and closes its stream on exit, with
     the status `error` if an exception leaves the block, `interrupted` if that is KeyboardInterrupt or a
     cancellation; else with what the run's last `agent.terminate` says, and `ok` without one. What is emitted
-    after that is kept, and counted as late. The exception goes on.
+    after that is kept, and counted as late. The exception goes on. `runs` and `last_run` find it once something
+    is emitted in it, or once it has ended.
 
     Args:
         name: What the run is called, wherever it is shown; it need not be unique.
@@ -69,7 +70,7 @@ class run:  # noqa: N801 - reads as the statement it is used in
         if self._bus is not None:
             msg = f"run({self._name or self._run_id!r}) was entered before: make a new one for each `with`"
             raise RuntimeError(msg)
-        self._bus = open_run(self._run_id, name=self._name, tags=self._tags)
+        self._bus = open_run(self._run_id, name=self._name, tags=self._tags, listed=True)
         self._token = RunToken(self._run_id)
         return Run(self._run_id, source=self._bus)
 

@@ -10,7 +10,7 @@ from locus_nb._runs.facts import RunFacts, facts_of, started_ns_of
 from locus_nb._runs.list_picture import MAX_RUNS, runs_html, runs_text
 from locus_nb._runs.run import Run, portable
 from locus_nb._store.asked import between
-from locus_nb._store.memory import at_one_moment, moments, source_or_default
+from locus_nb._store.memory import at_one_moment, listed_run_ids, moments, source_or_default
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 def runs(*, source: Source | None = None) -> RunList:
     """Give the runs that there are, the last used one first.
 
-    Of a bus that is those with events in its history, and then what only its store has, if it has one: evicted runs
-    and those of earlier sessions, also of such in which nothing was emitted. The list is of those there are now;
+    Of a bus that is those with events in its history, and those that `run` or a `%%locus` cell made and that ended
+    without one: they were used when they ended, and are at most `max_runs_retained`. Then comes what only its store
+    has, if it has one: evicted runs and those of earlier sessions, also of such in which nothing was emitted. The list is of those there are now;
     each `Run` in it is read anew whenever it is asked.
 
     Args:
@@ -68,7 +69,7 @@ def last_run(*, source: Source | None = None) -> Run | None:
 
 def _run_ids(source: Source) -> Sequence[str]:
     with at_one_moment(source) as now:
-        return now.run_ids()
+        return listed_run_ids(now)
 
 
 def facts_of_all(runs: Iterable[Run]) -> list[RunFacts]:

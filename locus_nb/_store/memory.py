@@ -53,6 +53,11 @@ def at_one_moment(source: Source) -> Generator[Source]:
         yield of[source]
 
 
+def listed_run_ids(now: Source) -> Sequence[str]:
+    """Give the runs that there are, least recently used first; of a bus also those that ended without an event."""
+    return now.listed_run_ids() if isinstance(now, EventBus) else now.run_ids()
+
+
 @contextmanager
 def moments(sources: Iterable[Source]) -> Generator[Mapping[Source, Source]]:
     """Do what `at_one_moment` does, for several."""
@@ -105,7 +110,7 @@ class Memory:
 
     def run_ids(self) -> Sequence[str]:
         """The store's runs that memory lacks, then those in memory, each least recently used first."""
-        kept = dict.fromkeys(self._bus.run_ids())
+        kept = dict.fromkeys(self._bus.listed_run_ids())
         plain = set(map(jsonable, kept))
         stored = self._ask(lambda stored: stored.run_ids(), ())
         return (*(run_id for run_id in stored if run_id not in plain), *kept)
