@@ -169,8 +169,8 @@ class EventBus(Exchange):
 
         Args:
             run_id: The run.
-            status: `ok`, `error` or `interrupted`; if None, what the run's last `agent.terminate` says, else `ok`.
-                A run that is closed already keeps what it has.
+            status: `ok`, `error` or `interrupted`; if None, what the run's last `agent.terminate` says, also one that
+                comes after this, else `ok`. A run that is closed already keeps what it has.
 
         Raises:
             TypeError, ValueError: `run_id` cannot name a run.

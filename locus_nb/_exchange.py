@@ -260,7 +260,11 @@ class Exchange:
             log, history = self._logs.used(run_id)
             if not log.total:
                 self._readers.tell(run_id)
-            late += len(group) if log.closed else 0
+            if log.closed:
+                late += len(group)
+                if (end := log.late_end(group)) not in (None, log.status):
+                    steps.append((setattr, log, "status", end))
+                    self._readers.tell(run_id)
             kept = [event for event in group if event._event_type not in LIVE_ONLY] if live_only else group
             trimmed += max(0, len(history) + len(kept) - self._logs.events_per_run)
             steps.append((setattr, log, "total", log.total + len(kept)))

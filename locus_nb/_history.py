@@ -15,7 +15,7 @@ from locus_nb._event import exact
 from locus_nb.event_types import AGENT_TERMINATE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from locus_nb._event import StreamEvent
 
@@ -28,8 +28,8 @@ class RunRecord(NamedTuple):
     """What is known of a run at one moment; it travels in a `Batch` when a run is opened or closed.
 
     `status` is `running` until the stream is closed; then what whoever closed it said, else `error` or
-    `interrupted` if the run's last `agent.terminate` says so, else `ok`. Times are nanoseconds since the
-    Unix epoch (UTC).
+    `interrupted` if the run's last `agent.terminate` says so, also one that comes later, else `ok`. Times are
+    nanoseconds since the Unix epoch (UTC).
     `total` counts the run's events, those that are live only left out, and `trimmed` those of them that are not
     at hand: history no longer holds them, or a store had to drop them, which is what `dropped` counts.
     """
@@ -62,6 +62,7 @@ class RunLog:
         "name",
         "outcome",
         "run_id",
+        "said",
         "started_at_ns",
         "status",
         "tags",
@@ -82,6 +83,8 @@ class RunLog:
         self.started_at_ns = time.time_ns()
         self.closed = False
         self.status: RunStatus = "running"
+        # Whether whoever closed it said how it ended.
+        self.said = False
         # What an `agent.terminate` said that was evicted before the run was closed.
         self.outcome: RunStatus | None = None
         self.ended_at_ns: int | None = None
@@ -110,8 +113,13 @@ class RunLog:
             return
         self.ended_at_ns = time.time_ns()
         self.note_outcome()
+        self.said = status is not None
         self.status = status or self.outcome or "ok"
         self.closed = True
+
+    def late_end(self, late: Sequence[StreamEvent]) -> RunStatus | None:
+        """Give how the run ended by events that come after its close; None if they do not say, or may not."""
+        return None if self.said else _outcome(reversed(late))
 
     def note_outcome(self) -> None:
         """Remember what the last `agent.terminate` in history says, if there is one since it was opened."""

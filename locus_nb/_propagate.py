@@ -182,7 +182,8 @@ def _carried(made: Any, context: Context) -> Any:
     if carry is None:
         return made
     call = carry(lambda: made, context)
-    carried: Any = (types.coroutine(call) if inspect.isawaitable(made) and carry is _generator else call)()
+    is_awaitable = inspect.isawaitable(cast("object", made))
+    carried: Any = (types.coroutine(call) if is_awaitable and carry is _generator else call)()
     carried.__name__, carried.__qualname__ = made.__name__, made.__qualname__
     if carry is _coroutine:
         # One that is cancelled before its first step never gets to the one inside, which would complain.

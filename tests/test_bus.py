@@ -711,6 +711,25 @@ def test_a_change_comes_after_what_its_thread_published_before(monkeypatch: pyte
     assert bus.history("dropped") == ()
 
 
+def test_an_end_that_is_told_late_counts_unless_another_was_given() -> None:
+    """An `agent.terminate` after the close says how the run ended, to readers too, but not against who closed it."""
+    bus = EventBus()
+    everything = bus.subscribe_global()
+    bus.publish_nowait(StreamEvent("told", "agent.terminate", {"reason": "complete"}))
+    bus.close_stream_nowait("told")
+    bus.close_stream_nowait("given", status="ok")
+    everything.next_batch_nowait()
+    for run_id in ("told", "given"):
+        bus.publish_nowait(StreamEvent(run_id, "agent.terminate", {"reason": "interrupted"}))
+    assert [bus.run_record(run_id).status for run_id in ("told", "given")] == ["interrupted", "ok"]  # pyright: ignore[reportOptionalMemberAccess]
+    batch = everything.next_batch_nowait()
+    assert batch is not None
+    assert ("told", "interrupted", True) in [(each.run_id, each.status, each.closed) for each in batch.runs]
+    bus.open_stream_nowait("told")
+    bus.close_stream_nowait("told")
+    assert bus.run_record("told").status == "ok"  # pyright: ignore[reportOptionalMemberAccess]
+
+
 def test_late_events_are_kept_counted_and_sent_to_global_readers() -> None:
     """Publishing after close goes to history and to global readers, and is counted as late."""
     bus = EventBus()

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from locus_nb import (
+    Agent,
     Run,
+    ToolCall,
     configure,
     current_run_id,
     emit_sync,
@@ -21,7 +23,9 @@ from locus_nb import (
     run_context,
     runs,
     runs_df,
+    tool,
 )
+from locus_nb.testing import ScriptedModel
 from tests.bus_kit import drain, in_threads, put
 from tests.run_kit import html_of, text_of
 
@@ -118,6 +122,34 @@ def test_agent_decides_where_nothing_is_raised(reason: str, status: str) -> None
     with run() as ended:
         emit_sync("agent.terminate", reason=reason)
     assert ended.status == status
+
+
+def test_agent_that_is_read_no_further_interrupts_the_run() -> None:
+    """It ends when its reader is collected, in the block or after it, and object, list and frame say the same."""
+
+    @tool
+    async def wait() -> None:
+        """Wait."""
+        await asyncio.Event().wait()
+
+    async def main() -> list[Run]:
+        found: list[Run] = []
+        for is_late in (False, True):
+            with run() as broken_off:
+                found.append(broken_off)
+                reading = Agent(ScriptedModel([ToolCall("wait", {})]), tools=[wait]).run("Go.")
+                async for _ in reading:
+                    break
+                if not is_late:
+                    await reading.aclose()
+            assert broken_off.status == ("ok" if is_late else "interrupted")
+            await reading.aclose()
+        return found
+
+    for broken_off in asyncio.run(main()):
+        row = runs_df(broken_off).iloc[0]
+        assert (row["status"], row["terminate_reason"], broken_off.status) == ("interrupted",) * 3
+        assert broken_off in runs().filter(status="interrupted")
 
 
 def test_cancelled_task_is_interrupted() -> None:

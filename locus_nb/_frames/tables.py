@@ -222,7 +222,7 @@ RUNS = (
     Column("tool_calls", _COUNT, "calls", "calls", "rows it has in `tools_df`"),
     Column("tool_errors", _COUNT, "calls", "calls", "those of them with the status `error`"),
     *_USAGE,
-    Column("terminate_reason", _CATEGORY, "", "outcome", "of its last `agent.terminate`"),
+    Column("terminate_reason", _CATEGORY, "", "outcome", "of its last `agent.terminate`, also a late one"),
     Column("event_count", _COUNT, "events", "events", "events that are here"),
     Column(
         "dropped_events",

@@ -30,7 +30,8 @@ class run:  # noqa: N801 - reads as the statement it is used in
     not in it. Beyond that it gives the run a name and tags, and closes its stream on exit, with
     the status `error` if an exception leaves the block, `interrupted` if that is KeyboardInterrupt or a
     cancellation; else with what the run's last `agent.terminate` says, and `ok` without one. What is emitted
-    after that is kept, and counted as late. The exception goes on. `runs` and `last_run` find it once something
+    after that is kept, and counted as late: an agent whose events are no longer read (`async for`, then `break`)
+    may be interrupted only then, and so is the run. The exception goes on. `runs` and `last_run` find it once something
     is emitted in it, or once it has ended.
 
     Args:

@@ -27,8 +27,8 @@ def runs(*, source: Source | None = None) -> RunList:
 
     Of a bus that is those with events in its history, and those that `run` or a `%%locus` cell made and that ended
     without one: they were used when they ended, and are at most `max_runs_retained`. Then comes what only its store
-    has, if it has one: evicted runs and those of earlier sessions, also of such in which nothing was emitted. The list is of those there are now;
-    each `Run` in it is read anew whenever it is asked.
+    has, if it has one: evicted runs and those of earlier sessions, also of such in which nothing was emitted. The
+    list is of those there are now; each `Run` in it is read anew whenever it is asked.
 
     Args:
         source: What holds runs: an `EventBus`, or what `history` or `load` gave; the process's own bus if None.
