@@ -29,7 +29,7 @@ from locus_nb import (
     watch,
 )
 from locus_nb._doctor import diagnosis as diagnosis_module
-from locus_nb._doctor import event_probe, host, lab, packages, page_probe, requirement
+from locus_nb._doctor import event_probe, host, imports, lab, packages, page_probe, requirement
 from locus_nb._doctor.answer import Answer
 from locus_nb._doctor.command import main
 from locus_nb._doctor.conclusion import conclude
@@ -164,7 +164,7 @@ def test_each_package_is_missing_old_broken_or_fine(
             raise OSError(f"no such library {SECRET}")
         return sys.modules[name]
 
-    monkeypatch.setattr(packages, "import_module", fail)
+    monkeypatch.setattr(imports, "import_module", fail)
     found = {each.name: each for each in packages.package_findings(Needs("1", tuple(needed)))}
     assert {name: each.verdict for name, each in found.items()} == {
         "missing": "problem",
@@ -727,6 +727,19 @@ def test_a_missing_package_explains_more_than_a_page_that_could_not_be_asked() -
 # The report
 
 
+def test_a_report_is_not_given_to_a_function_of_the_users() -> None:
+    """What hides more in payloads does not rewrite the report, in which known secrets are hidden all the same."""
+    try:
+        configure(redact=lambda _key, value: "gone" if isinstance(value, str) else value)
+        told = repr(Diagnosis(KERNEL, [Finding("here", "some", f"told {SECRET}", cure="do it")]))
+    finally:
+        configure(redact=True)
+    assert "told [redacted: " in told
+    assert "do it" in told
+    assert SECRET not in told
+    assert "gone" not in told
+
+
 def test_a_report_is_harmless() -> None:
     """Markup, secrets and lone surrogates in what was found are shown as text, hidden and replaced."""
     found = Diagnosis(
@@ -831,6 +844,63 @@ def test_the_command_speaks_json_and_fails_for_a_problem() -> None:
     told = json.loads(done.stdout)
     assert (done.returncode, told["ok"], done.stderr) == (1, False, "")
     assert SECRET not in done.stdout
+
+
+@pytest.mark.parametrize(
+    "module, code, found, cure",
+    [
+        (
+            "anywidget",
+            "import sys; sys.exit(7)",
+            "anywidget: ",
+            "{file} stands in for a package of that name",
+        ),
+        (
+            "IPython",
+            "raise ImportError('no')",
+            "import failed in IPython: ImportError: no",
+            "{file} stands in",
+        ),
+    ],
+)
+def test_the_command_finds_what_breaks_an_import(
+    tmp_path: Path, module: str, code: str, found: str, cure: str
+) -> None:
+    """A package that ends the process, or breaks those that need it, is told of, with what to do about that one."""
+    file = tmp_path / f"{module}.py"
+    file.write_text(code)
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    told = call("doctor", "--json", PYTHONPATH=path)
+    assert (told.returncode, told.stderr) == (1, "")
+    problems = [each for each in json.loads(told.stdout)["findings"] if each["verdict"] == "problem"]
+    assert found in json.loads(told.stdout)["conclusion"] + problems[0]["found"]
+    assert problems[0]["cure"].startswith(cure.format(file=file))
+
+
+def test_a_failed_import_names_the_package_to_install_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the code that failed is another package's, that is the one to install again."""
+    monkeypatch.setattr(imports, "packages_distributions", lambda: {"IPython": ["ipython"]})
+    failure = imports.Failure("ImportError: no", "IPython", "/env/lib/site-packages/IPython/__init__.py")
+    assert failure.cure("anywidget").startswith("python -m pip install --force-reinstall ipython;")
+    alone = failure._replace(at="", file="")
+    assert alone.cure("anywidget").startswith("python -m pip install --force-reinstall anywidget;")
+
+
+def test_the_command_may_lose_its_reader() -> None:
+    """Where the reader of its output goes away, as `head` does, it ends without a complaint."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "locus_nb", "doctor"],
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            check=False,
+        )
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_the_command_needs_no_unicode() -> None:

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
@@ -178,6 +179,7 @@ LAYERS = [
     "_doctor",
     "_doctor.finding",
     "_doctor.requirement",
+    "_doctor.imports",
     "_doctor.packages",
     "_doctor.host",
     "_doctor.lab",
@@ -458,6 +460,18 @@ def test_readme_commands_do_what_they_say() -> None:
     assert opened
     assert (ROOT / opened[1]).is_file()
     assert test.endswith("&& python -m pytest")
+
+
+@pytest.mark.parametrize(
+    "used, package", [("to_parquet(", "pyarrow"), ('"genai-prices"', "genai-prices"), ("stored_df(", "adbc")]
+)
+def test_the_extra_to_run_has_what_the_notebooks_use(used: str, package: str) -> None:
+    """What the README's line installs is enough for each cell of the notebooks."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    brought = project["dependencies"] + project["optional-dependencies"]["lab"]
+    cells = [cell for path in NOTEBOOKS for cell in _notebook(path)["cells"] if cell["cell_type"] == "code"]
+    is_used = any(used in "".join(cell["source"]) for cell in cells)
+    assert not is_used or any(each.startswith(package) for each in brought)
 
 
 def test_readme_links_lead_somewhere() -> None:

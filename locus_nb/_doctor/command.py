@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -46,5 +47,9 @@ def _doctor(options: argparse.Namespace) -> int:
     text = json.dumps(found.to_dict(), indent=2) if options.json else repr(found)
     # Where marks cannot be written, the words beside them can.
     encoding = sys.stdout.encoding or "ascii"
-    print(text.encode(encoding, "replace").decode(encoding))  # noqa: T201 - it is what was asked for
+    try:
+        print(text.encode(encoding, "replace").decode(encoding), flush=True)  # noqa: T201 - it is what was asked for
+    except BrokenPipeError:
+        # Its reader had enough, as `head` does. Python would complain again when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0 if found.ok else 1

@@ -9,7 +9,7 @@ from locus_nb._doctor.conclusion import conclude
 from locus_nb._doctor.lab import lab_findings
 from locus_nb._doctor.page_findings import page_findings
 from locus_nb._doctor.report import report_html, report_text
-from locus_nb._payloads.redact import redact_text
+from locus_nb._payloads.redact import redact_name
 from locus_nb._views.notebook import show_output, update_output
 from locus_nb._wire import jsonable
 
@@ -30,7 +30,8 @@ class Diagnosis:
     """What `doctor` found; shows itself as a report, the conclusion first.
 
     What a page answers may come after the cell: until then the report says so, and where it is displayed it is
-    brought up to date. Everything else is as it was when `doctor` was called. Secrets are hidden in it.
+    brought up to date. Everything else is as it was when `doctor` was called. Secrets are hidden in it, but no
+    function is asked that `configure(redact=...)` was given: it is for payloads.
 
     Example:
         >>> from locus_nb import doctor
@@ -69,7 +70,7 @@ class Diagnosis:
         ]
         found.sort(key=lambda finding: _TOPICS.index(finding.topic))
         return tuple(
-            finding._replace(found=redact_text(finding.found), cure=redact_text(finding.cure))
+            finding._replace(found=redact_name(finding.found), cure=redact_name(finding.cure))
             for finding in found
         )
 
@@ -105,7 +106,8 @@ class Diagnosis:
 
             self._probe = PageProbe(self._end)
             self._probe.ask(seconds)
-        except Exception as error:  # noqa: BLE001 - an edge: other packages, of which anything may be broken
+        # An edge: other packages, of which anything may be broken, and which may want to end the process.
+        except (Exception, SystemExit) as error:  # noqa: BLE001
             self._failure = f"{type(error).__name__}: {error}"
 
     def __repr__(self) -> str:

@@ -25,8 +25,9 @@ def doctor(*, wait: float = 2.0) -> Diagnosis:
 
     Looks at Python, this package, what it needs and what its extras would bring; at the notebook around it, if there
     is one; at the process's bus, store, views and settings. Sends an event through a bus of its own, the pump and a
-    sink, and in a kernel on to the page, by a view that takes no room and is gone afterwards. What is missing or
-    broken is a finding, never an exception. The process's own bus, runs and views stay as they are.
+    sink, and in a kernel on to the page, by a view that takes no room, of which an empty output
+    stays in the cell. What is missing or broken is a finding, never an exception. The process's own bus, runs and
+    views stay as they are.
 
     Args:
         wait: Seconds that this call waits at the most for a page to answer while its cell is blocked: that is how
@@ -65,6 +66,7 @@ def doctor(*, wait: float = 2.0) -> Diagnosis:
 def _taken(topic: str, part: Iterable[Finding]) -> Iterator[Finding]:
     try:
         yield from part
-    except Exception as error:  # noqa: BLE001 - an edge: anything may be broken, which is what is looked for
+    # An edge: anything may be broken, which is what is looked for, and other packages may want to end the process.
+    except (Exception, SystemExit) as error:  # noqa: BLE001
         said = f"could not be looked at to the end: {type(error).__name__}: {error}"
         yield Finding(topic, f"the rest of {topic}", said, "problem", "report this, with all of the report")

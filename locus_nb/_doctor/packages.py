@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
-from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from locus_nb._doctor.finding import Finding
+from locus_nb._doctor.imports import failure_of
 from locus_nb._doctor.requirement import DISTRIBUTION
 from locus_nb._optional import pip_line
 
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 # What each extra is for; those that only who works on this package needs have no words.
 EXTRAS = {
-    "lab": "JupyterLab, to open the notebooks with, and its kernel",
+    "lab": "JupyterLab, to open the notebooks with, its kernel, and what they use",
     "cost": 'configure(prices="genai-prices"): what model calls cost',
     "parquet": "to_parquet(): tables for other tools",
     "adbc": "stored_df(): the tables of a store as they stand",
@@ -76,17 +75,6 @@ def installed(name: str) -> str | None:
         return None
 
 
-def failure_of(module: str) -> str:
-    """Import a module, and say what is wrong with that; empty if nothing is."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            import_module(module)
-    except Exception as error:  # noqa: BLE001 - an edge: another package's import, which may raise anything
-        return f"{type(error).__name__}: {error}"
-    return ""
-
-
 def _needed(needed: Requirement) -> Finding:
     found = installed(needed.name)
     if found is None:
@@ -97,10 +85,12 @@ def _needed(needed: Requirement) -> Finding:
         return Finding(
             "packages", needed.name, f"{found} is too old; needs {needed}", "problem", pip_line(str(needed))
         )
-    failure = "" if needed.name in _NOT_TRIED else failure_of(needed.name.replace("-", "_"))
-    if failure:
-        cure = f"python -m pip install --force-reinstall {needed.name}; then restart the kernel"
-        return Finding("packages", needed.name, f"{found}, but its import failed: {failure}", "problem", cure)
+    module = needed.name.replace("-", "_")
+    failure = None if needed.name in _NOT_TRIED else failure_of(module)
+    if failure is not None:
+        where = f" in {failure.at}" if failure.at not in {"", module} else ""
+        said = f"{found}, but its import failed{where}: {failure.said}"
+        return Finding("packages", needed.name, said, "problem", failure.cure(needed.name))
     return Finding("packages", needed.name, found)
 
 

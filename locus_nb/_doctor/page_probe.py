@@ -32,7 +32,8 @@ _LOOK_EVERY = 0.25
 class PageProbe(RunView):
     """The view of a run with one event, which takes no room: its page answers as that of any view.
 
-    Nothing of it stays: not among the views on the page, nor in the notebook.
+    It is not among the views on the page, and in the notebook an empty output is what stays of it: one output
+    cannot be taken away without the others of its cell.
 
     Args:
         at_end: Called when nothing more is waited for, with the answer; from any thread.
