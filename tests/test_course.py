@@ -26,7 +26,7 @@ def test_a_notebook_begins_with_its_idea(path: Path) -> None:
 
 @EACH
 def test_a_notebook_has_exercises_with_answers(path: Path) -> None:
-    """A notebook ends with exercises, three at most, a folded cell that runs and answers each in turn, and its claims."""
+    """A notebook ends with exercises, three at most, a folded cell that answers each in turn, and its claims."""
     *_, exercises, answers, claims, asserts, _ = cells_of(path)
     numbers = re.findall(r"^(\d)\. ", text_of(exercises), re.MULTILINE)
     assert "## Exercises\n" in text_of(exercises)

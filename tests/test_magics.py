@@ -190,9 +190,15 @@ def test_cell_that_failed_before_it_emitted_is_the_last_run(kept: FrontEnd, name
     """A cell that emits nothing is found, as the last run and in the list, with its status."""
     assert kept.run(f"%%locus {name}\nemit_sync('my.step')").status == "ok"
     assert kept.run(f"%%locus {name}-boom\n1 / 0").status == "error"
-    assert kept.ask("[(last := locus_nb.last_run()).name, last.status]") == [f"{name}-boom", "error"]
+    assert kept.ask("[(last := __import__('locus_nb').last_run()).name, last.status]") == [
+        f"{name}-boom",
+        "error",
+    ]
     assert kept.run(f"%%locus {name}-quiet\n1 + 1").status == "ok"
-    assert kept.ask("[(last := locus_nb.last_run()).name, last.status]") == [f"{name}-quiet", "ok"]
+    assert kept.ask("[(last := __import__('locus_nb').last_run()).name, last.status]") == [
+        f"{name}-quiet",
+        "ok",
+    ]
     assert [runs_of(kept, f"{name}{kind}")[0][:2] for kind in ("", "-boom", "-quiet")] == [
         ["ok", 1],
         ["error", 0],
@@ -229,10 +235,12 @@ def test_cell_is_a_run(kept: FrontEnd, name: str) -> None:
 
 
 def test_name_may_hold_spaces_and_variables(kept: FrontEnd, name: str) -> None:
-    """A name is quoted as in a shell, and variables are put in, as in the line of any magic."""
+    """A name is quoted as in a shell, a backslash is one, and variables are put in, as in the line of any magic."""
     kept.run(f"where = '{name}'")
     kept.run('%%locus "to {where} and back" --tag place={where}\nemit_sync("a")')
     assert [facts[4] for facts in runs_of(kept, f"to {name} and back")] == [{"place": name}]
+    kept.run(f"%%locus c:\\temp\\{name} --tag 'path=a\\b'\nemit_sync('a')")
+    assert [facts[4] for facts in runs_of(kept, f"c:\\temp\\{name}")] == [{"path": "a\\b"}]
     kept.run(f'%%locus {name}-{{no.such.name}}\nemit_sync("a")')
     assert statuses(kept, f"{name}-{{no.such.name}}") == ["ok"]
 
@@ -258,6 +266,8 @@ def test_unknown_option_says_what_to_do(kept: FrontEnd, name: str) -> None:
         ("two words", "unknown: words (a name with spaces needs quotes)"),
         ("--tag alone", "'alone' is not name=value"),
         ("'open", "no closing quotation"),
+        ("' '", "NAME is empty"),
+        ("''", "NAME is empty"),
     ]:
         cell = kept.run(f"%%locus {line}\nran = '{name}'\nemit_sync('a')")
         assert (cell.status, cell.error) == ("error", "UsageError")
@@ -400,7 +410,46 @@ def test_thousand_cells_leave_nothing(kept: FrontEnd) -> None:
     kept.run("locus_nb.reset_event_bus()")
 
 
+def test_traceback_shows_the_magic_and_not_what_stands_for_it(kept: FrontEnd, name: str) -> None:
+    """Above the line that failed stands the magic's, as a comment, also of one that is nested."""
+    cell = kept.run(f"%%locus {name}\n%%locus {name}\nx = 1\n1 / 0\n")
+    assert "marked by" not in cell.trace
+    assert cell.trace.count(f"# %%locus {name}") == 2
+    defined = kept.run(f"%%locus {name}\ndef fail():\n    1 / 0\n")
+    assert defined.status == "ok"
+    cell = kept.run("fail()")
+    assert "marked by" not in cell.trace
+
+
+def test_late_future_is_shown_with_its_line(kept: FrontEnd, name: str) -> None:
+    """An import from `__future__` behind an `await` is a SyntaxError that shows it, and makes no run."""
+    cell = kept.run(f"%%locus {name}\nawait asyncio.sleep(0)\nfrom __future__ import annotations")
+    assert (cell.error, statuses(kept, name)) == ("SyntaxError", [])
+    assert "from __future__ import annotations" in cell.trace
+
+
+def test_names_of_the_users_do_not_matter(kept: FrontEnd, name: str) -> None:
+    """A cell may have given another meaning to what the shell offers."""
+    kept.run("get_ipython = show = cell_run = sys = None")
+    try:
+        assert kept.run(f"%%locus {name}\nemit_sync('my.step')\n6 * 7").out == "42"
+        assert kept.run(f"%%locus {name}\nawait asyncio.sleep(0, 8)").out == "8"
+        assert statuses(kept, name) == ["ok", "ok"]
+    finally:
+        kept.run("del get_ipython, show, cell_run, sys")
+
+
 # What else is typed
+
+
+@pytest.mark.parametrize("asked", ["-h", "--help"])
+def test_help_is_told_to_who_asks_in_the_line(kept: FrontEnd, name: str, asked: str) -> None:
+    """`--help` in the line tells what it takes, in place of running the cell."""
+    cell = kept.run(f"%%locus {name} {asked}\nhelped = 1")
+    assert cell.error == "UsageError"
+    assert "usage: %%locus" in cell.text + cell.said
+    assert kept.ask("'helped' in globals()") is False
+    assert "usage: %locus last|runs" in kept.run(f"%locus {asked}").said
 
 
 def test_help_says_what_it_takes(kept: FrontEnd) -> None:

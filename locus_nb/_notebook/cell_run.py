@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.utils.text import DollarFormatter
 
+from locus_nb._notebook.cell_source import show_magic
 from locus_nb._notebook.options import OFF, read_cell_line
 from locus_nb._payloads.redact import redact_text
 from locus_nb._runs.block import run
@@ -42,6 +43,7 @@ class cell_run:  # noqa: N801 - reads as the statement it is used in
     """
 
     def __init__(self, shell: Any, line: str, title: str) -> None:
+        show_magic(sys._getframe(1).f_code.co_filename)  # noqa: SLF001 - the cell's name, which only its code has
         name, tags, self._live = read_cell_line(_expanded(shell, line))
         # A line of code may hold a secret, which nobody meant for a name.
         self._run = run(name or redact_text(title) or f"cell {shell.execution_count - 1}", tags=tags)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import io
 import json
+import linecache
 import re
 import tokenize
 import warnings
@@ -97,8 +98,26 @@ def check_marked(lines: list[str]) -> list[str]:
     if at is None or MARK not in lines[at]:
         return lines
     text = "".join(lines)
-    _refuse_lost_await(text)
+    try:
+        _refuse_lost_await(text)
+    except SyntaxError as error:
+        # Python has a file in mind in which to look for the line.
+        if error.text is None and error.lineno is not None:
+            error.text = lines[error.lineno - 1]
+        raise
     return _quiet(lines, at) if _ends_in_semicolon(text) else lines
+
+
+def show_magic(filename: str) -> None:
+    """Have tracebacks of a cell show its magic's line again, where its text has the marker.
+
+    As a comment: what draws tracebacks parses the text too.
+    """
+    kept = linecache.cache.get(filename, ())
+    # Of a file that nobody has read yet there is one value, which finds it.
+    if len(kept) == 4:  # noqa: PLR2004
+        size, modified, lines, name = kept
+        linecache.cache[filename] = (size, modified, [_as_typed(line) for line in lines], name)
 
 
 def title_of(body: list[str]) -> str:
@@ -130,6 +149,11 @@ def _quiet(lines: list[str], at: int) -> list[str]:
 
 def _first_of_code(lines: list[str]) -> int | None:
     return next((number for number, line in enumerate(lines) if not _is_blank(line)), None)
+
+
+def _as_typed(line: str) -> str:
+    marker = Marker.read(_string_in(line)) if line.lstrip().startswith(("'", '"')) else None
+    return line if marker is None else f"# %%locus {marker.line}".rstrip() + "\n"
 
 
 def _is_blank(line: str) -> bool:

@@ -15,7 +15,9 @@ from locus_nb._notebook.cell_source import Marker
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-# Not by a name of the user's, and not by one that the user would then see.
+# Not by a name of the user's, and not by one that the user would then see. The shell puts itself among the builtins
+# while a cell runs.
+_SHELL = "__import__('builtins').get_ipython()"
 _RUNTIME = "__import__('locus_nb._notebook.cell_run', fromlist=['cell_run'])"
 
 
@@ -90,7 +92,7 @@ def _within(statement: ast.stmt) -> ast.stmt:
 
 
 def _block(marker: Marker, body: list[ast.stmt], place: ast.stmt) -> ast.With:
-    call = f"{_RUNTIME}.cell_run(get_ipython(), {marker.line!r}, {marker.title!r})"
+    call = f"{_RUNTIME}.cell_run({_SHELL}, {marker.line!r}, {marker.title!r})"
     (block,) = ast.parse(f"with {call}: pass").body
     assert isinstance(block, ast.With)  # noqa: S101 - what was written above
     for node in ast.walk(block):

@@ -68,15 +68,24 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(f"{self._magic} was not run: {message}. {self._magic}? says what it takes")
 
     def read(self, line: str) -> argparse.Namespace:
-        try:
-            words = shlex.split(line)
-        except ValueError as error:
-            self.error(f"{error} in {line!r}".lower())
+        words = self._words(line)
+        if {"-h", "--help"} & set(words):
+            raise UsageError(self.format_help())
         known, unknown = self.parse_known_args(words)
         if unknown:
             spaces = "" if unknown[0].startswith("-") else " (a name with spaces needs quotes)"
             self.error(f"unknown: {shlex.join(unknown)}{spaces}")
         return known
+
+    def _words(self, line: str) -> list[str]:
+        lexer = shlex.shlex(line, posix=True)
+        lexer.whitespace_split = True
+        # A backslash is one, as in a path; a name with spaces has quotes.
+        lexer.commenters = lexer.escape = ""
+        try:
+            return list(lexer)
+        except ValueError as error:
+            self.error(f"{error} in {line!r}".lower())
 
 
 def _tag(text: str) -> tuple[str, str]:
@@ -129,6 +138,8 @@ def read_cell_line(line: str) -> CellOptions:
         UsageError: It holds something unknown.
     """
     found = _CELL.read(line)
+    if found.name is not None and not found.name.strip():
+        _CELL.error("NAME is empty (without one, the run is named after the cell)")
     return CellOptions(found.name, dict(found.tag), found.live)
 
 
