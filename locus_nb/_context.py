@@ -24,7 +24,8 @@ def current_run_id() -> str | None:
     wherever it is in no other. Nobody puts it there unasked: whoever starts a process inside of a run passes
     `env=os.environ | {"LOCUS_RUN_ID": current_run_id()}`. What the process emits is on a bus of its own.
     """
-    return run_id_of(ENTERED.get())
+    now = ENTERED.get()
+    return now.run_id if now is not None and now.left is None else run_id_of(now)
 
 
 def set_run_id(run_id: str | None) -> RunToken:

@@ -43,7 +43,8 @@ class cell_run:  # noqa: N801 - reads as the statement it is used in
     """
 
     def __init__(self, shell: Any, line: str, title: str) -> None:
-        show_magic(sys._getframe(1).f_code.co_filename)  # noqa: SLF001 - the cell's name, which only its code has
+        # Only the cell's code knows what the cell is called.
+        show_magic(sys._getframe(1).f_code.co_filename)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
         name, tags, self._live = read_cell_line(_expanded(shell, line))
         # A line of code may hold a secret, which nobody meant for a name.
         self._run = run(name or redact_text(title) or f"cell {shell.execution_count - 1}", tags=tags)
