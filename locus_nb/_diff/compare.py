@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-Verdict = Literal["higher", "lower", "same", "unclear", "too few"]
+Verdict = Literal["higher", "lower", "same", "unclear", "too few", "unknown"]
 
 RESAMPLES = 5_000
 _SEED = 20_260_105
@@ -40,8 +40,8 @@ class Comparison(NamedTuple):
         low: Lower end of the 95 % interval of `delta`.
         high: Its upper end.
         verdict: `higher` or `lower` if the interval leaves out 0; `same` if no two values differ; `unclear` if it
-            holds 0; `too few` if there are so few runs that chance alone would put all of one group above all of
-            the other in more than 5 % of cases.
+            holds 0; `too few` if it is known of so few runs that chance alone would put all of one group above all
+            of the other in more than 5 % of cases; `unknown` if it is known of no run of a group.
     """
 
     metric: str
@@ -133,6 +133,8 @@ def _resampled(values: NDArray[np.float64], rng: np.random.Generator) -> NDArray
 
 def _verdict(a: NDArray[np.float64], b: NDArray[np.float64], low: float, high: float) -> Verdict:
     fewer, more = sorted((len(a), len(b)))
+    if not fewer:
+        return "unknown"
     # From 4 and 4 on there are enough ways to share them out.
     if fewer <= _FEW and 2 / math.comb(fewer + more, fewer) > 1 - _LEVEL:
         return "too few"
