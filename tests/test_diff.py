@@ -13,6 +13,7 @@ from locus_nb import Diff, EventBus, Run, RunList, diff, runs
 from locus_nb._diff import tables
 from locus_nb._diff.align import align
 from locus_nb._diff.compare import Verdict, compare
+from locus_nb._diff.interval import _student  # pyright: ignore[reportPrivateUsage] - what the interval stands on
 from locus_nb._runs.steps import steps_of
 from tests.run_kit import HOSTILE, SECRET, bus_of, call_model, call_tool, html_of, odd_events, put, text_of
 from tests.test_picture import TAGS, Reader
@@ -379,6 +380,49 @@ def test_interval_holds_the_truth_about_as_often_as_it_says(shape: str) -> None:
     draw = getattr(rng, shape)
     found = [compare("x", draw(size=10), draw(size=10)) for _ in range(200)]
     assert 0.9 <= np.mean([each.low <= 0 <= each.high for each in found]) <= 0.99
+
+
+@pytest.mark.parametrize("sizes", [(2, 8), (2, 20), (3, 20), (4, 4), (4, 40), (10, 10)])
+@pytest.mark.parametrize("shape", ["normal", "lognormal", "poisson"])
+def test_small_groups_are_not_told_apart_by_chance(sizes: tuple[int, int], shape: str) -> None:
+    """Whatever their sizes and the shape of their values, groups that do not differ seldom seem to."""
+    rng = np.random.default_rng(7)
+    draw = getattr(rng, shape)
+    pairs = [[draw(size=size).tolist() for size in sizes] for _ in range(300)]
+    told = [compare("x", *pair).verdict for pair in pairs]
+    assert sum(verdict in ("higher", "lower") for verdict in told) <= 0.08 * len(told)
+
+
+@pytest.mark.parametrize("sizes, share", [((4, 4), 0.7), ((3, 20), 0.7), ((4, 40), 0.9), ((10, 10), 0.99)])
+def test_clear_differences_are_seen(sizes: tuple[int, int], share: float) -> None:
+    """Means that are three standard deviations apart are told apart, either way round, in most cases."""
+    rng = np.random.default_rng(9)
+    pairs = [(rng.normal(size=sizes[0]).tolist(), rng.normal(3, size=sizes[1]).tolist()) for _ in range(200)]
+    assert np.mean([compare("x", a, b).verdict == "higher" for a, b in pairs]) >= share
+    assert np.mean([compare("x", b, a).verdict == "lower" for a, b in pairs]) >= share
+
+
+@pytest.mark.parametrize(
+    "freedom, quantile", [(1, 12.7062), (2, 4.30265), (4.5, 2.65913), (18, 2.10092), (1e9, 1.95996)]
+)
+def test_students_quantile(freedom: float, quantile: float) -> None:
+    """The quantile of Student's t is that of the tables, also for a fraction of a degree of freedom."""
+    assert _student(freedom) == pytest.approx(quantile, rel=2e-4)
+
+
+def test_groups_without_any_chance_differ() -> None:
+    """Groups that are constant, each in itself, differ by just that; what is constant in both is the same."""
+    assert compare("x", [0.1] * 4, [0.3] * 4)[-3:] == pytest.approx((0.2, 0.2, "higher"))
+    assert compare("x", [0.1] * 9, [0.1] * 4)[-3:] == (0, 0, "same")
+
+
+def test_large_groups_are_compared_quickly() -> None:
+    """A metric of 2,000 runs against 2,000 takes seconds at the most."""
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=2_000).tolist(), rng.normal(1, size=2_000).tolist()
+    begin = time.perf_counter()
+    assert compare("x", a, b).verdict == "higher"
+    assert time.perf_counter() - begin < 20
 
 
 @given(st.lists(st.floats(), max_size=6), st.lists(st.floats(), max_size=6))

@@ -149,6 +149,7 @@ LAYERS = [
     "_diff",
     "_diff.align",
     "_diff.step_changes",
+    "_diff.interval",
     "_diff.compare",
     "_diff.facts",
     "_diff.tables",

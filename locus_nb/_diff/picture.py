@@ -138,7 +138,7 @@ def _notes(facts: DiffFacts) -> list[str]:
     if not facts.of_groups:
         return unpriced
     said = (
-        "The verdict is that of the 95 % interval of the difference of means, by a bootstrap. "
+        "The verdict is that of the 95 % interval of the difference of means. "
         "Of twenty metrics that do not differ one is expected to look as if it did."
     )
     return [*unpriced, said]
