@@ -58,8 +58,8 @@ def compare(metric: str, a: Sequence[float], b: Sequence[float]) -> Comparison:
 
     The interval and its sources are those of `interval_of`. In simulations of groups that do not differ, of normal,
     exponential, log-normal, Poisson and yes-or-no values, at most 6 % were said to (2 runs against 8 or 20, 3 against
-    20, 4 against 4 or 40, 10 against 10 or 40). Where the few runs of one group vary three times as much as the many
-    of the other, 2 against 8 were in 12 % of cases, the others in at most 7 %.
+    20, 4 against 4 or 40, 10 against 10). Where the few runs of one group vary three times as much as the many of the
+    other, 2 against 20 were in 9 % of cases, 4 against 40 in 4 %.
     """
     # Sums of numbers near the largest there are become infinite, and the interval then says nothing.
     with np.errstate(all="ignore"):

@@ -79,7 +79,7 @@ def _student(freedom: float) -> float:
     """
     freedom = min(freedom, _MOST_FREEDOM)
     edges = np.linspace(0, math.pi / 2, _ANGLES + 1)
-    within = np.append(0.0, np.cumsum(np.cos((edges[1:] + edges[:-1]) / 2) ** (freedom - 1)))
+    within: Values = np.append(0.0, np.cumsum(np.cos((edges[1:] + edges[:-1]) / 2) ** (freedom - 1)))
     return math.sqrt(freedom) * math.tan(float(np.interp(LEVEL * within[-1], within, edges)))
 
 
