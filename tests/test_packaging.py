@@ -72,6 +72,7 @@ LAYERS = [
     "_sums.calls",
     "_sums.prices",
     "_sums.usage",
+    "_sums.gaps",
     "_sums.cost",
     "_sums.sums",
     "_store",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -79,8 +79,9 @@ def _student(freedom: float) -> float:
     """
     freedom = min(freedom, _MOST_FREEDOM)
     edges = np.linspace(0, math.pi / 2, _ANGLES + 1)
-    within: Values = np.append(0.0, np.cumsum(np.cos((edges[1:] + edges[:-1]) / 2) ** (freedom - 1)))
-    return math.sqrt(freedom) * math.tan(float(np.interp(LEVEL * within[-1], within, edges)))
+    within = np.append(0.0, np.cumsum(np.cos((edges[1:] + edges[:-1]) / 2) ** (freedom - 1)))
+    angle: float = cast("Any", np).interp(LEVEL * within[-1], within, edges)
+    return math.sqrt(freedom) * math.tan(angle)
 
 
 def _shared_out(a: Values, b: Values) -> float:
