@@ -67,7 +67,7 @@ def events_df(
         since: Only events of that time and later: aware, or ISO 8601 with an offset.
         until: Only events before that time.
         columns: Names or groups of columns, which then come in that order; `otel` among them, or alone for all:
-            those that have a name in OpenTelemetry's conventions for generative AI come under that.
+            those that have a name in OpenTelemetry's conventions for generative AI come under that, as above.
 
     Raises:
         TypeError: `run` is none of these, or mixes events with runs; `source` is no source; another argument has

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from locus_nb._event import StreamEvent
-    from locus_nb._frames.columns import Column
+    from locus_nb._frames.columns import GrowingColumn
     from locus_nb._sums.calls import Key
     from locus_nb._sums.cost import Pricing
     from locus_nb._sums.usage import Counts, Told
 
-_AGENT: dict[str, type[Column]] = {
+_AGENT: dict[str, type[GrowingColumn]] = {
     "parent_span_id": TextColumn,
     "agent_name": NameColumn,
     "iteration": CountColumn,
@@ -37,12 +37,12 @@ _AGENT: dict[str, type[Column]] = {
     "error_type": NameColumn,
     "error": TextColumn,
 }
-_OF_TOOL: dict[str, type[Column]] = {
+_OF_TOOL: dict[str, type[GrowingColumn]] = {
     "tool_name": NameColumn,
     "arg_keys": TextColumn,
     "output_preview": TextColumn,
 }
-_OF_MODEL: dict[str, type[Column]] = {
+_OF_MODEL: dict[str, type[GrowingColumn]] = {
     "model": NameColumn,
     "stop_reason": NameColumn,
     "message_count": CountColumn,
@@ -56,7 +56,7 @@ _CODES = ["OK", "ERROR", "UNSET"]
 def span_columns(events: Sequence[StreamEvent], *, redact: bool) -> dict[str, Any]:
     """Make the columns of `SPANS`."""
     runs = run_column(events)
-    payload: dict[str, type[Column]] = {
+    payload: dict[str, type[GrowingColumn]] = {
         "parent_span_id": TextColumn,
         "status": NameColumn,
         "error": TextColumn,
