@@ -27,6 +27,7 @@ from locus_nb import (
     reset_event_bus,
 )
 from locus_nb._store import backlog as backlog_module
+from locus_nb._store import jsonl as jsonl_module
 from locus_nb._store import sqlite as sqlite_module
 from locus_nb._store import writer as writer_module
 from locus_nb._store.sqlite import SqliteStorage
@@ -334,6 +335,48 @@ def test_a_lost_event_is_missing_in_its_run(path: Path, kind: Any, monkeypatch: 
                 store.flush()
         assert store.flush()
         assert _counts(path) == (5, 2, 2)
+
+
+@KINDS
+def test_an_ended_run_is_never_called_complete_before_its_events(
+    path: Path, kind: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whenever a process is killed, a run whose end is in its store has all its events there, or lacks some."""
+    bus, numbers, seen = EventBus(), itertools.count(), []
+
+    def end_a_run() -> None:
+        put(bus, range(700), run := f"run-{next(numbers)}")
+        bus.close_stream_nowait(run, status="ok")
+
+    def look() -> None:
+        for record in history(path).records():
+            held = record.total - record.trimmed
+            seen.append((record.closed, held))
+            assert held == 700 or record.trimmed or not record.closed
+
+    def looking(real: Any) -> Any:
+        def write(*args: Any) -> None:
+            if next(writes) % 2 and next(numbers) < 20:
+                end_a_run()
+            real(*args)
+            look()
+
+        return write
+
+    writes = itertools.count()
+    with Store(path, bus=bus, kind=kind) as store:
+        assert store.flush()
+        owner: Any = SqliteStorage if kind == "sqlite" else jsonl_module._RunFile
+        name = "write" if kind == "sqlite" else "add"
+        monkeypatch.setattr(owner, name, looking(getattr(owner, name)))
+        for _ in range(3):
+            end_a_run()
+        assert store.flush(GRACE_S)
+        monkeypatch.undo()
+    assert (True, 700) in seen
+    assert {(record.status, record.total, record.trimmed) for record in history(path).records()} == {
+        ("ok", 700, 0)
+    }
 
 
 def raising(error: Exception) -> Any:

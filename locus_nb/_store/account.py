@@ -97,7 +97,7 @@ class Account:
         self,
         written: Mapping[str, int],
         records: Mapping[str, RunRecord],
-        waiting: Callable[[], Mapping[str, int]],
+        waiting: Mapping[str, int],
     ) -> dict[str, RunChange]:
         """Say what is new of the runs.
 
@@ -107,13 +107,10 @@ class Account:
             waiting: How many events are still to be written then.
         """
         changes = {run_id: RunChange(None, count, 0, 0) for run_id, count in written.items()}
-        still: Mapping[str, int] | None = None
         for run_id, record in records.items():
             run, count = self._run(record), written.get(run_id, 0)
-            dropped = max(0, max(run.total, record.total) - run.have - count)
-            if dropped:
-                still = waiting() if still is None else still
-                dropped = max(0, dropped - still.get(run_id, 0))
+            lacking = max(run.total, record.total) - run.have - count
+            dropped = max(0, lacking - waiting.get(run_id, 0))
             changes[run_id] = RunChange(record, count, run.missed, dropped - run.dropped)
         return changes
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from locus_nb._errors import StoreError
 from locus_nb._store.account import counted
-from locus_nb._store.storage import encoded
+from locus_nb._store.storage import encoded, still_open
 from locus_nb._wire import jsonable
 from locus_nb.event_types import LIVE_ONLY
 
@@ -70,6 +71,8 @@ class Backlog:
         self._records: dict[str, RunRecord] = {}
         self._waiting_since = self.busy_at = time.monotonic()
         self._run_closed = False
+        # Whether the subscription may have more, for which there was no room.
+        self._is_full = False
         # Runs that were written to, since all that is known of runs was written; and whether others may lack events.
         self._touched: set[str] = set()
         self._amiss = False
@@ -88,6 +91,7 @@ class Backlog:
         """Take what the subscription has, as far as there is room; True at its end."""
         while len(self._pending) < MOST_PENDING:
             batch = self._subscription.next_batch_nowait()
+            self._is_full = False
             if batch is None:
                 return False
             if not batch:
@@ -105,6 +109,7 @@ class Backlog:
             for record in batch.runs:
                 self._records[record.run_id] = record
                 self._run_closed = self._run_closed or record.closed
+        self._is_full = True
         return False
 
     def is_due(self) -> bool:
@@ -132,7 +137,7 @@ class Backlog:
             self.take()
             if left <= 0:
                 break
-        self._run_closed = False
+        self._run_closed = any(record.closed for record in self._records.values())
         self._waiting_since = time.monotonic()
 
     def give_up(self) -> int:
@@ -152,8 +157,14 @@ class Backlog:
         counts = counted(events)
         self._touched.update(counts)
         amiss = self._amiss
-        records = self._known() if last else {}
-        changes = self._account.changes(counts, records, lambda: counted(self._pending[len(events) :]))
+        known = self._known() if last else {}
+        waiting = counted(self._pending[len(events) :]) if known else Counter[str]()
+        # Only together with its last event, or after it: a run must not be called complete while it lacks some.
+        records = {
+            run_id: still_open(record) if self._is_full or waiting[run_id] else record
+            for run_id, record in known.items()
+        }
+        changes = self._account.changes(counts, records, waiting)
         # A run is used by what is written of it.
         changes = {
             run_id: change
@@ -201,6 +212,10 @@ class Backlog:
         if asked:
             # What these count is pending from now on, and what comes with it is newer.
             self.take()
+        if self._is_full:
+            # What these count may not be pending yet.
+            self._amiss = self._amiss or bool(asked)
+            return dict(self._records)
         return {record.run_id: record for record in found} | self._records
 
     def _leave_out(self) -> int:

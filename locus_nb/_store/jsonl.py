@@ -26,7 +26,7 @@ from urllib.parse import quote
 from locus_nb._errors import StoreError
 from locus_nb._store.run_file import read_stored
 from locus_nb._store.run_lines import BadLine, Head, head_line, read_line
-from locus_nb._store.storage import plain_changes, unknown
+from locus_nb._store.storage import plain_changes, still_open, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -92,7 +92,9 @@ class JsonlStorage:
         try:
             for run_id, its in rows.items():
                 record, _, *lacks = plain[run_id]
-                file = self._file(run_id, record or unknown(run_id, events))
+                known = record or unknown(run_id, events)
+                # A new file says that its run has ended only behind its events.
+                file = self._file(run_id, still_open(known) if its else known)
                 before.append((file, file.size))
                 first = self._next_seqs(file, len(its))
                 lines = [_event_line(events, row, seq) for seq, row in enumerate(its, first)]

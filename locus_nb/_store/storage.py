@@ -146,6 +146,13 @@ def unknown(run_id: str, events: StoredEvents) -> RunRecord:
     return RunRecord(run_id, None, {}, "running", first_us * 1000, None, None, None, False, 0, 0)  # noqa: FBT003 - a record
 
 
+def still_open(record: RunRecord) -> RunRecord:
+    """Give the record of a run as it was before its end; the same if it has not ended."""
+    if not record.closed:
+        return record
+    return record._replace(status="running", ended_at_ns=None, closed=False)
+
+
 _NO_CHANGE = RunChange(None, 0, 0, 0)
 
 
