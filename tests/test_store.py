@@ -26,8 +26,9 @@ from locus_nb import (
     history,
     reset_event_bus,
 )
+from locus_nb._files.files import save_run
 from locus_nb._store import backlog as backlog_module
-from locus_nb._store import jsonl as jsonl_module
+from locus_nb._store import growing_file
 from locus_nb._store import sqlite as sqlite_module
 from locus_nb._store import writer as writer_module
 from locus_nb._store.sqlite import SqliteStorage
@@ -112,11 +113,12 @@ def test_flush_ends_while_others_publish(path: Path, monkeypatch: pytest.MonkeyP
     bus = EventBus()
     write, numbers = SqliteStorage.write, itertools.count()
 
-    def begetting(self: SqliteStorage, events: Any, changes: Any) -> None:
-        write(self, events, changes)
+    def begetting(self: SqliteStorage, events: Any, changes: Any) -> Any:
+        outcome = write(self, events, changes)
         if not store.closed:
             bus.open_stream_nowait(run := f"busy-{next(numbers)}")
             put(bus, range(5), run)
+        return outcome
 
     with Store(path, bus=bus) as store:
         monkeypatch.setattr(SqliteStorage, "write", begetting)
@@ -156,10 +158,11 @@ def test_the_end_of_a_run_is_written_at_once(path: Path, monkeypatch: pytest.Mon
     written = threading.Event()
     write = SqliteStorage.write
 
-    def telling(self: SqliteStorage, events: Any, changes: Any) -> None:
-        write(self, events, changes)
+    def telling(self: SqliteStorage, events: Any, changes: Any) -> Any:
+        outcome = write(self, events, changes)
         if any(record is not None and record.closed for record, *_ in changes.values()):
             written.set()
+        return outcome
 
     monkeypatch.setattr(SqliteStorage, "write", telling)
     bus = EventBus()
@@ -258,10 +261,10 @@ def test_one_bad_event_costs_only_itself(path: Path, monkeypatch: pytest.MonkeyP
     """An event that cannot be stored at all is lost, counted and told, and all others are stored."""
     write = SqliteStorage.write
 
-    def picky(self: SqliteStorage, events: Any, changes: Any) -> None:
+    def picky(self: SqliteStorage, events: Any, changes: Any) -> Any:
         if any('"n":7}' in data for data in events.data):
             raise ValueError("string or blob too big")
-        write(self, events, changes)
+        return write(self, events, changes)
 
     monkeypatch.setattr(SqliteStorage, "write", picky)
     bus = EventBus()
@@ -355,18 +358,19 @@ def test_an_ended_run_is_never_called_complete_before_its_events(
             assert held == 700 or record.trimmed or not record.closed
 
     def looking(real: Any) -> Any:
-        def write(*args: Any) -> None:
+        def write(*args: Any, **options: Any) -> Any:
             if next(writes) % 2 and next(numbers) < 20:
                 end_a_run()
-            real(*args)
+            outcome = real(*args, **options)
             look()
+            return outcome
 
         return write
 
     writes = itertools.count()
     with Store(path, bus=bus, kind=kind) as store:
         assert store.flush()
-        owner: Any = SqliteStorage if kind == "sqlite" else jsonl_module._RunFile
+        owner: Any = SqliteStorage if kind == "sqlite" else growing_file.GrowingFile
         name = "write" if kind == "sqlite" else "add"
         monkeypatch.setattr(owner, name, looking(getattr(owner, name)))
         for _ in range(3):
@@ -377,6 +381,148 @@ def test_an_ended_run_is_never_called_complete_before_its_events(
     assert {(record.status, record.total, record.trimmed) for record in history(path).records()} == {
         ("ok", 700, 0)
     }
+
+
+@KINDS
+@pytest.mark.parametrize("how", ["pruned", "deleted"])
+def test_what_others_took_away_is_missing(path: Path, kind: Any, how: str) -> None:
+    """A run that somebody deleted from the store, and that goes on, lacks what was there, and keeps its name."""
+    bus = EventBus()
+    with Store(path, bus=bus, kind=kind) as store:
+        bus.open_stream_nowait("run", name="first", tags={"k": "v"})
+        put(bus, range(10))
+        bus.close_stream_nowait("run", status="ok")
+        assert store.flush()
+        if how == "pruned":
+            other = EventBus()
+            with Store(path, bus=other, kind=kind, keep_runs=1):
+                put(other, range(2), "other")
+                other.close_stream_nowait("other")
+            assert history(path).run_ids() == ("other",)
+        elif kind == "jsonl":
+            (path / "run.jsonl").unlink()
+        else:
+            for name in ("runs.db", "runs.db-wal", "runs.db-shm"):
+                path.with_name(name).unlink(missing_ok=True)
+        put(bus, range(10, 15))
+        assert store.flush()
+        put(bus, range(15, 17))
+        assert store.flush()
+        record = history(path).run_record("run")
+        assert record is not None
+        assert (record.total, record.trimmed, record.dropped) == (17, 10, 0)
+        assert (record.name, record.tags, record.status) == ("first", {"k": "v"}, "ok")
+    assert ns_of(path, "run") == list(range(10, 17))
+
+
+def test_a_run_saved_over_its_own_file_goes_on(path: Path) -> None:
+    """When a run's file in a store is replaced, what comes later goes into the new one, and what that lacks is told."""
+    bus = EventBus()
+    with Store(path, bus=bus, kind="jsonl") as store:
+        put(bus, range(5))
+        assert store.flush()
+        save_run(bus, "run", path / "run.jsonl")
+        put(bus, range(5, 10))
+        assert store.flush()
+        assert ns_of(path, "run") == list(range(10))
+        assert _counts(path) == (10, 0, 0)
+        part = (path / "run.jsonl").read_bytes().splitlines(keepends=True)[:4]
+        (path / "run.jsonl").write_bytes(b"".join(part))
+        put(bus, range(10, 12))
+        assert store.flush()
+    assert ns_of(path, "run") == [0, 1, 2, 10, 11]
+    assert _counts(path) == (12, 7, 0)
+    assert history(path).runs_df()["complete"].tolist() == [False]
+
+
+def test_one_run_that_cannot_be_written_holds_back_no_other(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the file of one run fails, others are written, and its own events wait until it can be written again."""
+    add = growing_file.GrowingFile.add
+    bad = {"bad.jsonl"}
+
+    def picky(self: growing_file.GrowingFile, text: str, **options: Any) -> None:
+        if self._path.name in bad:
+            raise PermissionError(13, "Permission denied")
+        add(self, text, **options)
+
+    monkeypatch.setattr(growing_file.GrowingFile, "add", picky)
+    monkeypatch.setattr(backlog_module, "BATCH_EVENTS", 7)
+    bus = EventBus()
+    with Store(path, bus=bus, kind="jsonl") as store:
+        for start in range(0, 30, 10):
+            for n in range(start, start + 10):
+                put(bus, [n], "bad")
+                put(bus, [n], f"good-{n % 3}")
+            bus.open_stream_nowait("bad", name="late")
+            if start:
+                assert not store.flush()
+            else:
+                with pytest.warns(RuntimeWarning, match=r"Permission denied.*kept in memory"):
+                    assert not store.flush()
+            assert sorted(history(path).run_ids()) == ["good-0", "good-1", "good-2"]
+            for good in range(3):
+                assert ns_of(path, f"good-{good}") == list(range(good, start + 10, 3))
+            assert store.stats()[:4] == (start + 10, start + 10, 0, 0)
+        bus.close_stream_nowait("bad")
+        bad.clear()
+        assert store.flush()
+    assert ns_of(path, "bad") == list(range(30))
+    record = history(path).run_record("bad")
+    assert record is not None
+    assert (record.name, record.status, record.total, record.trimmed) == ("late", "ok", 30, 0)
+
+
+def test_events_of_a_run_that_stays_stuck_are_bounded(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a run whose file cannot be written a bounded number of events waits; more are lost, counted and missing."""
+    monkeypatch.setattr(backlog_module, "MOST_PENDING", 50)
+    path.mkdir()
+    (path / "bad.jsonl").write_text("", "utf-8")
+    add = growing_file.GrowingFile.add
+    bad = {"bad.jsonl"}
+
+    def picky(self: growing_file.GrowingFile, text: str, **options: Any) -> None:
+        if self._path.name in bad:
+            raise PermissionError(13, "Permission denied")
+        add(self, text, **options)
+
+    monkeypatch.setattr(growing_file.GrowingFile, "add", picky)
+    bus = EventBus()
+    with Store(path, bus=bus, kind="jsonl") as store, warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        for n in range(20):
+            put(bus, range(10 * n, 10 * n + 10), "bad")
+            put(bus, [n], "good")
+            store.flush()
+        stats = store.stats()
+        assert (stats.written, stats.pending, stats.lost) == (20, 50, 150)
+        bad.clear()
+        store.flush()
+    assert ns_of(path, "good") == list(range(20))
+    assert ns_of(path, "bad") == list(range(50))
+    assert _counts(path, "bad") == (200, 150, 150)
+
+
+def test_many_runs_at_once_take_few_files(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many runs are written at once, no more than some of their files are open."""
+    opened = growing_file.GrowingFile.of
+    most = []
+
+    def counting(*args: Any) -> growing_file.GrowingFile:
+        most.append(len(storage._files))
+        return opened(*args)
+
+    monkeypatch.setattr(growing_file.GrowingFile, "of", counting)
+    bus = EventBus()
+    with Store(path, bus=bus, kind="jsonl") as store:
+        storage: Any = store._own_writer()._storage
+        for n in range(3):
+            for run in range(150):
+                put(bus, [n], f"run-{run}")
+            assert store.flush()
+    assert max(most) <= 64
+    assert all(ns_of(path, f"run-{run}") == [0, 1, 2] for run in range(150))
 
 
 def raising(error: Exception) -> Any:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from locus_nb._errors import warn
 from locus_nb._event import restored
-from locus_nb._store.jsonl import candidates, files_of, run_id_in
+from locus_nb._store.folder import candidates, files_of, run_id_in
 from locus_nb._store.past import Wanted
 from locus_nb._store.run_file import joined, read_stored
 from locus_nb._wire import jsonable
