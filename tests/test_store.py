@@ -5,11 +5,13 @@ import itertools
 import logging
 import os
 import random
+import shutil
 import sqlite3
 import subprocess
 import sys
 import threading
 import warnings
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +33,7 @@ from locus_nb._store import backlog as backlog_module
 from locus_nb._store import growing_file
 from locus_nb._store import sqlite as sqlite_module
 from locus_nb._store import writer as writer_module
+from locus_nb._store.jsonl import JsonlStorage
 from locus_nb._store.sqlite import SqliteStorage
 from tests.bus_kit import GRACE_S, event, in_threads, ns, put, python
 from tests.store_kit import ns_of
@@ -884,6 +887,65 @@ def test_a_file_that_was_taken_away_is_begun_again(path: Path) -> None:
         put(bus, range(3, 6))
         assert store.flush()
         assert ns_of(path, "run") == [3, 4, 5]
+
+
+# Copies
+
+
+@KINDS
+@pytest.mark.parametrize("how", ["flushed", "quiet"])
+def test_a_copy_of_a_quiet_store_is_whole(
+    path: Path, tmp_path: Path, kind: Any, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A copy of the file that was made after a flush, or when nothing happened for a while, has all events."""
+    settled = threading.Event()
+    storage: Any = SqliteStorage if kind == "sqlite" else JsonlStorage
+    settle = storage.settle
+
+    def telling(self: Any) -> None:
+        settle(self)
+        if len(history(path).run_ids()) == 5:
+            settled.set()
+
+    monkeypatch.setattr(storage, "settle", telling)
+    monkeypatch.setattr(writer_module, "_QUIET_S", 0.0)
+    bus = EventBus()
+    with Store(path, bus=bus, kind=kind) as store:
+        for run in range(5):
+            put(bus, range(200), f"run-{run}")
+            bus.close_stream_nowait(f"run-{run}")
+        assert store.flush() if how == "flushed" else settled.wait(GRACE_S)
+        copy = tmp_path / "copy.db"
+        (shutil.copy if kind == "sqlite" else shutil.copytree)(path, copy)
+        assert [len(history(copy).history(f"run-{run}")) for run in range(5)] == [200] * 5
+
+
+@pytest.mark.parametrize("then", ["publish", "close"])
+def test_a_file_that_was_moved_is_whole(path: Path, tmp_path: Path, then: str) -> None:
+    """When the file is moved away under a store, all that was in it goes along, and what comes next is begun anew."""
+    bus = EventBus()
+    old = tmp_path / "old.db"
+    with Store(path, bus=bus) as store:
+        put(bus, range(700))
+        assert store.flush()
+        with closing(sqlite3.connect(path, isolation_level=None)) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM runs").fetchall()
+            put(bus, range(700, 1000))
+            # Somebody who reads keeps these in the log.
+            assert store.flush()
+            reader.execute("ROLLBACK")
+        path.rename(old)
+        if then == "publish":
+            put(bus, range(1000, 1010), "new")
+            put(bus, range(1000, 1010))
+            assert store.flush()
+            assert ns_of(old, "run") == list(range(1000))
+            assert ns_of(path, "new") == ns_of(path, "run") == list(range(1000, 1010))
+            assert _counts(path) == (1010, 1000, 0)
+    assert ns_of(old, "run") == list(range(1000))
+    with closing(sqlite3.connect(old)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
 # Other processes

@@ -89,6 +89,9 @@ class JsonlStorage:
             raise next(iter(outcome.failed.values()))
         return outcome
 
+    def settle(self) -> None:
+        """Do nothing: what was written is in the files."""
+
     def prune(self, limits: Limits, is_running: Callable[[str], bool]) -> None:
         """Delete the files of whole runs."""
         files = files_of(self._folder)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -108,6 +108,8 @@ class SqliteStorage:
         self._path = path
         self._connection: sqlite3.Connection | None = None
         self._file: tuple[int, int] | None = None
+        # Whether there may be something in the log that is not in the file itself.
+        self._is_logged = False
 
     def open(self) -> None:
         """Open the file, made if there is none; again if another one took its place."""
@@ -118,10 +120,15 @@ class SqliteStorage:
         self._file = _identity(self._path)
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file; one that was moved or deleted is made whole before, which SQLite does not do then."""
         connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
+        if connection is None:
+            return
+        if self._file != _identity(self._path):
+            # What is at the path now must not be given this log. A damaged file, a full disk: it stays as it is.
+            with suppress(sqlite3.Error):
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        connection.close()
 
     def abandon(self) -> None:
         """Let go in a forked child, without a call into SQLite, which would take part in the parent's work."""
@@ -142,6 +149,7 @@ class SqliteStorage:
         plain = plain_changes(changes)
         runs: dict[str, int] = {}
         outcome = Outcome({}, {})
+        self._is_logged = True
         with told(self._path, "write"), _transaction(connection):
             # Each a moment after the one that was used before it.
             for moment, run_id in enumerate(by_use(plain, events), now):
@@ -152,6 +160,15 @@ class SqliteStorage:
                     outcome.lacking[run_id] = lacking
             _insert(connection, [runs[run_id] for run_id in events.run_ids], events)
         return outcome
+
+    def settle(self) -> None:
+        """Bring what is in the log into the file itself; what somebody still needs of an older state stays there."""
+        if self._connection is None or not self._is_logged:
+            return
+        # Nothing is lost if it fails, and the next write tells why.
+        with suppress(sqlite3.Error):
+            _, logged, moved = self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            self._is_logged = moved < logged
 
     def prune(self, limits: Limits, is_running: Callable[[str], bool]) -> None:
         """Delete runs one by one, each in a transaction, and give their room back."""

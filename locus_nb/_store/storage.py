@@ -95,6 +95,10 @@ class Storage(Protocol):
         """Add events, and what is new of their runs and others: of each run all of it or nothing."""
         ...
 
+    def settle(self) -> None:
+        """See that a copy of what is at the path now is whole, as far as nobody reads an older state just then."""
+        ...
+
     def prune(self, limits: Limits, is_running: Callable[[str], bool]) -> None:
         """Forget whole runs beyond the limits, never one that runs."""
         ...

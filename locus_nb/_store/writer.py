@@ -37,6 +37,8 @@ TICK = 0.05
 RETRY_S = 1.0
 # Idle for this long (seconds), it sleeps until it is woken, which costs whoever publishes then some microseconds.
 _IDLE_S = 5.0
+# Quiet for this long (seconds), it sees that a copy of the file is whole.
+_QUIET_S = 1.0
 _QUEUE = 65_536
 _PRUNE_EVERY_S = 60.0
 # As often as it takes to write all that can be pending and queued.
@@ -167,6 +169,8 @@ class Writer:
                 self._ended = backlog.take() or self._ended
             if through:
                 self._prune(at_once=bool(closing or self._ended))
+                if at_once or time.monotonic() - backlog.busy_at > _QUIET_S:
+                    self._storage.settle()
             for flush in flushes:
                 self._lost_told = backlog.lost
                 flush.answer(through=through and backlog.lost == lost)
