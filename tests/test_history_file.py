@@ -312,6 +312,36 @@ def test_what_is_no_store_is_refused_and_left_alone(
     assert path.read_bytes() == content
 
 
+def test_a_folder_of_other_things_is_no_store(tmp_path: Path) -> None:
+    """A folder in which no file is a run's is refused by name, unless it is empty or a store just begins there."""
+    folder = tmp_path / "papers"
+    folder.mkdir()
+    assert history(folder).run_ids() == ()
+    (folder / "notes.txt").write_text("mine", "utf-8")
+    (folder / "theirs.jsonl").write_text('{"their": 1}\n', "utf-8")
+    with pytest.raises(StoreError, match=r"papers.*none of its files is a run's"):
+        history(folder)
+    bus = EventBus()
+    with Store(folder, bus=bus) as store:
+        assert history(folder).run_ids() == ()
+        put(bus, [1])
+        assert store.flush()
+    assert history(folder).run_ids() == ("run",)
+
+
+def test_a_file_that_cannot_be_read_is_named(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a file of a folder may not be read, the error is a StoreError that names the store and the reason."""
+    stored(path, [event(1)], kind="jsonl")
+    found = history(path)
+
+    def refuse(file: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(file))
+
+    monkeypatch.setattr("locus_nb._store.jsonl_reader.read_stored", refuse)
+    with pytest.raises(StoreError, match=r"runs\.db.*Permission denied.*run\.jsonl"):
+        found.records()
+
+
 @KINDS
 def test_an_empty_place_is_an_empty_store(path: Path, kind: Any) -> None:
     """A file without content, as one that is just being made, and an empty folder hold no runs and can be used."""

@@ -168,9 +168,9 @@ class Backlog:
             # While it works off a burst the next one is under way.
             self.take()
 
-    def give_up(self) -> int:
-        """Forget what could not be written, and say how many events that are: they are lost."""
-        lost = len(self)
+    def give_up(self, unread: int) -> int:
+        """Forget what could not be written, and say how many events are lost, with those that were never taken."""
+        lost = len(self) + unread
         self.lost += lost
         self.clear()
         return lost

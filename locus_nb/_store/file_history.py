@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from locus_nb._errors import StoreError
-from locus_nb._store.jsonl_reader import JsonlSnapshot
+from locus_nb._store.jsonl_reader import JsonlSnapshot, check_folder
 from locus_nb._store.past import wanted
 from locus_nb._store.sqlite_reader import sqlite_snapshot
 
@@ -62,7 +62,8 @@ class History:
                 f"There is no store at {str(self._path)!r}: begin one by configure(store=...), or name another path"
             )
         with self._now() as snapshot:
-            snapshot.run_ids()
+            if not snapshot.run_ids() and self._path.is_dir():
+                check_folder(self._path)
 
     @property
     def path(self) -> Path:

@@ -138,10 +138,11 @@ class SqliteStorage:
 
     def held(self, run_id: str, ids: Sequence[str]) -> set[str]:
         """Say which of these events of a run the file holds already."""
-        rows = self._now_open().execute(
-            "SELECT event_id FROM events WHERE run = (SELECT run FROM runs WHERE run_id = ?)", (run_id,)
-        )
-        return {event_id for (event_id,) in rows}.intersection(ids)
+        with told(self._path, "read"):
+            rows = self._now_open().execute(
+                "SELECT event_id FROM events WHERE run = (SELECT run FROM runs WHERE run_id = ?)", (run_id,)
+            )
+            return {event_id for (event_id,) in rows}.intersection(ids)
 
     def write(self, events: StoredEvents, changes: Mapping[str, RunChange]) -> Outcome:
         """Add all in one transaction."""
@@ -167,12 +168,18 @@ class SqliteStorage:
             return
         # Nothing is lost if it fails, and the next write tells why.
         with suppress(sqlite3.Error):
-            _, logged, moved = self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-            self._is_logged = moved < logged
+            busy, logged, moved = self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            self._is_logged = bool(busy) or moved < logged
 
     def prune(self, limits: Limits, is_running: Callable[[str], bool]) -> None:
         """Delete runs one by one, each in a transaction, and give their room back."""
-        connection, now = self._now_open(), time.time_ns()
+        with told(self._path, "shrink"):
+            self._prune(self._now_open(), limits, is_running)
+
+    def _prune(
+        self, connection: sqlite3.Connection, limits: Limits, is_running: Callable[[str], bool]
+    ) -> None:
+        now = time.time_ns()
         rows: list[tuple[int, str, int, int]] = connection.execute(
             "SELECT run, run_id, closed, used_at_ns FROM runs ORDER BY used_at_ns, run"
         ).fetchall()

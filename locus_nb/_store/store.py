@@ -13,6 +13,7 @@ from locus_nb._errors import StoreError, warn
 from locus_nb._store.account import account_of, inherit
 from locus_nb._store.backlog import MAY_PASS
 from locus_nb._store.jsonl import JsonlStorage
+from locus_nb._store.lifetime import await_ending
 from locus_nb._store.mounts import file_system, is_shared
 from locus_nb._store.sqlite import SqliteStorage
 from locus_nb._store.storage import Limits
@@ -97,6 +98,7 @@ class Store:
                 f"Cannot store this bus's events in {str(path)!r} too: they are stored in "
                 f"{str(self._bus.store.path)!r}; close that store first, or use configure(store=...)"
             )
+        await_ending(self._path)
         self._kind: Kind
         self._kind, storage, failure = opened(self._path, kind)
         writer = Writer(
