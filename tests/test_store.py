@@ -951,6 +951,22 @@ def test_a_copy_of_a_quiet_store_is_whole(
         assert [len(history(copy).history(f"run-{run}")) for run in range(5)] == [200] * 5
 
 
+def test_sqlite_copies_a_store_in_use(path: Path, tmp_path: Path) -> None:
+    """What SQLite copies of a file that is written has all that was committed, also what only the log has."""
+    bus = EventBus()
+    with Store(path, bus=bus) as store, closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN")
+        other.execute("SELECT count(*) FROM runs").fetchall()
+        put(bus, range(700))
+        assert store.flush()
+        other.execute("ROLLBACK")
+        other.execute("VACUUM INTO ?", (str(tmp_path / "copy.db"),))
+        assert ns_of(tmp_path / "copy.db", "run") == list(range(700))
+        with closing(sqlite3.connect(tmp_path / "backup.db")) as backup:
+            other.backup(backup)
+        assert ns_of(tmp_path / "backup.db", "run") == list(range(700))
+
+
 @pytest.mark.parametrize("then", ["publish", "close"])
 def test_a_file_that_was_moved_is_whole(path: Path, tmp_path: Path, then: str) -> None:
     """When the file is moved away under a store, all that was in it goes along, and what comes next is begun anew."""

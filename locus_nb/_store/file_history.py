@@ -31,7 +31,7 @@ def history(path: str | os.PathLike[str]) -> History:
 
     Raises:
         FileNotFoundError: There is nothing at `path`.
-        StoreError: It is no store, damaged, of another version, or may not be read.
+        StoreError: It is no store, such as a folder of other things, damaged, of another version, or may not be read.
 
     Example:
         >>> from locus_nb import history
@@ -45,7 +45,8 @@ class History:
     """Runs in a store. Made by `history`; holds no file open, so there is nothing to close.
 
     It may be used from any thread and while other processes write: each call sees one consistent moment of an
-    SQLite file, and of a JSONL folder each run at one moment. Payloads are as they were stored: JSON values, secrets
+    SQLite file, and of a JSONL folder each run at one moment. To copy a store that is in use see `Store`; `to_parquet`
+    takes the events out for other tools. Payloads are as they were stored: JSON values, secrets
     taken out. An event's `seq` is its place in the file (of JSONL: the time, in microseconds, at which it was written).
 
     Args:
