@@ -13,6 +13,7 @@ packages, each of which imports only from those before it:
 
     _agent     an agent, its tools and models
     _payloads  what events say: secrets taken out, in one line, in numbers
+    _ask       questions to the user
     _sums      what events come to: calls, tokens, costs
     _store     events kept beyond the process
     _frames    DataFrames
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
     from locus_nb._agent.model import get_model
     from locus_nb._agent.result import AgentResult
     from locus_nb._agent.tool import Tool, tool
+    from locus_nb._ask.question import Question
+    from locus_nb._ask.questions import on_question
+    from locus_nb._ask.tool import AskUser, ask_user
     from locus_nb._bus import EventBus, get_event_bus, reset_event_bus
     from locus_nb._configure import configure
     from locus_nb._context import current_run_id, reset_run_id, run_context, set_run_id
@@ -51,6 +55,7 @@ if TYPE_CHECKING:
         LocusError,
         StoreError,
         SubscriptionBusyError,
+        UnansweredError,
         UnknownPriceWarning,
         UnreadableRunError,
         ViewRefusedError,
@@ -79,6 +84,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Agent",
     "AgentResult",
+    "AskUser",
     "Batch",
     "BusMonitor",
     "Dashboard",
@@ -93,6 +99,7 @@ __all__ = [
     "Model",
     "ModelReply",
     "PropagatingExecutor",
+    "Question",
     "ReaderStats",
     "Run",
     "RunList",
@@ -107,12 +114,14 @@ __all__ = [
     "SubscriptionBusyError",
     "Tool",
     "ToolCall",
+    "UnansweredError",
     "UnknownPriceWarning",
     "UnreadableRunError",
     "ViewRefusedError",
     "Wakeup",
     "__version__",
     "allow_nested_loops",
+    "ask_user",
     "configure",
     "current_run_id",
     "dashboard",
@@ -128,6 +137,7 @@ __all__ = [
     "load",
     "model_calls_df",
     "monitor",
+    "on_question",
     "propagate",
     "reset_event_bus",
     "reset_run_id",
@@ -146,6 +156,7 @@ __all__ = [
 _HOMES = {
     "Agent": "_agent.agent",
     "AgentResult": "_agent.result",
+    "AskUser": "_ask.tool",
     "Batch": "_subscription",
     "BusMonitor": "_views.monitor",
     "Dashboard": "_views.dashboard",
@@ -160,6 +171,7 @@ _HOMES = {
     "Model": "_agent.messages",
     "ModelReply": "_agent.messages",
     "PropagatingExecutor": "_propagate",
+    "Question": "_ask.question",
     "ReaderStats": "_readers",
     "Run": "_runs.run",
     "RunList": "_runs.run_list",
@@ -174,11 +186,13 @@ _HOMES = {
     "SubscriptionBusyError": "_errors",
     "Tool": "_agent.tool",
     "ToolCall": "_agent.messages",
+    "UnansweredError": "_errors",
     "UnknownPriceWarning": "_errors",
     "UnreadableRunError": "_errors",
     "ViewRefusedError": "_errors",
     "Wakeup": "_wakeup",
     "allow_nested_loops": "_agent.loops",
+    "ask_user": "_ask.tool",
     "configure": "_configure",
     "current_run_id": "_context",
     "dashboard": "_views.dashboard",
@@ -194,6 +208,7 @@ _HOMES = {
     "load": "_files.files",
     "model_calls_df": "_frames.frames",
     "monitor": "_views.monitor",
+    "on_question": "_ask.questions",
     "propagate": "_propagate",
     "reset_event_bus": "_bus",
     "reset_run_id": "_context",

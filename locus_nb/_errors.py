@@ -4,6 +4,7 @@
 LocusError
 ├── StoreError (also a RuntimeError)              a store cannot be used, or what is there is none
 ├── SubscriptionBusyError (also a RuntimeError)   two consumers read one subscription at once
+├── UnansweredError (also a RuntimeError)         a question got no answer, and has no default
 ├── UnreadableRunError (also a ValueError)        a file holds no run, or not all of it
 └── ViewRefusedError (also a RuntimeError)        a view of all runs found the bus's cap reached
 
@@ -40,6 +41,10 @@ class SubscriptionBusyError(LocusError, RuntimeError):
 
     Each consumer needs a subscription of its own; one subscription hands every event out once.
     """
+
+
+class UnansweredError(LocusError, RuntimeError):
+    """A question got no answer and has no default: its time was over, nobody could be asked, or it was broken off."""
 
 
 class UnreadableRunError(LocusError, ValueError):

@@ -12,10 +12,14 @@ payload keys:
 - `agent.think`: iteration, reasoning_preview, has_tool_calls, tool_call_count
 - `agent.tool.started`: tool_name, span_id, arg_keys
 - `agent.tool.completed`: tool_name, span_id, success, duration_ms, output_preview, error
+- `agent.interrupt`: interrupt_id, question_preview, options, default, timeout_s, span_id (`ask_user` asks the user)
+- `agent.interrupt.completed`: interrupt_id, question_preview, answer_preview, answered_by, success, duration_ms,
+  error, span_id (`answered_by`: view, input, code, default, or None without an answer)
 - `agent.terminate`: reason, iterations_used, final_confidence, total_tool_calls, final_message_preview
 
 `iteration` counts from 1, durations are milliseconds as float, a preview is the first 240 characters.
-The other families are the wire names of locus-sdk 3.0.1 (`locus.observability.emit` and `router_events`).
+All but `agent.interrupt.completed`, which is ours, are the wire names of locus-sdk 3.0.1
+(`locus.observability.emit` and `router_events`); its `agent.interrupt` has the first three keys.
 """
 
 from __future__ import annotations
@@ -30,6 +34,7 @@ __all__ = [
     "AGENT_GROUNDING",
     "AGENT_GUARDRAIL_TRIGGERED",
     "AGENT_INTERRUPT",
+    "AGENT_INTERRUPT_COMPLETED",
     "AGENT_MODEL_CHUNK",
     "AGENT_MODEL_COMPLETED",
     "AGENT_MODEL_RETRY",
@@ -114,6 +119,7 @@ AGENT_TERMINATE = "agent.terminate"
 AGENT_REFLECT = "agent.reflect"
 AGENT_GROUNDING = "agent.grounding"
 AGENT_INTERRUPT = "agent.interrupt"
+AGENT_INTERRUPT_COMPLETED = "agent.interrupt.completed"
 AGENT_CONTEXT_COMPACTED = "agent.context.compacted"
 AGENT_STEERING_APPLIED = "agent.steering.applied"
 AGENT_GUARDRAIL_TRIGGERED = "agent.guardrail.triggered"

@@ -81,9 +81,17 @@ class Kernel:
         assert answer["status"] == "ok", answer
         return json.loads(ast.literal_eval(answer["data"]["text/plain"]))
 
-    def begin(self, code: str, *, cell_id: str | None = None) -> None:
-        """Begin a cell."""
-        self._send(code, {"silent": False, "store_history": True}, cell_id)
+    def begin(self, code: str, *, cell_id: str | None = None, asks: bool = False) -> None:
+        """Begin a cell; `asks`: this front end takes `input()`."""
+        self._send(code, {"silent": False, "store_history": True, "allow_stdin": asks}, cell_id)
+
+    def wait_prompt(self) -> str:
+        """Wait until the cell that was begun calls `input()`; what that says."""
+        return self._client.get_stdin_msg(timeout=GRACE_S)["content"]["prompt"]
+
+    def type(self, line: str) -> None:
+        """Answer an `input()`."""
+        self._client.input(line)
 
     def wait_printed(self, text: str) -> None:
         """Wait until the cell that was begun has printed something."""
@@ -165,7 +173,7 @@ def running_kernel(folder: Path) -> Generator[Kernel]:
     manager.start_kernel(env=environment, cwd=str(folder))
     try:
         client = manager.client()
-        client.start_channels(stdin=False, hb=False, control=False)
+        client.start_channels(hb=False, control=False)
         try:
             client.wait_for_ready(timeout=GRACE_S)
             yield Kernel(manager, client)

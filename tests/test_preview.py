@@ -22,12 +22,32 @@ AGENT_TYPES = [
     event_types.AGENT_TOOL_STARTED,
     event_types.AGENT_TOOL_COMPLETED,
     event_types.AGENT_TERMINATE,
+    event_types.AGENT_INTERRUPT,
+    event_types.AGENT_INTERRUPT_COMPLETED,
 ]
+
+
+ANSWERED = {"question_preview": "Deploy?", "answer_preview": "yes", "answered_by": "view", "error": None}
 
 
 @pytest.mark.parametrize(
     "event_type,data,preview",
     [
+        ("agent.interrupt", {"question_preview": "Deploy?", "options": ["yes", "no"]}, "Deploy? [yes / no]"),
+        ("agent.interrupt", {"question_preview": "Which?", "options": None}, "Which?"),
+        (
+            "agent.interrupt",
+            {"interrupt_id": "i", "question_preview": "Which?", "options": [1]},
+            "Which? [1]",
+        ),
+        (
+            "agent.interrupt",
+            {"question_preview": 3, "options": None},
+            '{"question_preview":3,"options":null}',
+        ),
+        ("agent.interrupt.completed", ANSWERED, "Deploy? → yes (view)"),
+        ("agent.interrupt.completed", {**ANSWERED, "error": "interrupted"}, "Deploy? interrupted"),
+        ("agent.interrupt.completed", {"answered_by": 3}, '{"answered_by":3}'),
         (
             "agent.think",
             {"iteration": 1, "reasoning_preview": "I look it up", "tool_call_count": 1},

@@ -40,6 +40,7 @@ class Message:
             "total",
             "run",
             "wishes",
+            "questions",
         }
 
     def __getitem__(self, key: str) -> Any:
@@ -60,12 +61,14 @@ class Desk:
         else:
             self.subscription = self.bus.subscribe(run_id, follow=True)
         self.busy = False
+        self.questions: list[dict[str, Any]] = []
         self.sent: list[Message] = []
         self.sink = RowSink(
             self._send,
             run_id=run_id,
             missed=missed,
             is_busy=lambda: self.busy,
+            questions=lambda: list(self.questions),
             clock=self.clock,
             wall_clock=self.clock,
         )
@@ -122,6 +125,7 @@ def test_first_tick_says_how_it_stands() -> None:
         "total": 0,
         "run": "run",
         "wishes": [],
+        "questions": [],
     }
 
 
@@ -503,6 +507,20 @@ def test_wish_is_told_once_and_to_each_page_that_says_hello() -> None:
     assert [message["wishes"] for message in desk.tick()] == [wishes]
     assert desk.tick() == []
     assert desk.hello()[0]["wishes"] == wishes
+
+
+def test_open_questions_go_out_at_each_change_and_to_each_page() -> None:
+    """A question goes out without any row, is gone in the next message, and is told anew when that is asked for."""
+    desk = Desk()
+    desk.hello()
+    desk.questions = [{"id": "q"}]
+    assert [message["questions"] for message in desk.tick()] == [[{"id": "q"}]]
+    assert desk.tick() == []
+    assert desk.hello()[0]["questions"] == [{"id": "q"}]
+    desk.sink.tell_again()
+    assert [message["questions"] for message in desk.tick()] == [[{"id": "q"}]]
+    desk.questions = []
+    assert [message["questions"] for message in desk.tick()] == [[]]
 
 
 @given(data=st.data())

@@ -201,6 +201,23 @@ def test_unfinished_spans_have_no_end() -> None:
     assert cells(tools_df(frame), *TIMES, "status") == [(0, None, None, None)]
 
 
+def test_a_question_to_the_user_is_a_span() -> None:
+    """`agent.interrupt` begins a span of that name, which its answer ends; one without an id, as others emit, none."""
+    asked = at(0, "agent.interrupt", span_id="q", question_preview="Deploy?")
+    ended = at(5, "agent.interrupt.completed", span_id="q", success=True, error=None)
+    late = at(5, "agent.interrupt.completed", span_id="q", success=False, error="nobody answered within 5 s")
+    assert cells(spans_df([asked, ended]), "name", *TIMES, "status_code") == [
+        ("agent.interrupt", 0, 5, 5, "OK")
+    ]
+    assert (
+        cells(spans_df([asked, late]), "status_code")
+        == cells(spans_df([late]), "status_code")
+        == [("ERROR",)]
+    )
+    assert cells(spans_df([asked]), "name", *TIMES) == [("agent.interrupt", 0, None, None)]
+    assert cells(spans_df([at(0, "agent.interrupt", question_preview="Deploy?")]), "name") == []
+
+
 def test_an_end_without_a_start() -> None:
     """An end whose start is not there is a span that began as long before as it says it took."""
     assert cells(spans_df([tool(50, "completed", duration_ms=20)]), *TIMES) == [(30, 50, 20)]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
 from locus_nb import event_types as et
+from locus_nb._agent.main_thread import loop_takes_errands
 from locus_nb._agent.messages import Message, ModelReply, StreamingModel, ToolCall
 from locus_nb._agent.result import AgentResult, TokenMetrics, ToolUse
 from locus_nb._emit import emit_sync
@@ -82,7 +83,8 @@ class AgentLoop:
         """Answer; the last event is `agent.terminate`, also when this raises."""
         reason, text = "error", ""
         try:
-            reason = await self._iterate()
+            with loop_takes_errands():
+                reason = await self._iterate()
             text = self._last_text
         except BaseException as error:
             reason = _reason_of(error)

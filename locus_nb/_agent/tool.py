@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Generic, NamedTuple, ParamSpec, TypeVar, cast, get_type_hints, overload
 
+from locus_nb._agent.live_call import live_call
 from locus_nb._agent.schema import SUPPORTED, Kind, Mismatch, kind_of
 from locus_nb._wire import dumps, jsonable
 
@@ -69,7 +70,7 @@ class Tool(Generic[P, R]):
 
         An async function is awaited here; any other runs in a thread of its own, with a copy of this
         context (so the run id is kept) and without blocking the loop. Cancelled meanwhile, the wait ends
-        at once; the thread cannot be stopped and its result is thrown away.
+        at once; the thread cannot be stopped and its result is thrown away. Then what it asks the user is over.
 
         Args:
             arguments: An object with a value for each required parameter and for no unknown one.
@@ -79,8 +80,9 @@ class Tool(Generic[P, R]):
             BaseException: What the function raises.
         """
         call = functools.partial(cast("Callable[..., Any]", self._function), **self._converted(arguments))
-        result = call() if self._is_async else await _in_thread(call)
-        return await result if inspect.isawaitable(result) else result
+        with live_call():
+            result = call() if self._is_async else await _in_thread(call)
+            return await result if inspect.isawaitable(result) else result
 
     def _converted(self, arguments: object) -> dict[str, Any]:
         if not isinstance(arguments, Mapping):

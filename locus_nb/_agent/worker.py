@@ -6,16 +6,15 @@ import asyncio
 import atexit
 import contextvars
 import os
-import signal
 import threading
 from concurrent.futures import Future
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from locus_nb._readers import running_loop
+from locus_nb._agent.main_thread import interruptible, waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Generator
+    from collections.abc import Callable, Coroutine
     from contextlib import AbstractContextManager
 
 T = TypeVar("T")
@@ -41,7 +40,7 @@ def run_on_worker(
     coroutine, waits until that has ended, but no longer than 5 s, and raises the interruption. A second
     interruption ends the wait. What has not ended then keeps the worker to itself: the next caller gets a new
     one. In the main thread Ctrl-C raises KeyboardInterrupt also while a loop runs there, whose own handler would
-    only tell the loop, which stands still.
+    only tell the loop, which stands still. The main thread does meanwhile what `main_thread.hand` gives it.
 
     Args:
         function: Makes the coroutine.
@@ -52,30 +51,14 @@ def run_on_worker(
         BaseException: What the coroutine raises, KeyboardInterrupt and SystemExit included.
     """
     job = _Job(function, interrupted)
-    with _interruptible():
+    with interruptible():
         try:
-            _worker().take(job)
-            return job.outcome.result()
+            with waiting(job.outcome) as result:
+                _worker().take(job)
+                return result(None)
         except BaseException:
             job.interrupt()
             raise
-
-
-@contextmanager
-def _interruptible() -> Generator[None]:
-    if threading.current_thread() is not threading.main_thread() or running_loop() is None:
-        yield
-        return
-    before = signal.getsignal(signal.SIGINT)
-    # Not one that was set outside of Python, nor where somebody wants to hear nothing.
-    if before is None or before is signal.SIG_IGN:
-        yield
-        return
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 class _Job(Generic[T]):

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 from locus_nb._payloads.outcomes import is_end, names_failure
 from locus_nb._wire import jsonable
-from locus_nb.event_types import AGENT_MODEL_CHUNK
+from locus_nb.event_types import AGENT_INTERRUPT, AGENT_MODEL_CHUNK
 
 Family = Literal["model", "tool", "think", "end", "agent", "other"]
 Phase = Literal["start", "end", "chunk", "point"]
@@ -55,6 +55,16 @@ def kind_of(event_type: str) -> Kind:
     return _known(event_type) if len(event_type) <= LONGEST_NAME else _kind_of(event_type)
 
 
+def title_of(event_type: str) -> str:
+    """Give what a span is called after the type of an event of it: that type without its last part.
+
+    Example:
+        >>> title_of("rag.query.started"), title_of("agent.interrupt")
+        ('rag.query', 'agent.interrupt')
+    """
+    return event_type if event_type == AGENT_INTERRUPT else event_type.rpartition(".")[0] or event_type
+
+
 def _kind_of(event_type: str) -> Kind:
     name = jsonable(event_type)
     if len(name) > LONGEST_NAME:
@@ -75,6 +85,6 @@ def _family(event_type: str) -> Family:
 def _phase(event_type: str) -> Phase:
     if event_type == AGENT_MODEL_CHUNK:
         return "chunk"
-    if event_type.rpartition(".")[2] == "started":
+    if event_type == AGENT_INTERRUPT or event_type.rpartition(".")[2] == "started":
         return "start"
     return "end" if is_end(event_type) else "point"

@@ -142,6 +142,27 @@ def _terminate(columns: Columns) -> Sequence[str] | None:
     ]
 
 
+def _interrupt(columns: Columns) -> Sequence[str] | None:
+    questions, options = _texts(columns, "question_preview"), columns.get("options", ())
+    if questions is None or not set(map(type, options)) <= {list, type(None)}:
+        return None
+    return [
+        f"{question} [{' / '.join(map(str, each))}]" if each else question
+        for question, each in zip(questions, options, strict=True)
+    ]
+
+
+def _interrupt_completed(columns: Columns) -> Sequence[str] | None:
+    questions, answers = _texts(columns, "question_preview"), _texts(columns, "answer_preview")
+    ways, errors = _texts(columns, "answered_by"), _texts(columns, "error")
+    if questions is None or answers is None or ways is None or errors is None:
+        return None
+    return [
+        f"{question} {error}" if error else f"{question} → {answer} ({way})"
+        for question, answer, way, error in zip(questions, answers, ways, errors, strict=True)
+    ]
+
+
 def _texts(columns: Columns, key: str) -> Sequence[str] | None:
     values = columns.get(key, ())
     kinds = set(map(type, values))
@@ -181,4 +202,6 @@ _FORMS: dict[str, Callable[[Columns], Sequence[str] | None]] = {
     event_types.AGENT_TOOL_STARTED: _tool_started,
     event_types.AGENT_TOOL_COMPLETED: _tool_completed,
     event_types.AGENT_TERMINATE: _terminate,
+    event_types.AGENT_INTERRUPT: _interrupt,
+    event_types.AGENT_INTERRUPT_COMPLETED: _interrupt_completed,
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from locus_nb._payloads.kinds import kind_of
+from locus_nb._payloads.kinds import kind_of, title_of
 from locus_nb._payloads.preview import preview_of
 from locus_nb._payloads.redact import redact
 from locus_nb._views.fold import fold
@@ -107,7 +107,7 @@ def _key(item: Item) -> StepKey:
     kind = last.family if last.family in ("model", "tool", "agent") else "other"
     agent = last.agent or lead.agent or ""
     name = last.name or lead.name if kind in ("model", "tool") else agent if kind == "agent" else None
-    return StepKey(kind, name or last.event_type.rpartition(".")[0], agent)
+    return StepKey(kind, name or title_of(last.event_type), agent)
 
 
 def _lasting_preview(row: Row, events: Mapping[int, StreamEvent]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from locus_nb._payloads.format import clean, counted, cut, duration, html
+from locus_nb._payloads.kinds import title_of
 from locus_nb._views.static_table import MARKS, MAX_TEXT_WIDTH
 
 if TYPE_CHECKING:
@@ -167,5 +168,5 @@ def name_of(item: Item) -> str:
     lead, last = item.lead, item.last
     name = (last.name or lead.name) if lead.family in ("model", "tool") else None
     kind = f"{lead.family} " if name else ""
-    bare = lead.event_type if lead.phase == "point" else lead.event_type.rpartition(".")[0]
+    bare = lead.event_type if lead.phase == "point" else title_of(lead.event_type)
     return clean(f"{kind}{name or bare}", MAX_LABEL)

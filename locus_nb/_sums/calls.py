@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from locus_nb._event import exact
+from locus_nb._payloads.kinds import title_of
 from locus_nb._wire import jsonable
 
 if TYPE_CHECKING:
@@ -101,11 +102,6 @@ def name_of(kind: Kind, event_type: str, told: Mapping[str, Any]) -> str:
     """Give the name of the tool, model or agent that a call is of, else the event type without its last part."""
     name = told.get(NAMED_BY.get(kind.family, ""))
     return name if isinstance(name, str) and name else title_of(event_type)
-
-
-def title_of(event_type: str) -> str:
-    """Give an event type without its last part."""
-    return event_type.rpartition(".")[0] or event_type
 
 
 def told_by(raw: dict[Any, Any]) -> Mapping[str, Any]:

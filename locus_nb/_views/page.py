@@ -1,4 +1,4 @@
-"""What the page says of a view: what the user selected in it, filters by, has paused and follows."""
+"""What the page says of a view: what the user selected in it, filters by, has paused, follows and answers."""
 
 from __future__ import annotations
 
@@ -71,11 +71,7 @@ def page_state(content: object) -> PageState | None:
     A page is not trusted: whatever has another type, a seq below 0, or more than 10,000 seqs or characters
     makes the whole message void.
     """
-    if not isinstance(content, dict):
-        return None
-    said = cast("dict[Any, Any]", content)
-    if said.get("kind") != "view":
-        return None
+    said = _message(content, "view")
     selected, paused = said.get("selected"), said.get("paused")
     texts = (said.get("filter"), said.get("run"))
     if not all(isinstance(text, str) and len(text) <= MAX_TEXT for text in texts):
@@ -87,3 +83,40 @@ def page_state(content: object) -> PageState | None:
         return None
     filtered, run = cast("tuple[str, str]", texts)
     return PageState(tuple(cast("list[int]", seqs)), filtered, paused, run, wish)
+
+
+class Answered(NamedTuple):
+    """What the page says of a question.
+
+    Attributes:
+        question: Its id.
+        option: The number of the option that was picked, from 0; None for none.
+        text: What was typed; None if nothing was.
+    """
+
+    question: str
+    option: int | None
+    text: str | None
+
+
+def page_answer(content: object) -> Answered | None:
+    """Read a message of the page's; None if it is no well-formed `answer` message."""
+    said = _message(content, "answer")
+    question, option, text = said.get("id"), said.get("option"), said.get("text")
+    is_option = text is None and type(option) is int and option >= 0
+    is_text = option is None and isinstance(text, str) and len(text) <= MAX_TEXT
+    if not isinstance(question, str) or not (is_option or is_text):
+        return None
+    return Answered(question, option, text)
+
+
+def page_shows(content: object) -> list[str]:
+    """Read a message of the page's: the ids of the questions that it shows; none if it is no `asked` message."""
+    ids = _message(content, "asked").get("ids")
+    return [one for one in cast("list[object]", ids) if isinstance(one, str)] if isinstance(ids, list) else []
+
+
+def _message(content: object, kind: str) -> dict[Any, Any]:
+    """Give a message of that kind; empty if it is another one, or none."""
+    said = cast("dict[Any, Any]", content) if isinstance(content, dict) else {}
+    return said if said.get("kind") == kind else {}

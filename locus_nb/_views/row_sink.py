@@ -63,6 +63,7 @@ class RowSink:
         is_busy: Whether the kernel's main shell runs a cell now.
         at_rest: Called from the pump's thread when a run has ended, or the view failed, and all that was taken
             is worked off; at most once in 2 s.
+        questions: Gives what the page is told of the questions that are open in the view, of all that can change.
         sleep_at_most: Called in a tick after which there will be more in that many seconds.
         clock: Monotonic seconds; for tests.
         wall_clock: Unix seconds; for tests.
@@ -77,6 +78,7 @@ class RowSink:
         records: Iterable[RunRecord] = (),
         is_busy: Callable[[], bool] = lambda: False,
         at_rest: Callable[[], None] = lambda: None,
+        questions: Callable[[], list[dict[str, Any]]] = list,
         sleep_at_most: Callable[[float], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
@@ -97,6 +99,7 @@ class RowSink:
         self._run_id = run_id
         self._is_busy = is_busy
         self._at_rest = at_rest
+        self._questions = questions
         self._sleep_at_most = sleep_at_most
         self._rest_due = False
         self._rested_at = -_REPORTS_EVERY
@@ -194,6 +197,10 @@ class RowSink:
         """Have `at_rest` called once all that is there is worked off, and a page had its time. Any thread."""
         self._rest_due = True
 
+    def tell_again(self) -> None:
+        """Have the page told at the next tick how all stands, also if that is nothing new. Any thread."""
+        self._told = ()
+
     def close(self, discarded: int) -> None:
         """Take nothing any more: what is not worked off, and the `discarded`, is missing. Any thread."""
         self._closed = True
@@ -274,7 +281,7 @@ class RowSink:
         return True
 
     def _state(self) -> tuple[object, ...]:
-        return self.store.total, self.missing, self.status, self.wishes
+        return self.store.total, self.missing, self.status, self.wishes, self._questions()
 
     def _tell(self, rows: list[Row], tallies: list[tuple[Any, ...]], *, prev: int, now: float) -> None:
         content = {
@@ -289,6 +296,7 @@ class RowSink:
             "total": self.store.total,
             "run": None if self._run_id is None else text_of(self._run_id),
             "wishes": [wish._asdict() for wish in self.wishes],
+            "questions": self._questions(),
         }
         self._told = self._state()
         self._sent_at = now

@@ -138,6 +138,11 @@ class View(Twinned, anywidget.AnyWidget):
         """Whether a page has shown it."""
         return self._page_sink.greeted
 
+    @property
+    def is_on_page(self) -> bool:
+        """Whether it is put on a page, and still follows."""
+        return self in _on_page
+
     def freeze(self) -> None:
         """Stop following, and leave a picture instead of the widget: self-contained html without script, and text.
 

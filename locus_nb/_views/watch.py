@@ -18,6 +18,7 @@ from locus_nb._event import run_id_error
 from locus_nb._payloads.format import counted
 from locus_nb._views.notebook import NOTEBOOK
 from locus_nb._views.page import MAX_TEXT, TABS, PageState, Wish, page_state
+from locus_nb._views.panel import Panel
 from locus_nb._views.picture import About, picture_html, picture_text
 from locus_nb._views.pump import the_pump
 from locus_nb._views.row_sink import RowSink
@@ -107,6 +108,7 @@ class RowsView(View):
             )
         self._bus = bus
         self._subscription = subscription
+        self._panel = self._make_panel(bus)
         self._sink = self._make_sink(bus)
         self._said = PageState()
         self._asking = threading.Lock()
@@ -119,6 +121,19 @@ class RowsView(View):
         self._last_rites = weakref.finalize(self, _let_go, subscription, self._sink)
         self._last_rites.atexit = False
 
+    def _make_panel(self, bus: EventBus) -> Panel:
+        me = weakref.ref(self)
+
+        def is_on_page() -> bool:
+            view = me()
+            return view is not None and view.is_on_page
+
+        def was_seen() -> bool:
+            view = me()
+            return view is not None and view.was_seen
+
+        return Panel(bus, self.run_id, is_on_page=is_on_page, was_seen=was_seen)
+
     def _make_sink(self, bus: EventBus) -> RowSink:
         send, rest = self._calls()
         # The subscription tells of runs that are opened or closed from now on.
@@ -130,6 +145,7 @@ class RowsView(View):
             records=filter(None, records),
             is_busy=NOTEBOOK.is_busy,
             at_rest=rest,
+            questions=self._panel.told,
             sleep_at_most=lambda seconds: the_pump().sleep_at_most(seconds),
         )
 
@@ -250,6 +266,8 @@ class RowsView(View):
     def _hear(self, content: object) -> None:
         said = page_state(content)
         if said is None:
+            if self._panel.hear(content):
+                self._sink.tell_again()
             super()._hear(content)
             return
         with self._asking:

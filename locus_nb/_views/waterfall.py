@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from locus_nb._payloads.format import clean, counted, duration, html
+from locus_nb._payloads.kinds import title_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -125,7 +126,7 @@ def _group(row: Row) -> str:
 def _name(row: Row) -> str:
     if row.name and row.family in ("model", "tool"):
         return row.name
-    return row.event_type.rpartition(".")[0] if row.phase != "point" else row.event_type
+    return title_of(row.event_type) if row.phase != "point" else row.event_type
 
 
 def _side_by_side(items: Iterable[Item], end_ms: float) -> list[list[Item]]:

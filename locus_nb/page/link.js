@@ -1,7 +1,7 @@
 /** The line between a widget that shows events and Python. */
 
 /** @typedef {import("./line.js").Model} Model */
-/** @import { RowsMessage, Status, Tally, Wish } from "./wire.js" */
+/** @import { Question, RowsMessage, Status, Tally, Wish } from "./wire.js" */
 /** @typedef {{ selected: number[], filter: string, paused: boolean, run: string, wish: number }} Told */
 
 import { Fold } from "./fold.js";
@@ -28,6 +28,10 @@ export class Link extends Line {
     this.tallies = new Map();
     /** @type {Wish[]} what Python has asked for last, ascending by their numbers */
     this.wishes = [];
+    /** @type {Question[]} those that are open, the oldest first */
+    this.questions = [];
+    /** @type {string[]} those of them of which Python knows that they are shown */
+    this.asked = [];
     /** The kernel's time when the last message left, in Unix milliseconds. */
     this.toldAt = 0;
     /** The newest wish that a view has fulfilled. */
@@ -78,7 +82,7 @@ export class Link extends Line {
   }
 
   /** @param {RowsMessage} message */
-  #take({ now, prev, last, missing, total, status, wishes, rows, tallies }) {
+  #take({ now, prev, last, missing, total, status, wishes, questions, rows, tallies }) {
     this.hear();
     this.toldAt = now;
     this.missing = missing;
@@ -92,9 +96,21 @@ export class Link extends Line {
     for (const tally of tallies) this.#count(tally);
     this.store.merge(prev, rows);
     this.fold.update();
+    this.#ask(questions);
     this.ack();
     if (this.store.hasGap) this.#resync();
     else this.#rest();
+  }
+
+  /** @param {Question[]} questions */
+  #ask(questions) {
+    this.questions = questions;
+    // At once, also where no frame is drawn because nobody looks: Python asks elsewhere otherwise.
+    if (this.views.size === 0) return;
+    const ids = questions.map(({ id }) => id);
+    const news = ids.filter((id) => !this.asked.includes(id));
+    this.asked = ids;
+    if (news.length > 0) this.send({ kind: "asked", ids: news });
   }
 
   /** @param {Tally} tally */

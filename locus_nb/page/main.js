@@ -8,7 +8,7 @@
  *
  * What comes:       line.js link.js wire.js row.js, for the monitor stats.js; kept in store.js, folded in fold.js
  * What is shown:    scene.js state.js shown.js query.js sort.js; asked.js is what Python wishes and is told
- * The frame:        view.js with header.js toolbar.js tabs.js drawer.js (eventjson.js pandas.js), twin.js
+ * The frame:        view.js with header.js asks.js toolbar.js tabs.js drawer.js (eventjson.js pandas.js), twin.js
  * The table:        table.js tablerow.js errors.js list.js
  * The timeline:     timeline.js lanes.js bars.js axis.js times.js gestures.js replay.js pool.js fresh.js
  * The tree:         tree.js branches.js

@@ -64,7 +64,8 @@ export function titleOf(item) {
   const shown = firstSeen(item.name ?? (item.family === "agent" ? item.agent : null));
   if (shown) return shown;
   const parts = item.type.split(".");
-  return (isSpan(item) && parts.length > 1 ? parts.slice(0, -1) : parts).slice(-2).join(".");
+  const hasEnding = parts.length > 1 && item.type !== "agent.interrupt";
+  return (isSpan(item) && hasEnding ? parts.slice(0, -1) : parts).slice(-2).join(".");
 }
 
 /** The times of a view's items. What lies after `until` has not happened yet: the cursor of a replay. */

@@ -14,6 +14,7 @@
  */
 
 import { Asked } from "./asked.js";
+import { Asks } from "./asks.js";
 import { element, setText } from "./dom.js";
 import { Drawer } from "./drawer.js";
 import { counted, FORGOTTEN_MS, formatDuration } from "./format.js";
@@ -42,6 +43,7 @@ export class View extends Scene {
   #testKey = [];
   query = new Query("", this);
   #header = new Header(this);
+  #asks = new Asks(this);
   #drawer = new Drawer(this);
   #note = element("div", "note", { role: "status" });
   #twin = document.createElement("style");
@@ -91,6 +93,7 @@ export class View extends Scene {
       {},
       this.#twin,
       this.#header.node,
+      this.#asks.node,
       ...tools,
       body,
       this.#drawer.node,
@@ -217,6 +220,7 @@ export class View extends Scene {
     this.#asked.grant();
     this.#choose();
     this.#header.draw();
+    this.#asks.draw();
     this.toolbar.draw();
     this.#drawWidths();
     this.runs?.draw();

@@ -6,6 +6,19 @@ import { isRow, Row } from "./row.js";
 /** @typedef {"running" | "ok" | "error" | "interrupted" | "open"} RunStatus open: it still ran when the view was over */
 /** @typedef {{ n: number, filter: string | null, paused: boolean | null }} Wish null: to stay as it is */
 /**
+ * A question to the user that is open.
+ *
+ * @typedef {object} Question
+ * @property {string} id
+ * @property {string} run "" outside of a run
+ * @property {string} text
+ * @property {string[]} options
+ * @property {string | null} fallback what counts as the answer when nobody answers
+ * @property {boolean} free whether it may be answered in other words than the options
+ * @property {number} ends until when it may be answered, in Unix milliseconds of the kernel
+ * @property {boolean} keyboard whether the kernel asks it by `input()` too
+ */
+/**
  * What is known of a run, over all its events.
  *
  * @typedef {object} Tally
@@ -33,6 +46,7 @@ import { isRow, Row } from "./row.js";
  * @property {number} total
  * @property {Status} status
  * @property {Wish[]} wishes
+ * @property {Question[]} questions
  * @property {Row[]} rows
  * @property {Tally[]} tallies
  * @property {number} unreadable rows and tallies that are none
@@ -118,6 +132,7 @@ export function readRows(content, buffers) {
     total: Number(total),
     status: /** @type {Status} */ (status),
     wishes: readWishes(message.wishes),
+    questions: readQuestions(message.questions),
     rows,
     tallies: known,
     unreadable: values.length - rows.length + tallies.length - known.length,
@@ -183,6 +198,25 @@ function readWishes(value) {
       (wish.filter === null || typeof wish.filter === "string") &&
       (wish.paused === null || typeof wish.paused === "boolean"),
   );
+}
+
+/**
+ * @param {unknown} value
+ * @returns {Question[]}
+ */
+function readQuestions(value) {
+  const isText = (/** @type {unknown} */ text) => typeof text === "string";
+  return (Array.isArray(value) ? value : [])
+    .filter(
+      (one) =>
+        [one?.id, one?.run, one?.text, one?.default ?? ""].every(isText) &&
+        Array.isArray(one.options) &&
+        one.options.every(isText) &&
+        Number.isFinite(one.ends),
+    )
+    .map(({ id, run, text, options, default: fallback = null, free, ends, keyboard }) => {
+      return { id, run, text, options, fallback, free: free === true, ends, keyboard: keyboard === true };
+    });
 }
 
 /**

@@ -1,0 +1,79 @@
+"""A call of a tool under way: who wants to know when nobody waits for its result any more."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+
+class LiveCall:
+    """A call that may work in another thread, which cannot be stopped; it may hear that it was left to itself."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._calls: dict[object, Callable[[], None]] = {}
+        self._is_left = False
+
+    def leave(self) -> None:
+        """Tell whoever asked for it, in this thread, that nobody waits any more; once."""
+        with self._lock:
+            calls, self._calls = self._calls, {}
+            self._is_left = True
+        for call in calls.values():
+            call()
+
+    @contextmanager
+    def when_left(self, call: Callable[[], None]) -> Generator[None]:
+        """Have `call` called if the call is left meanwhile, or at once if it has been."""
+        key = object()
+        with self._lock:
+            is_left = self._is_left
+            if not is_left:
+                self._calls[key] = call
+        if is_left:
+            call()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._calls.pop(key, None)
+
+
+# The innermost call that this code is part of.
+LIVE_CALL: ContextVar[LiveCall | None] = ContextVar("locus_nb_live_call", default=None)
+
+
+@contextmanager
+def live_call() -> Generator[None]:
+    """Make what runs in this context a call of its own, which is left when an exception leaves this.
+
+    A call within another one, by an agent that is a tool, is left with that one too.
+    """
+    call = LiveCall()
+    with when_left(call.leave):
+        token = LIVE_CALL.set(call)
+        try:
+            yield
+        except BaseException:
+            call.leave()
+            raise
+        finally:
+            # A coroutine that is thrown away may be ended in another context.
+            with suppress(ValueError):
+                LIVE_CALL.reset(token)
+
+
+@contextmanager
+def when_left(call: Callable[[], None]) -> Generator[None]:
+    """Have `call` called if the tool that this code is part of is left to itself meanwhile; else do nothing."""
+    live_call = LIVE_CALL.get()
+    if live_call is None:
+        yield
+        return
+    with live_call.when_left(call):
+        yield

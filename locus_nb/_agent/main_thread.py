@@ -1,0 +1,185 @@
+"""What the main thread does for others while it waits for them: only there can `input()` ask the user."""
+
+from __future__ import annotations
+
+import contextvars
+import signal
+import threading
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from time import monotonic
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from locus_nb._readers import running_loop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from concurrent.futures import Future
+    from contextlib import AbstractContextManager
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Errand:
+    """Something that only the main thread can do.
+
+    Attributes:
+        run: Does it.
+        stop: Has it come back soon, because the main thread no longer needs to wait. Any thread.
+        drop: Called instead where the main thread no longer waits: with True if it was interrupted.
+    """
+
+    run: Callable[[], None]
+    stop: Callable[[], None]
+    drop: Callable[[bool], None]
+
+
+class _Taker:
+    """Where errands go: a wait of the main thread, or a loop that runs in it."""
+
+    def __init__(self, hand_over: Callable[[Errand], None]) -> None:
+        self.hand_over = hand_over
+
+
+_lock = threading.Lock()
+# The main thread's waits, and the loops that run in it; the newest takes what comes.
+_takers: list[_Taker] = []
+
+
+def is_main() -> bool:
+    """Whether this is the main thread."""
+    return threading.current_thread() is threading.main_thread()
+
+
+def hand(errand: Errand) -> bool:
+    """Give the main thread something to do; False if it does not wait here, and then nothing is done."""
+    with _lock:
+        if not _takers:
+            return False
+        _takers[-1].hand_over(errand)
+    return True
+
+
+def wait(future: Future[T], timeout: float | None = None) -> T:
+    """Give the result of a future; the main thread does what it is handed meanwhile.
+
+    Args:
+        future: Another thread settles it.
+        timeout: Seconds; None for ever.
+
+    Raises:
+        TimeoutError: It is not settled by then.
+        BaseException: What the future, or an errand, raises.
+    """
+    with waiting(future) as result:
+        return result(timeout)
+
+
+def waiting(future: Future[T]) -> AbstractContextManager[Callable[[float | None], T]]:
+    """Do what `wait` does, and take errands already before: for what settles the future is only then begun."""
+    return _Wait(future) if is_main() else nullcontext(future.result)
+
+
+class _Wait(Generic[T]):
+    """The main thread waits for a future, and does what it is handed."""
+
+    def __init__(self, future: Future[T]) -> None:
+        self._future = future
+        self._errands: SimpleQueue[Errand | None] = SimpleQueue()
+        self._under_way: Errand | None = None
+        self._taking = _taking(_Taker(self._errands.put))
+
+    def __enter__(self) -> Callable[[float | None], T]:
+        self._taking.__enter__()
+        return self._result
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._taking.__exit__(None, None, None)
+        # What came after the last one.
+        is_interrupted = kind is not None and not issubclass(kind, Exception)
+        while not self._errands.empty():
+            errand = self._errands.get()
+            if errand is not None:
+                errand.drop(is_interrupted)
+
+    def _result(self, timeout: float | None) -> T:
+        ends = None if timeout is None else monotonic() + timeout
+        self._future.add_done_callback(self._come_back)
+        while (errand := self._next(ends)) is not None:
+            self._under_way = errand
+            # Settled before this one was seen to be under way, it would not be stopped.
+            if self._future.done():
+                self._errands.put(errand)
+                break
+            errand.run()
+            self._under_way = None
+        return self._future.result()
+
+    def _next(self, ends: float | None) -> Errand | None:
+        try:
+            return self._errands.get(timeout=None if ends is None else max(0.0, ends - monotonic()))
+        except Empty:
+            raise TimeoutError from None
+
+    def _come_back(self, _: Future[T]) -> None:
+        self._errands.put(None)
+        errand = self._under_way
+        if errand is not None:
+            errand.stop()
+
+
+def loop_takes_errands() -> AbstractContextManager[None]:
+    """Have the running loop, if it is the main thread's, do meanwhile what that is handed. It stands still for it."""
+    loop = running_loop()
+    if loop is None or not is_main():
+        return nullcontext()
+    # What `input()` asks for belongs to the cell that this code is part of.
+    context = contextvars.copy_context()
+
+    def hand_over(errand: Errand) -> None:
+        loop.call_soon_threadsafe(_run_on_loop, errand, context=context)
+
+    return _taking(_Taker(hand_over))
+
+
+def _run_on_loop(errand: Errand) -> None:
+    is_interrupted = False
+    with interruptible():
+        try:
+            errand.run()
+        except KeyboardInterrupt:
+            is_interrupted = True
+    # Out of a callback it would end the loop, which may be the kernel's: whoever else handles it does so now.
+    if is_interrupted:
+        signal.raise_signal(signal.SIGINT)
+
+
+@contextmanager
+def _taking(taker: _Taker) -> Generator[None]:
+    with _lock:
+        _takers.append(taker)
+    try:
+        yield
+    finally:
+        with _lock:
+            _takers.remove(taker)
+
+
+@contextmanager
+def interruptible() -> Generator[None]:
+    """Have Ctrl-C raise KeyboardInterrupt also while a loop runs in this thread, which stands still for it."""
+    if not is_main() or running_loop() is None:
+        yield
+        return
+    before = signal.getsignal(signal.SIGINT)
+    # Not one that was set outside of Python, nor where somebody wants to hear nothing.
+    if before is None or before is signal.SIG_IGN:
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

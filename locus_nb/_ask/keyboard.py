@@ -1,0 +1,127 @@
+"""Asking by `input()`: in a terminal, and where a kernel's front end shows a box for it. In the main thread only."""
+
+from __future__ import annotations
+
+import builtins
+import ctypes
+import select
+import sys
+import threading
+import time
+from types import BuiltinFunctionType
+from typing import TYPE_CHECKING
+
+from locus_nb._payloads.redact import redact_text
+
+if TYPE_CHECKING:
+    from locus_nb._ask.question import Question
+
+# Seconds between two looks whether a question that a terminal asks is over.
+_LOOK_S = 0.05
+# Seconds in which an exception that was put into this thread strikes; it takes a few microseconds.
+_STRIKES_S = 1.0
+
+
+class _BreakOff(BaseException):
+    """Ends an `input()` that nobody needs any more. Not an Exception: a kernel's input() catches those."""
+
+
+class Keyboard:
+    """One question, asked by `input()` until it is over.
+
+    What is typed is the answer; an empty line is the default, if there is one. What is no answer is asked again.
+    """
+
+    def __init__(self, question: Question) -> None:
+        self._question = question
+        self._lock = threading.Lock()
+        self._thread = 0
+        self._is_stopped = self._is_inside = self._is_broken_off = False
+
+    def ask(self) -> bool:
+        """Ask until the question is over, or this is stopped; False if there is nobody to be asked.
+
+        Raises:
+            KeyboardInterrupt: The user interrupts it.
+        """
+        question = self._question
+        question.when_over(self.stop)
+        read = self._kernel_line if type(builtins.input) is not BuiltinFunctionType else self._terminal_line
+        said = ""
+        while not self._is_stopped:
+            try:
+                line = read(said + _prompt(question))
+            except (NotImplementedError, EOFError, OSError, RuntimeError):
+                # A kernel whose front end takes no input, and a terminal or a file that is at its end.
+                return False
+            if line is None:
+                continue
+            try:
+                question.settle(line if line.strip() else question.default or "", "input")
+            except ValueError as error:
+                said = f"{error}\n"
+        return True
+
+    def stop(self) -> None:
+        """End the asking, and the `input()` under way with it. Any thread; idempotent."""
+        with self._lock:
+            self._is_stopped = True
+            if self._is_inside and not self._is_broken_off:
+                self._is_broken_off = True
+                thread, error = ctypes.c_ulong(self._thread), ctypes.py_object(_BreakOff)
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, error)
+
+    def _terminal_line(self, prompt: str) -> str | None:
+        """Read a line; None if this is stopped before there is one."""
+        if sys.stdin is None or sys.stdin.closed or not sys.stdin.isatty():
+            raise EOFError
+        if sys.platform == "win32":
+            # Nothing can be waited for there: the line comes whenever it comes.
+            return input(prompt)
+        print(prompt, end="", flush=True)  # noqa: T201 - as input() does
+        while not self._is_stopped:
+            if select.select([sys.stdin], [], [], _LOOK_S)[0]:
+                line = sys.stdin.readline()
+                if not line:
+                    raise EOFError
+                return line
+        print()  # noqa: T201 - the prompt stays without an answer
+        return None
+
+    def _kernel_line(self, prompt: str) -> str | None:
+        """Do the same by the `input` that a kernel has put in the place of Python's.
+
+        That looks up every 10 ms, and so can be broken off from another thread.
+        """
+        try:
+            try:
+                if self._enter():
+                    return input(prompt)
+            finally:
+                self._leave()
+        except _BreakOff as end:
+            if isinstance(end.__context__, KeyboardInterrupt):
+                raise end.__context__ from None
+        return None
+
+    def _enter(self) -> bool:
+        with self._lock:
+            self._thread = threading.get_ident()
+            self._is_inside = not self._is_stopped
+            return self._is_inside
+
+    def _leave(self) -> None:
+        """Go where nothing breaks off any more; what is on its way strikes here, unless it has struck already."""
+        with self._lock:
+            self._is_inside = False
+        ends = time.monotonic() + _STRIKES_S
+        while self._is_broken_off and not isinstance(sys.exc_info()[1], _BreakOff):
+            if time.monotonic() > ends:
+                # It struck, and somebody in between made another exception of it.
+                return
+
+
+def _prompt(question: Question) -> str:
+    options = f" [{' / '.join(question.options)}]" if question.options else ""
+    default = "" if question.default is None else f" (default: {question.default})"
+    return redact_text(f"{question.text}{options}{default}") + ": "

@@ -1,0 +1,116 @@
+"""The questions that a view shows, and the answers that its page sends."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from locus_nb._ask.questions import QUESTIONS
+from locus_nb._payloads.redact import redact_text
+from locus_nb._views.page import page_answer, page_shows
+from locus_nb._views.pump import the_pump
+from locus_nb._views.rows import text_of
+from locus_nb._wire import jsonable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from locus_nb._ask.question import Question
+    from locus_nb._bus import EventBus
+    from locus_nb._views.page import Answered
+
+_LONGEST_TEXT = 4_000
+_LONGEST_OPTION = 200
+
+
+class Panel:
+    """Where one view shows questions: those of its run, while it is on a page.
+
+    Args:
+        bus: The view's.
+        run_id: The run that it shows; None for all.
+        is_on_page: Whether the view is put on a page, and goes on.
+        was_seen: Whether a page has shown it.
+    """
+
+    def __init__(
+        self,
+        bus: EventBus,
+        run_id: str | None,
+        *,
+        is_on_page: Callable[[], bool],
+        was_seen: Callable[[], bool],
+    ) -> None:
+        self._bus = bus
+        self._run_id = run_id
+        self._is_on_page = is_on_page
+        self._was_seen = was_seen
+        self._written: dict[str, dict[str, Any]] = {}
+        QUESTIONS.add_panel(self)
+
+    @property
+    def was_seen(self) -> bool:
+        """Whether a page has shown it."""
+        return self._was_seen()
+
+    def shows(self, question: Question) -> bool:
+        """Whether it is put on a page, and the question is asked in what it shows."""
+        return question.bus is self._bus and self._run_id in (None, question.run_id) and self._is_on_page()
+
+    def hear_of_questions(self) -> None:
+        """Have the page told of the questions that are open now."""
+        the_pump().wake()
+
+    def told(self) -> list[dict[str, Any]]:
+        """What the page is told of the open questions, secrets taken out."""
+        questions = QUESTIONS.on(self)
+        before, self._written = self._written, {}
+        for question in questions:
+            self._written[question.id] = before.get(question.id) or _written(question)
+        return [self._written[question.id] | {"keyboard": question.at_keyboard} for question in questions]
+
+    def hear(self, content: object) -> bool:
+        """Take a message of the page's; True if the page is to be told anew how things stand.
+
+        What comes too late, or is no answer to the question, has no effect.
+        """
+        for question_id in page_shows(content):
+            question = self._open(question_id)
+            if question is not None:
+                question.note_shown()
+        answered = page_answer(content)
+        if answered is None:
+            return False
+        question = self._open(answered.question)
+        return question is None or not _settle(question, answered)
+
+    def _open(self, question_id: str) -> Question | None:
+        question = QUESTIONS.get(question_id)
+        return question if question is not None and self.shows(question) else None
+
+
+def _settle(question: Question, answered: Answered) -> bool:
+    """Answer a question as the page says; False if that is no answer, or comes too late."""
+    if answered.option is not None and answered.option >= len(question.options):
+        return False
+    text = answered.text if answered.option is None else question.options[answered.option]
+    try:
+        return question.settle(text or "", "view")
+    except ValueError:
+        return False
+
+
+def _written(question: Question) -> dict[str, Any]:
+    return {
+        "id": question.id,
+        "run": text_of(question.run_id or ""),
+        "text": _shown(question.text, _LONGEST_TEXT),
+        "options": [_shown(option, _LONGEST_OPTION) for option in question.options],
+        "default": None if question.default is None else _shown(question.default, _LONGEST_OPTION),
+        "free": not question.strict,
+        "ends": question.ends_at * 1_000,
+    }
+
+
+def _shown(text: str, longest: int) -> str:
+    plain = redact_text(jsonable(text))
+    return plain if len(plain) <= longest else f"{plain[: longest - 1]}…"

@@ -1,0 +1,153 @@
+/** The questions to the user that are open, each with what it may be answered by. */
+
+/** @import { View } from "./view.js" */
+/** @import { Question } from "./wire.js" */
+
+import { element, setText } from "./dom.js";
+import { firstSeen, NAMELESS, visible } from "./times.js";
+
+const SECOND_MS = 1_000;
+/** So soon Python says that a question is over, if it hears the answer. */
+const HEARD_MS = 3_000;
+
+/** One question: buttons for its options, a box for other words. */
+class Ask {
+  #question;
+  #view;
+  #run = element("b", "asker", { dir: "auto" });
+  #left = element("span", "count lo-left");
+  #note = element("span", "count lo-heard", { role: "status" });
+  #input = element("input", "answer", { type: "text", "aria-label": "Answer", maxlength: "10000" });
+  /** When the answer was sent, by `performance.now()`. */
+  #sentAt = Number.NEGATIVE_INFINITY;
+
+  /**
+   * @param {Question} question
+   * @param {View} view
+   */
+  constructor(question, view) {
+    this.#question = question;
+    this.#view = view;
+    const { text, options, fallback, free } = question;
+    const buttons = options.map((option, index) => {
+      const label = firstSeen(option, NAMELESS);
+      const button = element("button", "option", { type: "button", title: label }, label);
+      if (option === fallback) button.append(element("span", "count", {}, " default"));
+      this.#listen(button, () => this.#send({ option: index }));
+      return button;
+    });
+    this.#input.placeholder = options.length > 0 ? "or in your own words" : "Your answer";
+    const send = element("button", "send", { type: "button" }, "Send");
+    this.#listen(send, () => this.#sendText());
+    this.#input.addEventListener("keydown", (event) => this.#keyed(event), { signal: view.signal });
+    this.node = element(
+      "div",
+      "bar lo-ask",
+      { role: "group", "aria-label": "Question to you" },
+      this.#run,
+      // Said aloud when it comes; what is typed elsewhere goes on.
+      element("div", "asked", { role: "alert", dir: "auto" }, visibleLines(text)),
+      ...buttons,
+      ...(free ? [this.#input, send] : []),
+      this.#left,
+      this.#note,
+    );
+    this.node.dataset["question"] = question.id;
+  }
+
+  /**
+   * @param {HTMLElement} button
+   * @param {() => void} act
+   */
+  #listen(button, act) {
+    button.addEventListener("click", act, { signal: this.#view.signal });
+  }
+
+  /** @param {KeyboardEvent} event */
+  #keyed(event) {
+    if (event.key !== "Enter" || event.isComposing || event.ctrlKey || event.metaKey || event.shiftKey)
+      return;
+    event.preventDefault();
+    this.#sendText();
+  }
+
+  #sendText() {
+    const text = this.#input.value;
+    if (text.trim()) this.#send({ text });
+    else this.#input.focus();
+  }
+
+  /** @param {{ option: number } | { text: string }} answer */
+  #send(answer) {
+    this.#sentAt = performance.now();
+    this.draw(this.#question);
+    this.#view.link.send({ kind: "answer", id: this.#question.id, ...answer });
+  }
+
+  /** @param {Question} question as it is now */
+  draw(question) {
+    const { link, model } = this.#view;
+    this.#question = question;
+    const { run, fallback, options, ends, keyboard } = question;
+    this.#run.hidden = model.get("view") !== "runs" || run === "";
+    setText(this.#run, firstSeen(this.#view.nameOf(run), run, NAMELESS));
+    // Its time goes on also where nothing more is heard.
+    const seconds = Math.max(0, Math.ceil((ends - link.toldAt - link.silence) / SECOND_MS));
+    const time = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+    const otherwise =
+      fallback === null || options.includes(fallback) ? "" : `, else “${firstSeen(fallback)}”`;
+    setText(this.#left, `${time} left${otherwise}`);
+    const since = performance.now() - this.#sentAt;
+    const isSent = since < HEARD_MS;
+    for (const node of this.node.querySelectorAll("button, input")) node.toggleAttribute("disabled", isSent);
+    const late = Number.isFinite(since) ? "The kernel has not taken the answer yet." : "";
+    const elsewhere = keyboard ? "The cell asks for it in a box of its own, too." : late;
+    setText(this.#note, isSent ? "Sent …" : elsewhere);
+  }
+}
+
+/** All of them, the oldest at the top. */
+export class Asks {
+  #view;
+  /** @type {Map<string, Ask>} */
+  #asks = new Map();
+  node = element("div", "asks");
+
+  /** @param {View} view */
+  constructor(view) {
+    this.#view = view;
+  }
+
+  draw() {
+    const { questions, status, unreachable } = this.#view.link;
+    // Nothing that is said here is heard there.
+    const open = unreachable || status === "failed" ? [] : questions;
+    for (const [id, ask] of this.#asks) {
+      if (open.some((question) => question.id === id)) continue;
+      ask.node.remove();
+      this.#asks.delete(id);
+    }
+    for (const question of open) {
+      const ask = this.#asks.get(question.id) ?? this.#add(question);
+      ask.draw(question);
+    }
+    if (open.length > 0) this.#view.soon(SECOND_MS);
+  }
+
+  /** @param {Question} question */
+  #add(question) {
+    const ask = new Ask(question, this.#view);
+    this.#asks.set(question.id, ask);
+    this.node.append(ask.node);
+    return ask;
+  }
+}
+
+/**
+ * A text without characters that are not seen or that turn what follows around; its lines stay.
+ *
+ * @param {string} text
+ */
+function visibleLines(text) {
+  return text.split(/\r?\n/).map(visible).join("\n");
+}

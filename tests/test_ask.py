@@ -1,0 +1,655 @@
+"""Questions to the user: who answers, what is told of it, and that nothing waits for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import builtins
+import contextlib
+import io
+import os
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from locus_nb import (
+    Agent,
+    Question,
+    ToolCall,
+    UnansweredError,
+    ask_user,
+    get_event_bus,
+    on_question,
+    propagate,
+    run,
+    run_context,
+    tool,
+)
+from locus_nb._agent import main_thread
+from locus_nb._ask.questions import QUESTIONS
+from locus_nb.testing import ScriptedModel
+from tests.bus_kit import GRACE_S
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator, Mapping
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No terminal answers, and no test leaves a question open, or a thread that could be handed something."""
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    yield
+    assert QUESTIONS._open == {}
+    assert main_thread._takers == []
+
+
+@contextlib.contextmanager
+def answered(by: Callable[[Question], object]) -> Generator[None]:
+    """Have a function hear of each question meanwhile."""
+    end = on_question(by)
+    try:
+        yield
+    finally:
+        end()
+
+
+def told(run_id: str) -> list[Mapping[str, Any]]:
+    """What the bus was told of the end of each question of a run."""
+    return [
+        event.data
+        for event in get_event_bus().history(run_id)
+        if event.event_type == "agent.interrupt.completed"
+    ]
+
+
+def types(run_id: str) -> list[str]:
+    """The event types of a run."""
+    return [event.event_type for event in get_event_bus().history(run_id)]
+
+
+def asking_agent(*questions: dict[str, Any], **how: Any) -> Agent:
+    """An agent whose model asks these, one after the other, and then says what it was told last."""
+    calls = [ToolCall("ask_user", question) for question in questions]
+    return Agent(ScriptedModel([*calls, "done"]), tools=[ask_user.with_(**how)])
+
+
+def test_code_answers() -> None:
+    """A callback is given the question as it was asked, and what it answers is returned and told."""
+    heard: list[tuple[Any, ...]] = []
+
+    def answer(question: Question) -> None:
+        heard.append((question.text, question.options, question.default, question.strict, question.run_id))
+        assert question.is_open
+        assert question.answer("blue")
+        assert not question.is_open
+        assert not question.answer("red")
+
+    with answered(answer), run_context("r"):
+        assert ask_user("Which?", ["red", "blue"], default="red", timeout=60) == "blue"
+    assert heard == [("Which?", ("red", "blue"), "red", False, "r")]
+    asked, ended = get_event_bus().history("r")
+    assert (asked.event_type, ended.event_type) == ("agent.interrupt", "agent.interrupt.completed")
+    span = asked.data["span_id"]
+    assert dict(asked.data) == {
+        "interrupt_id": span,
+        "question_preview": "Which?",
+        "options": ["red", "blue"],
+        "default": "red",
+        "timeout_s": 60.0,
+        "span_id": span,
+    }
+    assert dict(ended.data) | {"duration_ms": 0} == {
+        "interrupt_id": span,
+        "question_preview": "Which?",
+        "answer_preview": "blue",
+        "answered_by": "code",
+        "success": True,
+        "duration_ms": 0,
+        "error": None,
+        "span_id": span,
+    }
+
+
+def test_outside_of_a_run_nothing_is_told() -> None:
+    """A question outside of a run is asked and answered all the same."""
+    with answered(lambda question: question.answer("yes")):
+        assert ask_user("Which?") == "yes"
+    assert get_event_bus().run_ids() == ()
+
+
+def test_previews_are_cut() -> None:
+    """Of long texts the events hold the first 240 characters, and of many options the first 20."""
+    with answered(lambda question: question.answer("a" * 300)), run_context("r"):
+        ask_user("q" * 300, ["o" * 300, *map(str, range(30))], default="d" * 300)
+    asked, ended = get_event_bus().history("r")
+    assert asked.data["question_preview"] == "q" * 240 == ended.data["question_preview"]
+    assert [len(option) for option in asked.data["options"][:2]] == [240, 1]
+    assert len(asked.data["options"]) == 20
+    assert asked.data["default"] == "d" * 240
+    assert ended.data["answer_preview"] == "a" * 240
+
+
+@pytest.mark.parametrize("how", ["nobody", "late"])
+def test_the_default_counts(how: str) -> None:
+    """Where nobody can be asked, and where nobody answers in time, the default is the answer."""
+    with answered(lambda _: None) if how == "late" else contextlib.nullcontext(), run_context("r"):
+        assert ask_user("Which?", ["a"], default="none of them", timeout=0.01) == "none of them"
+    assert [(one["answered_by"], one["answer_preview"], one["success"]) for one in told("r")] == [
+        ("default", "none of them", True)
+    ]
+
+
+@pytest.mark.parametrize(
+    "how, why",
+    [
+        ("nobody", "nobody could be asked, because no page shows the run .* give a default"),
+        ("late", r"nobody answered within 0\.01 s"),
+    ],
+)
+def test_without_a_default_it_fails(how: str, why: str) -> None:
+    """Without an answer and a default the error says why, and the bus is told that."""
+    with (
+        answered(lambda _: None) if how == "late" else contextlib.nullcontext(),
+        run_context("r"),
+        pytest.raises(UnansweredError, match=rf"^ask_user\('Which\?'\) got no answer: {why}$") as caught,
+    ):
+        ask_user("Which?", timeout=0.01)
+    (end,) = told("r")
+    assert (end["success"], end["answered_by"], end["answer_preview"]) == (False, None, "")
+    assert str(caught.value).endswith(end["error"])
+
+
+def test_a_late_answer_has_no_effect() -> None:
+    """Who answers a question that is over hears that it does not count."""
+    kept: list[Question] = []
+    with answered(kept.append), run_context("r"):
+        assert ask_user("Which?", default="a", timeout=0.01) == "a"
+    assert kept[0].answer("b") is False
+    assert kept[0].seconds_left == 0
+    assert len(told("r")) == 1
+
+
+@pytest.mark.parametrize(
+    "given, taken", [("YES", "yes"), (" no ", "no"), ("maybe", "maybe"), (" maybe ", " maybe ")]
+)
+def test_an_option_is_given_as_it_is(given: str, taken: str) -> None:
+    """An option is returned as it was proposed, however it was typed; other words as they are."""
+    with answered(lambda question: question.answer(given)):
+        assert ask_user("Deploy?", ["yes", "no"]) == taken
+
+
+def test_of_options_that_differ_in_case_alone_none_is_guessed() -> None:
+    """What could mean two options is taken as it was typed."""
+    with answered(lambda question: question.answer("YES")):
+        assert ask_user("Which?", ["yes", "Yes"]) == "YES"
+
+
+@pytest.mark.parametrize(
+    "given, error",
+    [("maybe", "'maybe' is none of the options: yes, no"), ("", "is empty"), (" ", "is empty")],
+)
+def test_a_strict_question_takes_options_alone(given: str, error: str) -> None:
+    """Anything but an option is refused where that is asked for, and the question stays open."""
+
+    def answer(question: Question) -> None:
+        with pytest.raises(ValueError, match=error):
+            question.answer(given)
+        assert question.is_open
+        question.answer("no")
+
+    with answered(answer):
+        assert ask_user("Deploy?", ["yes", "no"], strict=True) == "no"
+
+
+def test_a_strict_question_takes_its_default() -> None:
+    """The default is an answer also where it is no option; without options any text is."""
+    with answered(lambda question: question.answer("later")):
+        assert ask_user("Deploy?", ["yes"], strict=True, default="later") == "later"
+        assert ask_user("Deploy?", strict=True) == "later"
+
+
+def test_an_answer_is_a_text_of_bounded_length() -> None:
+    """What is no str, or longer than 10,000 characters, is refused."""
+
+    def answer(question: Question) -> None:
+        with pytest.raises(TypeError, match="is a str, not int"):
+            question.answer(1)  # pyright: ignore[reportArgumentType]
+        with pytest.raises(ValueError, match="at most 10,000 characters, not 10,001"):
+            question.answer("x" * 10_001)
+        question.answer("x" * 10_000)
+
+    with answered(answer):
+        assert len(ask_user("Which?")) == 10_000
+
+
+@pytest.mark.parametrize(
+    "arguments, kind, error",
+    [
+        ({"question": 1}, TypeError, "the question as a str, not int"),
+        ({"question": " "}, ValueError, "an empty question"),
+        ({"question": "x" * 10_001}, ValueError, "takes 10,000 characters, not 10,001"),
+        ({"options": "yes"}, TypeError, "a list of str, not str"),
+        ({"options": 3}, TypeError, "a list of str, not int"),
+        ({"options": ["yes", 3]}, TypeError, "it holds int"),
+        ({"options": ["yes", ""]}, ValueError, "an empty option"),
+        ({"options": map(str, range(101))}, ValueError, "100 options at the most, not 101"),
+        ({"default": 3}, TypeError, "a str or None, not int"),
+        ({"timeout": "3"}, TypeError, "takes seconds, not str"),
+        ({"timeout": True}, TypeError, "takes seconds, not bool"),
+        ({"timeout": 0}, ValueError, "seconds above 0"),
+        ({"timeout": float("nan")}, ValueError, "seconds above 0"),
+        ({"timeout": float("inf")}, ValueError, "cannot be waited for"),
+    ],
+)
+def test_wrong_arguments_are_refused(arguments: dict[str, Any], kind: type[Exception], error: str) -> None:
+    """What cannot be asked is refused before anybody is, in words that say what to do."""
+    with run_context("r"), pytest.raises(kind, match=error):
+        ask_user(**{"question": "Which?", **arguments})
+    assert types("r") == []
+
+
+def test_options_are_asked_once() -> None:
+    """An option that was given twice is proposed once."""
+    with answered(lambda question: question.answer(str(question.options))):
+        assert ask_user("Which?", ["a", "b", "a"]) == "('a', 'b')"
+
+
+def test_an_agent_asks() -> None:
+    """A model's question is answered in its tool's result, within the span of the tool."""
+    with answered(lambda question: question.answer("Oslo")), run_context("r"):
+        result = asking_agent({"question": "Where to?", "options": ["Oslo", "Rome"]}).run_sync("Book a trip")
+    assert [(use.name, use.output) for use in result.tool_calls] == [("ask_user", "Oslo")]
+    around = types("r")
+    at = around.index("agent.interrupt")
+    assert around[at - 1 : at + 3] == [
+        "agent.tool.started",
+        "agent.interrupt",
+        "agent.interrupt.completed",
+        "agent.tool.completed",
+    ]
+
+
+def test_a_model_says_question_and_options_alone() -> None:
+    """Default, timeout and strictness are of whoever hands the tool out."""
+    assert ask_user.name == "ask_user"
+    assert sorted(ask_user.parameters["properties"]) == ["options", "question"]
+    assert ask_user.parameters["required"] == ["question"]
+    assert "the user" in ask_user.description
+    heard: list[Question] = []
+    with answered(heard.append):
+        result = asking_agent(
+            {"question": "Deploy?", "options": ["yes", "no"]}, default="no", timeout=0.01, strict=True
+        ).run_sync("Deploy")
+    assert result.tool_calls[0].output == "no"
+    assert [(one.default, one.timeout, one.strict) for one in heard] == [("no", 0.01, True)]
+
+
+def test_a_model_hears_that_nobody_answered() -> None:
+    """Without a default the model is told why there is no answer, and goes on."""
+    result = asking_agent({"question": "Where to?"}).run_sync("Book")
+    assert result.reason == "complete"
+    assert (result.tool_calls[0].error or "").startswith(
+        "UnansweredError: ask_user('Where to?') got no answer"
+    )
+
+
+def test_a_tool_keeps_its_own_name() -> None:
+    """Under another name it is a tool that asks as well."""
+    ask_boss = tool(name="ask_boss", description="Ask the boss.")(ask_user)
+    model = ScriptedModel([ToolCall("ask_boss", {"question": "Raise?"}), "done"])
+    with answered(lambda question: question.answer("no")):
+        result = Agent(model, tools=[ask_boss]).run_sync("Ask")
+    assert result.tool_calls[0].output == "no"
+
+
+def test_a_tool_of_ones_own_asks() -> None:
+    """A function that is a tool may ask too, in the run of its agent."""
+
+    @tool
+    def deploy(where: str) -> str:
+        return f"{where}: {ask_user(f'Deploy to {where}?', ['yes', 'no'])}"
+
+    model = ScriptedModel([ToolCall("deploy", {"where": "staging"}), "done"])
+    with answered(lambda question: question.answer("yes")), run_context("r"):
+        result = Agent(model, tools=[deploy]).run_sync("Deploy")
+    assert result.tool_calls[0].output == "staging: yes"
+    assert len(told("r")) == 1
+
+
+def test_many_are_open_at_once() -> None:
+    """Questions of several runs and threads wait side by side, and each gets its own answer."""
+    everybody = threading.Barrier(8)
+    asked: list[Question] = []
+
+    def keep(question: Question) -> None:
+        asked.append(question)
+        if everybody.wait(GRACE_S) == 0:
+            for one in reversed(asked):
+                one.answer(f"to {one.text}")
+
+    def ask(number: int) -> str:
+        with run_context(f"r{number % 3}"):
+            return ask_user(f"question {number}")
+
+    with answered(keep), ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(ask, range(8))) == [f"to question {number}" for number in range(8)]
+    assert sum(len(told(f"r{number}")) for number in range(3)) == 8
+
+
+def test_the_first_answer_counts() -> None:
+    """Of many who answer at once one is told that it is the answer, and that one is returned."""
+    started = threading.Barrier(8)
+    took: list[str] = []
+
+    def answer(question: Question, text: str) -> None:
+        started.wait(GRACE_S)
+        if question.answer(text):
+            took.append(text)
+
+    with ThreadPoolExecutor(8) as pool:
+
+        def all_answer(question: Question) -> None:
+            for number in range(8):
+                pool.submit(answer, question, str(number))
+
+        with answered(all_answer), run_context("r"):
+            given = ask_user("Which?", timeout=GRACE_S)
+    assert took == [given]
+    assert len(told("r")) == 1
+
+
+def test_a_failing_callback_is_reported(caplog: pytest.LogCaptureFixture) -> None:
+    """What a callback raises is logged, and the question goes on to the others."""
+
+    def fail(_: Question) -> None:
+        raise ZeroDivisionError
+
+    with answered(fail), answered(lambda question: question.answer("yes")):
+        assert ask_user("Which?") == "yes"
+    assert "on_question callback" in caplog.text
+
+
+def test_a_cancelled_agent_takes_its_question_back() -> None:
+    """Cancelled meanwhile, the question is over before the agent is, and no answer counts any more."""
+    kept: list[Question] = []
+
+    async def main() -> None:
+        asked = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def keep(question: Question) -> None:
+            kept.append(question)
+            loop.call_soon_threadsafe(asked.set)
+
+        with answered(keep), run_context("r"):
+            agent = asyncio.create_task(asking_agent({"question": "Where to?"}, default="home").arun("Book"))
+            await asked.wait()
+            agent.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await agent
+
+    asyncio.run(main())
+    assert not kept[0].answer("Oslo")
+    assert types("r")[-3:] == ["agent.interrupt.completed", "agent.tool.completed", "agent.terminate"]
+    assert [(one["success"], one["error"]) for one in told("r")] == [(False, "interrupted")]
+
+
+def test_a_cancelled_agent_takes_back_what_an_inner_one_asks() -> None:
+    """An agent that is a tool of a cancelled one has its question taken back too."""
+
+    @tool
+    def delegate(task: str) -> str:
+        return asking_agent({"question": task}).run_sync(task).message
+
+    async def main() -> list[Question]:
+        kept: list[Question] = []
+        asked = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def keep(question: Question) -> None:
+            kept.append(question)
+            loop.call_soon_threadsafe(asked.set)
+
+        model = ScriptedModel([ToolCall("delegate", {"task": "Where to?"}), "done"])
+        with answered(keep), run_context("r"):
+            agent = asyncio.create_task(Agent(model, tools=[delegate]).arun("Book"))
+            await asked.wait()
+            agent.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await agent
+        return kept
+
+    (question,) = asyncio.run(main())
+    assert not question.is_open
+    assert question.outcome.result().error == "interrupted"
+
+
+def test_a_cancelled_async_tool_takes_its_question_back() -> None:
+    """A question that an async tool asks in a thread is over when its agent is cancelled."""
+
+    @tool
+    async def delegate(task: str) -> str:
+        return await asyncio.to_thread(ask_user, task)
+
+    async def main() -> Question:
+        kept: list[Question] = []
+        asked = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def keep(question: Question) -> None:
+            kept.append(question)
+            loop.call_soon_threadsafe(asked.set)
+
+        model = ScriptedModel([ToolCall("delegate", {"task": "Where to?"}), "done"])
+        with answered(keep):
+            agent = asyncio.create_task(Agent(model, tools=[delegate]).arun("Book"))
+            await asked.wait()
+            agent.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await agent
+        return kept[0]
+
+    assert not asyncio.run(main()).is_open
+
+
+def test_a_coroutine_asks_in_a_thread() -> None:
+    """In a coroutine a question waits beside the loop, and keeps the run."""
+
+    async def main() -> list[str]:
+        with run_context("r"):
+            return await asyncio.gather(*(asyncio.to_thread(ask_user, f"{number}?") for number in range(3)))
+
+    with answered(lambda question: question.answer(question.text)):
+        assert asyncio.run(main()) == ["0?", "1?", "2?"]
+    assert len(told("r")) == 3
+
+
+# By input().
+
+
+@pytest.fixture
+def typed(monkeypatch: pytest.MonkeyPatch) -> Typed:
+    """A front end that shows a box for `input()`, as a kernel's does."""
+    typed = Typed()
+    monkeypatch.setattr(builtins, "input", typed.input)
+    return typed
+
+
+class Typed:
+    """What is typed in answer to `input()`, and where that was called."""
+
+    def __init__(self) -> None:
+        self.lines: list[str | BaseException] = []
+        self.prompts: list[str] = []
+        self.threads: set[threading.Thread] = set()
+        self.asked = threading.Event()
+
+    def input(self, prompt: str = "") -> str:
+        """Give the next line, or wait as `input()` does while nobody types."""
+        self.prompts.append(prompt)
+        self.threads.add(threading.current_thread())
+        self.asked.set()
+        if not self.lines:
+            # As ipykernel does, it looks up again and again, so that it can be interrupted.
+            never = threading.Event()
+            while not never.wait(0.01):
+                pass
+        line = self.lines.pop(0)
+        if isinstance(line, BaseException):
+            raise line
+        return line
+
+
+@pytest.mark.parametrize("how", ["function", "run_sync", "arun", "gather"])
+def test_input_asks_in_the_main_thread(typed: Typed, how: str) -> None:
+    """Where nobody shows the run `input()` asks, in the main thread, whatever waits there."""
+    typed.lines = ["Oslo", "Oslo"]
+    agent = asking_agent({"question": "Where to?", "options": ["Oslo", "Rome"]}, default="home")
+
+    async def both() -> list[str | None]:
+        other = asking_agent({"question": "Where to?", "options": ["Oslo", "Rome"]}, default="home")
+        results = await asyncio.gather(agent.arun("Book"), other.arun("Book"))
+        return [result.tool_calls[0].output for result in results]
+
+    with run_context("r"):
+        if how == "function":
+            assert ask_user("Where to?", ["Oslo", "Rome"], default="home") == "Oslo"
+        elif how == "run_sync":
+            assert agent.run_sync("Book").tool_calls[0].output == "Oslo"
+        elif how == "arun":
+            assert asyncio.run(agent.arun("Book")).tool_calls[0].output == "Oslo"
+        else:
+            assert asyncio.run(both()) == ["Oslo", "Oslo"]
+    assert set(typed.prompts) == {"Where to? [Oslo / Rome] (default: home): "}
+    assert typed.threads == {threading.main_thread()}
+    assert {one["answered_by"] for one in told("r")} == {"input"}
+
+
+def test_an_empty_line_is_the_default(typed: Typed) -> None:
+    """Enter alone takes the default."""
+    typed.lines = [""]
+    assert ask_user("Which?", default="this") == "this"
+
+
+def test_what_is_no_answer_is_asked_again(typed: Typed) -> None:
+    """A line that is none of a strict question's options, or empty without a default, is said to be so."""
+    typed.lines = ["", "maybe", "YES"]
+    assert ask_user("Deploy?", ["yes", "no"], strict=True) == "yes"
+    assert typed.prompts[1].startswith("The answer is empty: say something\nDeploy?")
+    assert typed.prompts[2].startswith("'maybe' is none of the options: yes, no\nDeploy?")
+
+
+def test_secrets_are_not_in_the_prompt(typed: Typed) -> None:
+    """What `input()` shows is kept in the notebook, so it holds no secret."""
+    typed.lines = ["yes"]
+    secret = "sk-proj-" + "a1B2c3D4" * 6
+    assert ask_user(f"Use {secret}?") == "yes"
+    assert typed.prompts == ["Use [redacted: OpenAI key]?: "]
+
+
+@pytest.mark.parametrize("error", [NotImplementedError, EOFError])
+def test_a_front_end_without_input_is_nobody(typed: Typed, error: type[Exception]) -> None:
+    """Where `input()` is refused, or at its end, nobody can be asked."""
+    typed.lines = [error(), error()]
+    assert ask_user("Which?", default="this") == "this"
+    with pytest.raises(UnansweredError, match="nobody could be asked"):
+        ask_user("Which?")
+
+
+@pytest.mark.parametrize("how", ["function", "run_sync", "arun"])
+def test_input_ends_in_time(typed: Typed, how: str) -> None:
+    """Nobody types: after its timeout the question ends, and the `input()` with it."""
+    agent = asking_agent({"question": "Where to?"}, default="home", timeout=0.05)
+    if how == "function":
+        assert ask_user("Where to?", default="home", timeout=0.05) == "home"
+    elif how == "run_sync":
+        assert agent.run_sync("Book").tool_calls[0].output == "home"
+    else:
+        assert asyncio.run(agent.arun("Book")).tool_calls[0].output == "home"
+    assert len(typed.prompts) <= 1
+
+
+def test_another_answer_ends_the_input(typed: Typed) -> None:
+    """An answer from elsewhere, as from a page that loads late, ends the `input()` that asks too."""
+
+    def answer() -> None:
+        typed.asked.wait(GRACE_S)
+        (question,) = QUESTIONS._open.values()
+        question.settle("Oslo", "view")
+
+    with run_context("r"):
+        elsewhere = threading.Thread(target=answer)
+        elsewhere.start()
+        assert ask_user("Where to?") == "Oslo"
+        elsewhere.join(GRACE_S)
+    assert [one["answered_by"] for one in told("r")] == ["view"]
+
+
+@pytest.mark.parametrize("how", ["function", "run_sync", "arun"])
+def test_an_interrupt_at_the_input_interrupts_the_run(typed: Typed, how: str) -> None:
+    """Ctrl-C at the `input()` ends the question, and the agent as interrupted; the default does not count."""
+    typed.lines = [KeyboardInterrupt()]
+    agent = asking_agent({"question": "Where to?"}, default="home")
+    ways: dict[str, Callable[[], object]] = {
+        "function": lambda: ask_user("Where to?", default="home"),
+        "run_sync": lambda: agent.run_sync("Book"),
+        "arun": lambda: asyncio.run(agent.arun("Book")),
+    }
+    with pytest.raises(KeyboardInterrupt), run("r", run_id="r"):
+        ways[how]()
+    assert [one["error"] for one in told("r")] == ["interrupted"]
+    if how != "function":
+        last = get_event_bus().history("r")[-1]
+        assert (last.event_type, last.data["reason"]) == ("agent.terminate", "interrupted")
+    record = get_event_bus().run_record("r")
+    assert record is not None
+    assert record.status == "interrupted"
+
+
+def test_another_thread_cannot_ask_by_input(typed: Typed) -> None:
+    """A thread of one's own, for which the main one does not wait, asks nobody."""
+    with ThreadPoolExecutor(1) as pool, run_context("r"):
+        assert pool.submit(propagate(ask_user), "Which?", default="this").result(GRACE_S) == "this"
+    assert typed.prompts == []
+
+
+def test_a_script_without_a_terminal_asks_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is piped into a script is not taken for an answer."""
+    piped = io.StringIO("yes\n")
+    monkeypatch.setattr(sys, "stdin", piped)
+    assert ask_user("Which?", default="this") == "this"
+    assert piped.read() == "yes\n"
+    monkeypatch.setattr(sys, "stdin", None)
+    assert ask_user("Which?", default="this") == "this"
+
+
+SCRIPT = """
+import sys
+from locus_nb import Agent, ToolCall, ask_user
+from locus_nb.testing import ScriptedModel
+model = ScriptedModel([ToolCall("ask_user", {"question": "Deploy?", "options": ["yes", "no"]}), "done"])
+agent = Agent(model, tools=[ask_user.with_(default="no", timeout=float(sys.argv[1]))])
+print("took", agent.run_sync("Deploy").tool_calls[0].output)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such terminals")
+@pytest.mark.parametrize("line, timeout, taken", [("YES", 60, "yes"), ("", 60, "no"), (None, 0.2, "no")])
+def test_a_terminal_asks(line: str | None, timeout: float, taken: str) -> None:
+    """In a terminal the question is asked there, and a silent one is left in time."""
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-c", SCRIPT, str(timeout)]
+    with subprocess.Popen(command, stdin=theirs, stdout=subprocess.PIPE, text=True) as script:
+        os.close(theirs)
+        try:
+            if line is not None:
+                os.write(ours, f"{line}\n".encode())
+            said, _ = script.communicate(timeout=GRACE_S)
+        finally:
+            os.close(ours)
+            script.kill()
+    assert said.startswith("Deploy? [yes / no] (default: no): ")
+    assert said.endswith(f"took {taken}\n")
