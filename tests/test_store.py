@@ -711,8 +711,8 @@ def test_a_lock_is_waited_for_at_the_end(path: Path, monkeypatch: pytest.MonkeyP
     writer, tried = store._own_writer(), threading.Event()
     note = writer.failures.note
 
-    def noting(error: BaseException) -> None:
-        note(error)
+    def noting(error: BaseException, *then: str) -> None:
+        note(error, *then)
         if writer.failures.count > 2:
             tried.set()
 
