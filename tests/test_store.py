@@ -492,8 +492,10 @@ def test_events_of_a_run_that_stays_stuck_are_bounded(path: Path, monkeypatch: p
 
     monkeypatch.setattr(growing_file.GrowingFile, "add", picky)
     bus = EventBus()
-    with Store(path, bus=bus, kind="jsonl") as store, warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
+    with (
+        Store(path, bus=bus, kind="jsonl") as store,
+        pytest.warns(RuntimeWarning, match="too many wait") as told,
+    ):
         for n in range(20):
             put(bus, range(10 * n, 10 * n + 10), "bad")
             put(bus, [n], "good")
@@ -502,6 +504,7 @@ def test_events_of_a_run_that_stays_stuck_are_bounded(path: Path, monkeypatch: p
         assert (stats.written, stats.pending, stats.lost) == (20, 50, 150)
         bad.clear()
         store.flush()
+    assert sum("too many wait" in str(each.message) for each in told) == 1
     assert ns_of(path, "good") == list(range(20))
     assert ns_of(path, "bad") == list(range(50))
     assert _counts(path, "bad") == (200, 150, 150)

@@ -76,6 +76,7 @@ class Backlog:
         self._aside: list[StreamEvent] = []
         self._stuck: set[str] = set()
         self._failure: Exception | None = None
+        self._is_told = False
         self._records: dict[str, RunRecord] = {}
         self._waiting_since = self.busy_at = time.monotonic()
         self._run_closed = False
@@ -262,7 +263,9 @@ class Backlog:
             del self._aside[-lost:]
             self.lost += lost
             self._amiss = True
-            self._failures.tell(f"{lost:,} events are lost: their runs cannot be written, and too many wait")
+            if not self._is_told:
+                self._is_told = True
+                self._failures.tell("events of runs that cannot be written are lost, and counted: too many wait")
         return others
 
     def _known(self) -> dict[str, RunRecord]:
