@@ -265,7 +265,9 @@ class Backlog:
             self._amiss = True
             if not self._is_told:
                 self._is_told = True
-                self._failures.tell("events of runs that cannot be written are lost, and counted: too many wait")
+                self._failures.tell(
+                    "events of runs that cannot be written are lost, and counted: too many wait"
+                )
         return others
 
     def _known(self) -> dict[str, RunRecord]:
