@@ -121,7 +121,7 @@ def _name_of(text: str, found: re.Match[str], pattern: re.Pattern[str]) -> _Name
         return None
     told = secret_name(text[start:end])
     if told is None and pattern is _NAMED and text[start - 1 : start] in (" ", "."):
-        told = secret_phrase(around)
+        told = secret_phrase(around, text[start:end])
     return None if told is None else _Name(told, text[start:end], found[found.lastindex or 1], pattern)
 
 

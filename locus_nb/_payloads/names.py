@@ -12,6 +12,7 @@ import re
 from functools import lru_cache
 
 MARK = "[redacted]"
+_MARKED = MARK.rstrip("]")
 # A longer key is judged by its end.
 LONGEST_KEY = 128
 # So are names in a text, by an end that holds the longest of these names.
@@ -36,6 +37,7 @@ _TELLING_NAMES = """
     personal_token refresh_token secret_token security_token session_token slack_token xsrf_token
     shared_access_signature
 """
+_SEPARATORS = str.maketrans("", "", "-_. ")
 _SECRET_ENDS = {name.replace("_", ""): name for name in _TELLING_NAMES.split()}
 _ALL_ENDS = tuple(_SECRET_ENDS)
 # What stands after the name of a secret and says which of several.
@@ -116,9 +118,13 @@ def secret_name(key: str) -> str | None:
     return _secret_name_cached(key[-LONGEST_KEY:])
 
 
-def secret_phrase(text: str) -> str | None:
-    """Say by which name the last words of a text tell, as `the API key`; None if they do not."""
-    return _listed(re.sub(r"[-_. ]", "", text).lower().rstrip("0123456789"))
+def secret_phrase(text: str, last: str) -> str | None:
+    """Say by which name a text's last words tell, as `the API key`; None if they do not, or its `last` word does."""
+    return None if _listed(_squeezed(last)) else _listed(_squeezed(text))
+
+
+def _squeezed(text: str) -> str:
+    return text.lower().translate(_SEPARATORS).rstrip("0123456789")
 
 
 def may_tell(text: str) -> bool:
@@ -140,6 +146,9 @@ def is_count(key: str, number: float) -> bool:
 
 @lru_cache(maxsize=2048)
 def _secret_name_cached(key: str) -> str | None:
+    if _MARKED in key:
+        # The words of a mark tell nothing.
+        key = key.rpartition("]")[2]
     words = [word.lower() for word in _WORD.findall(key)]
     if not words or words[0] in _COUNTED:
         return None
