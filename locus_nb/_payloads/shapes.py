@@ -171,11 +171,13 @@ def is_ordinary(text: str) -> bool:
         return True
     if ("A" in text or "J" in text) and _any_in(_CAPITALS, text):
         return False
-    if "earer" in text or ("-" in text and (_DASH(text) or "xox" in text)):
+    if "earer" in text or ("-" in text and _may_dash(text)):
+        return False
+    if ("," in text and _may_pair(text)) or ("%" in text and "env" in text and may_tell(text)):
         return False
     if len(text) >= _LONG and _may_hold_long(text):
         return False
-    return not (((":" in text or "=" in text) and _may_tell(text)) or _may_pair(text))
+    return not ((":" in text or "=" in text) and _may_tell(text))
 
 
 def all_ordinary(texts: Sequence[str]) -> bool:
@@ -190,11 +192,13 @@ def all_ordinary(texts: Sequence[str]) -> bool:
     for character in "AJ":
         if character in text and _any_in(_CAPITALS, "\n".join([each for each in texts if character in each])):
             return False
-    if "-" in text and (_DASH(text) or "xox" in text):
+    if "-" in text and _may_dash(text):
+        return False
+    if ("," in text and _may_pair(text)) or ("%" in text and "env" in text and may_tell(text)):
         return False
     if _may_hold_long(text):
         return False
-    return not (((":" in text or "=" in text) and _may_tell(text)) or _may_pair(text))
+    return not ((":" in text or "=" in text) and _may_tell(text))
 
 
 def _may_hold_long(text: str) -> bool:
@@ -220,13 +224,16 @@ def _may_tell(text: str) -> bool:
     return may_tell("\n".join(names))
 
 
+def _may_dash(text: str) -> bool:
+    """Say whether what stands before or after a dash may be a prefix, or a flag that names a secret."""
+    if _DASH(text) or "xox" in text:
+        return True
+    return "--" in text and may_tell("\n".join(_FLAGS(text)))
+
+
 def _may_pair(text: str) -> bool:
-    """Say whether `text` may hold a flag of a command, the first of a pair, or a name that a magic sets."""
-    if "--" in text and may_tell("\n".join(_FLAGS(text))):
-        return True
-    if ("[" in text or "(" in text) and may_tell("\n".join(_FIRST_OF_PAIR(text))):
-        return True
-    return "%" in text and "env" in text and may_tell(text)
+    """Say whether `text` may hold a pair whose first is the name of a secret."""
+    return ("[" in text or "(" in text) and may_tell("\n".join(_FIRST_OF_PAIR(text)))
 
 
 def _any_in(parts: tuple[str, ...], text: str) -> bool:
