@@ -78,6 +78,10 @@ password != '§'
 password='''§'''
 password=<<<§<<<
 password=SecretStr('§')
+password=open_vault.get('§')
+api_key=os.environ.get("THE_KEY", "§")
+password: true!§
+password = Text!§
 password=SecretStr(secret_value='§')
 Obj(password=('§',), n=1)
 {"api_keys": ["§", "x§"]}

@@ -38,9 +38,9 @@ _TYPE = re.compile(
 _TAG = re.compile(r"![\w.-]{1,40}\s{1,4}", re.ASCII)
 _SCHEME = re.compile(r"(?:bearer|basic|token|bot)\s{1,4}", re.ASCII | re.IGNORECASE)
 # What was redacted before, and what stands for no value.
-NOTHING = r"\[redacted[\]:]|(?:none|null|true|false|str)(?![\w-]|\.\w)"
-_NOTHING = re.compile(NOTHING, re.ASCII | re.IGNORECASE)
-_ONLY_TYPE = re.compile(rf"{_TYPES}(?![\w-])", re.ASCII)
+NOTHING = r"\[redacted[\]:]|(?:none|null|true|false|str)(?![\w!@#$%^*+~/-]|\.\w)"
+_NOTHING = re.compile(rf"{NOTHING}|[\w.]{{0,60}}[\[({{]\[redacted[\]:]", re.ASCII | re.IGNORECASE)
+_ONLY_TYPE = re.compile(rf"{_TYPES}(?=[\s,;:=|)\]}}\[]|\Z)", re.ASCII)
 _OPENING = re.compile(r"[bBfFrRuU]{0,2}(\\{0,31})([\"'`])")
 # Odd and even backslashes before a quote say whether it ends the value.
 _ANY_QUOTE = re.compile(r"(?<!\\)(\\*+)([\"'`])")
@@ -58,24 +58,6 @@ _PAIRED = re.compile(r"[^\s=;\"']{1,100}=")
 _PROSE = re.compile(r"[A-Za-z]++(?![\w-])", re.ASCII)
 _NUMBER = re.compile(r"[0-9]++(?:\.[0-9]++)?(?![\w-])", re.ASCII)
 _HEADERS = frozenset({"authorization", "authorization_header", "auth_header"})
-
-PATTERNS = (
-    *(
-        _NAMED,
-        _FLAG,
-        _ENV,
-        _PAIR,
-        _TYPE,
-        _TAG,
-        _SCHEME,
-        _NOTHING,
-        _ONLY_TYPE,
-        _OPENING,
-        _ANY_QUOTE,
-        _FIRST_QUOTED,
-    ),
-    *(_CALL, _PAIR_END, _BRACKET, _BLOCK, _BARE, _REST, _LINE, _PAIRED, _PROSE, _NUMBER),
-)
 
 
 class _Name(NamedTuple):
@@ -197,6 +179,8 @@ def _block(text: str, block: re.Match[str]) -> tuple[int, int] | None:
     """Give the lines of a block of YAML: those as far in as the first; up to a quote where the text is JSON's."""
     newline, indent = block[1], block[2]
     start = at = block.end()
+    if _NOTHING.match(text, start):
+        return None
     while True:
         end = text.find(newline, at)
         end = len(text) if end < 0 else end
@@ -207,7 +191,7 @@ def _block(text: str, block: re.Match[str]) -> tuple[int, int] | None:
         at = end + len(newline)
         if not text.startswith(indent, at):
             break
-    return None if _NOTHING.match(text, start) or start == end else (start, end)
+    return (start, end) if start < end else None
 
 
 def _bare(text: str, at: int, name: _Name, *, has_scheme: bool) -> tuple[int, int] | None:

@@ -3,18 +3,20 @@
 What is taken out, each replaced by a mark that says why, as `[redacted: api_key]` or `[redacted: OpenAI key]`:
 
 - by key: the whole value under a key that names a secret, however it is spelled (`api_key`, `apiKey`,
-  `X-API-Key`, `OPENAI_API_KEY`, `OPENAI_KEY`, `api_key_2`), and the `value` beside
-  a `name`, `key` or `header` that does
+  `X-API-Key`, `OPENAI_API_KEY`, `VAULT_TOKEN`, `DB_PASS`, `api_key_2`: see `names`), and the `value` beside
+  a `name`, `key` or `header` that does, what comes after it in a list of pairs, or after such a `--flag` in a list
 - by shape, inside any text: keys and tokens with a shape of their own (of OpenAI, Anthropic, AWS, Google,
   Azure, GitHub, GitLab, Slack, Stripe, Hugging Face and some sixty more: see `shapes`), JSON web tokens, PEM
   private keys (also cut ones), `Bearer ...`, `Basic ...` with a name and a password in it, the password in
   `scheme://user:password@host`, a signature or token in a URL's query, webhooks
-- by name, inside any text: what is assigned to the name of a secret (`api_key=...`, `"password": "..."`,
-  `Authorization: Basic ...`), up to the closing quote, or the next blank or delimiter without one
+- by name, inside any text: what is assigned to such a name (`api_key=...`, `"password": "..."`,
+  `environ["DB_PASSWORD"] = ...`, `Authorization: ApiKey ...`, `--password ...`: see `assigned`), up to the closing
+  quote or bracket, also in JSON in JSON, or without one the next blank or delimiter; of a header, the line
 
 What is not promised: a secret that looks like any other text and has no telling name beside it, one that was
-cut or split before it came here, one that is encoded (base64, percent), and personal data. Counts are left
-alone: the bare word `token` names no secret, nor do `input_tokens`, `max_tokens` and the like. More may go
+cut or split before it came here, one that is encoded (base64, percent), and personal data. Ids of runs are left as
+they are. Counts are left alone: the bare words `token` and `key` name no secret, nor do `input_tokens`,
+`next_page_token`, `sort_key`, `num_passwords` and the like, nor small numbers under the name of a token. More may go
 than had to: of `password: please` the word `please` does.
 
 The cost grows with the length of the text and with nothing else.
