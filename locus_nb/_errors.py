@@ -9,7 +9,7 @@ LocusError
 └── ViewRefusedError (also a RuntimeError)        a view of all runs found the bus's cap reached
 
 UserWarning
-└── UnknownPriceWarning                           a cost is NaN because no price is known
+└── UnknownPriceWarning                           a cost is NaN because a price, or what is priced, is unknown
 ```
 
 A bad argument is a plain `TypeError` or `ValueError`, a missing file a plain `FileNotFoundError`.
@@ -89,7 +89,7 @@ class ViewRefusedError(LocusError, RuntimeError):
 
 
 class UnknownPriceWarning(UserWarning):
-    """Some costs are NaN, because no price is known for their models; the message names these."""
+    """Some costs are NaN: a price is unknown, or the model, or the tokens; the message says which."""
 
 
 # Whose lines are not those that a warning is about.

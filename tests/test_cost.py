@@ -21,8 +21,19 @@ from genai_prices.types import TieredPrices
 from hypothesis import given
 from hypothesis import strategies as st
 
-from locus_nb import EventBus, Run, UnknownPriceWarning, configure, diff, model_calls_df, runs, runs_df
+from locus_nb import (
+    EventBus,
+    Run,
+    StreamEvent,
+    UnknownPriceWarning,
+    configure,
+    diff,
+    model_calls_df,
+    runs,
+    runs_df,
+)
 from locus_nb._sums.cost import Pricing
+from locus_nb._sums.gaps import Gap
 from locus_nb._sums.prices import PackagePrices, PriceTable, prices_of
 from locus_nb._sums.usage import Counts
 from tests.run_kit import call_model, html_of, put, text_of
@@ -422,7 +433,7 @@ def test_many_calls_are_quick() -> None:
     for n, name in zip(range(100_000), itertools.cycle(names), strict=False):
         pricing.usd(name, Counts(n, n, n // 2), first + n * 100_000)
     assert time.process_time() - began < 2
-    assert pricing.unpriced == ("mock",)
+    assert Gap("price", "mock") in pricing.gaps
 
 
 # What is said
@@ -433,7 +444,7 @@ def test_a_warning_names_the_models() -> None:
     pricing = Pricing(prices_of(TABLE))
     for model, counts in (("mock", Counts(1, 1)), ("mock", Counts(1, 1)), ("plain", Counts(9, 1, 1))):
         assert math.isnan(pricing.usd(model, counts, 0))
-    assert (pricing.unpriced, pricing.partly_priced) == (("mock",), ("plain",))
+    assert pricing.gaps == {Gap("price", "mock"), Gap("part", "plain")}
     with pytest.warns(UnknownPriceWarning) as caught:
         pricing.warn()
     assert len(caught) == 1
@@ -451,10 +462,66 @@ def test_a_warning_names_the_models() -> None:
 
 
 def test_nothing_is_said_without_need() -> None:
-    """Where all prices are known, or the counts are what is missing, nobody is warned."""
+    """Where all that is needed is known, nobody is warned."""
     pricing = Pricing(prices_of(TABLE))
     assert pricing.usd("plain", Counts(1, 1), 0) > 0
-    assert math.isnan(pricing.usd("plain", Counts(-1, 1), 0))
+    assert pricing.usd("free", Counts(-1, 1), 0) == 0
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         pricing.warn()
+
+
+@pytest.mark.parametrize(
+    "told, said",
+    [
+        ({"model": "plain", "prompt_tokens": 9}, "The input or the output tokens are not known"),
+        ({"model": "plain", "completion_tokens": 9}, "of calls of 'plain'. These costs are NaN"),
+        ({"model": "cached", "prompt_tokens": 9, "completion_tokens": 0, "cache_read_tokens": 5}, ""),
+        ({"prompt_tokens": 9, "completion_tokens": 9}, "of which nobody said the model. These costs are NaN"),
+    ],
+)
+def test_missing_models_and_tokens_are_said(told: dict[str, Any], said: str) -> None:
+    """A cost that is NaN for want of a model or of its tokens is said, as a warning and in pictures."""
+    bus = EventBus()
+    put(bus, "run", "agent.tokens.used", **told)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        cost = runs_df("run", source=bus, prices=TABLE)["cost_usd"]
+    assert bool(caught) is bool(said)
+    assert cost.isna().all() == bool(said)
+    assert said in "".join(str(each.message) for each in caught)
+    configure(prices=TABLE)
+    try:
+        assert said.partition(". These")[0] in text_of(Run("run", source=bus))
+    finally:
+        configure(prices=None)
+
+
+def test_tokens_that_cost_nothing_may_be_unknown() -> None:
+    """Of a kind of tokens that is free it does not matter how many there were; of the others it does."""
+    embedding = {"text-*": {"input": 1, "output": 0}, "tiered": {"input": 0, "output": 1}}
+    assert one(embedding, "text-3", input=1_000_000, output=-1) == 1
+    assert one(embedding, "tiered", input=-1, output=1_000_000) == 1
+    assert math.isnan(one(embedding, "text-3", input=-1))
+    assert math.isnan(one(embedding, "tiered", output=-1))
+    used = StreamEvent("run", "agent.tokens.used", {"prompt_tokens": 1_000, "model": "text-3"})
+    assert runs_df([used], prices=embedding)["cost_usd"].tolist() == [0.001]
+
+
+def test_only_costs_that_were_asked_for_are_warned_of() -> None:
+    """Neither rows that a time leaves out nor a frame without its costs make anybody hear of a price."""
+    bus = EventBus()
+    call_model(bus, "run", "odd")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for frame_of in (runs_df, model_calls_df):
+            assert frame_of(source=bus, since="2100-01-01T00:00Z", prices={}).empty
+            assert len(frame_of(source=bus, columns="run_id", prices={})) == 1
+        with pytest.raises(TypeError):
+            runs_df(source=bus, columns="run_id", prices=3)
+    asked: list[dict[str, Any]] = [{"columns": "usage"}, {"until": "2100-01-01T00:00Z"}]
+    for options in asked:
+        for frame_of in (runs_df, model_calls_df):
+            with pytest.warns(UnknownPriceWarning, match="'odd'") as warned:
+                frame_of(source=bus, prices={}, **options)
+            assert warned[0].filename == __file__

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from locus_nb import Diff, EventBus, Run, RunList, diff, runs
 from locus_nb._diff import tables
 from locus_nb._diff.align import align
-from locus_nb._diff.compare import compare
+from locus_nb._diff.compare import Verdict, compare
+from locus_nb._diff.interval import _student  # pyright: ignore[reportPrivateUsage] - what the interval stands on
 from locus_nb._runs.steps import steps_of
 from tests.run_kit import HOSTILE, SECRET, bus_of, call_model, call_tool, html_of, odd_events, put, text_of
 from tests.test_picture import TAGS, Reader
@@ -309,11 +310,59 @@ def test_few_runs_are_too_few() -> None:
     bus = EventBus()
     a, b = groups(bus, 3)
     found = diff(a, b, source=bus)
-    assert set(found.df["verdict"]) == {"too few"}
+    assert set(found.df.query("n_a > 0")["verdict"]) == {"too few"}
     assert "Too few runs" in html_of(found)
     alone = diff("a0", b, source=bus)
     assert isinstance(alone.a, RunList)
     assert alone.df["low"].isna().all()
+
+
+def tell_tokens(bus: EventBus, run_id: str, **tokens: int) -> None:
+    """A run that ended well, and told of these tokens, if any."""
+    if tokens:
+        put(bus, run_id, "agent.tokens.used", **tokens)
+    put(bus, run_id, "agent.terminate", reason="complete")
+    bus.close_stream_nowait(run_id)
+
+
+def test_unknown_tokens_are_not_zero() -> None:
+    """Tokens that a run never told are NA in sums, and only the runs that tell a metric are compared."""
+    bus = EventBus()
+    for n in range(10):
+        tell_tokens(bus, f"a{n}", prompt_tokens=100 + n, completion_tokens=5)
+        tell_tokens(bus, f"b{n}")
+        tell_tokens(bus, f"c{n}", **({} if n < 4 else {"prompt_tokens": 20 + n}))
+    a, b, c = ([f"{group}{n}" for n in range(10)] for group in "abc")
+    totals: Any = diff("a1", "b1", source=bus).totals.set_index("metric")
+    assert totals.loc["total_tokens", ["a", "b", "delta"]].isna().tolist() == [False, True, True]
+    nothing = diff(a, b, source=bus)
+    metrics: Any = nothing.df.set_index("metric")
+    assert metrics.loc["total_tokens", ["n_a", "n_b", "verdict"]].tolist() == [10, 0, "unknown"]
+    assert "Not compared, as unknown in a or b: total tokens, input tokens, output tokens." in text_of(
+        nothing
+    )
+    some = diff(a, c, source=bus)
+    metrics = some.df.set_index("metric")
+    assert metrics.loc["input_tokens", ["n_a", "n_b", "mean_b", "verdict"]].tolist() == [10, 6, 26.5, "lower"]
+    totals = some.totals.set_index("metric")
+    assert totals.loc["input_tokens"].isna().tolist() == [False, True, True, True]
+    for shown in (text_of(some), html_of(some)):
+        assert "input tokens lower by 78" in shown
+        assert shown.count("known of 10 and 6 runs") > 2
+
+
+def test_unknown_cost_is_said_to_be_unknown() -> None:
+    """A cost that no run of either group knows is unknown, not of too few runs."""
+    bus = EventBus()
+    for n in range(20):
+        tell_tokens(bus, f"r{n}", prompt_tokens=n)
+    found = diff([f"r{n}" for n in range(10)], [f"r{n}" for n in range(10, 20)], source=bus)
+    metrics: Any = found.df.set_index("metric")
+    assert metrics.loc["cost_usd", "verdict"] == "unknown"
+    for shown in (text_of(found), html_of(found)):
+        assert "? unknown" in shown
+        assert "too few" not in shown
+        assert "Not compared" not in shown
 
 
 def test_groups_of_a_list_are_its_runs() -> None:
@@ -333,10 +382,53 @@ def test_interval_holds_the_truth_about_as_often_as_it_says(shape: str) -> None:
     assert 0.9 <= np.mean([each.low <= 0 <= each.high for each in found]) <= 0.99
 
 
+@pytest.mark.parametrize("sizes", [(2, 8), (2, 20), (3, 20), (4, 4), (4, 40), (10, 10)])
+@pytest.mark.parametrize("shape", ["normal", "lognormal", "poisson"])
+def test_small_groups_are_not_told_apart_by_chance(sizes: tuple[int, int], shape: str) -> None:
+    """Whatever their sizes and the shape of their values, groups that do not differ seldom seem to."""
+    rng = np.random.default_rng(7)
+    draw = getattr(rng, shape)
+    pairs = [[draw(size=size).tolist() for size in sizes] for _ in range(200)]
+    told = [compare("x", *pair).verdict for pair in pairs]
+    assert sum(verdict in ("higher", "lower") for verdict in told) <= 0.08 * len(told)
+
+
+@pytest.mark.parametrize("sizes, share", [((4, 4), 0.7), ((3, 20), 0.7), ((4, 40), 0.9), ((10, 10), 0.99)])
+def test_clear_differences_are_seen(sizes: tuple[int, int], share: float) -> None:
+    """Means that are three standard deviations apart are told apart, either way round, in most cases."""
+    rng = np.random.default_rng(9)
+    pairs = [(rng.normal(size=sizes[0]).tolist(), rng.normal(3, size=sizes[1]).tolist()) for _ in range(100)]
+    assert np.mean([compare("x", a, b).verdict == "higher" for a, b in pairs]) >= share
+    assert np.mean([compare("x", b, a).verdict == "lower" for a, b in pairs]) >= share
+
+
+@pytest.mark.parametrize(
+    "freedom, quantile", [(1, 12.7062), (2, 4.30265), (4.5, 2.65913), (18, 2.10092), (1e9, 1.95996)]
+)
+def test_students_quantile(freedom: float, quantile: float) -> None:
+    """The quantile of Student's t is that of the tables, also for a fraction of a degree of freedom."""
+    assert _student(freedom) == pytest.approx(quantile, rel=2e-4)
+
+
+def test_groups_without_any_chance_differ() -> None:
+    """Groups that are constant, each in itself, differ by just that; what is constant in both is the same."""
+    assert compare("x", [0.1] * 4, [0.3] * 4)[-3:] == pytest.approx((0.2, 0.2, "higher"))
+    assert compare("x", [0.1] * 9, [0.1] * 4)[-3:] == (0, 0, "same")
+
+
+def test_large_groups_are_compared_quickly() -> None:
+    """A metric of 2,000 runs against 2,000 takes seconds at the most."""
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=2_000).tolist(), rng.normal(1, size=2_000).tolist()
+    begin = time.perf_counter()
+    assert compare("x", a, b).verdict == "higher"
+    assert time.perf_counter() - begin < 20
+
+
 @given(st.lists(st.floats(), max_size=6), st.lists(st.floats(), max_size=6))
 def test_no_number_makes_a_comparison_raise(a: list[float], b: list[float]) -> None:
     """Whatever the numbers, unknown, infinite or as large as there are, there is a verdict and no warning."""
-    assert compare("x", a, b).verdict in {"higher", "lower", "same", "unclear", "too few"}
+    assert compare("x", a, b).verdict in get_args(Verdict)
 
 
 # Pictures

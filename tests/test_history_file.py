@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from locus_nb import EventBus, RunRecord, Store, StoreError, StreamEvent, events_df, history, load
+from locus_nb import EventBus, RunRecord, Store, StoreError, StreamEvent, configure, events_df, history, load
 from locus_nb._store import file_history, jsonl, mounts
 from locus_nb._store import sqlite as sqlite_module
 from locus_nb._store import store as store_module
@@ -29,6 +29,8 @@ from tests.store_kit import as_stored, ns_of, stored
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+SECRET = "sk-" + "Ab3" * 8
+HOLDS_SECRET = {"tool_name": "search", "output_preview": f"it is {SECRET}", "span_id": "s"}
 KINDS = pytest.mark.parametrize("kind", ["sqlite", "jsonl"])
 
 
@@ -175,9 +177,7 @@ def test_both_ways_to_ask_a_store_are_one(path: Path, kind: Any) -> None:
         {"run": found.runs()},
     ]
     for options in asked:
-        pd.testing.assert_frame_equal(
-            found.events_df(**options), events_df(source=found, redact=False, **options)
-        )
+        pd.testing.assert_frame_equal(found.events_df(**options), events_df(source=found, **options))
     assert set(found.events_df(some)["run_id"]) == {"r2"}
     assert found == history(path)
     assert len({found, history(path)}) == 1
@@ -718,6 +718,28 @@ def test_stored_df_is_the_file_as_it_stands(path: Path, tmp_path: Path) -> None:
     stored(tmp_path / "folder", [event()], kind="jsonl")
     with pytest.raises(StoreError, match="events_df"):
         history(tmp_path / "folder").stored_df()
+
+
+@KINDS
+def test_what_leaves_a_store_is_redacted(path: Path, tmp_path: Path, kind: Any) -> None:
+    """Of a store written with redaction off no frame and no Parquet file has a secret, unless that is asked for."""
+    configure(redact=False)
+    try:
+        stored(path, [StreamEvent("run", "agent.tool.completed", HOLDS_SECRET)], kind=kind)
+    finally:
+        configure(redact=True)
+    found = history(path)
+    frames = ("events_df", "runs_df", "spans_df", "tools_df", "model_calls_df")
+    names = [*frames, "stored_df"] if kind == "sqlite" else frames
+    for name in names:
+        assert SECRET not in getattr(found, name)().to_csv(), name
+    for name in {*names} & {"events_df", "spans_df", "tools_df", "stored_df"}:
+        assert SECRET in getattr(found, name)(redact=False).to_csv(), name
+    for options, is_there in (({}, False), ({"redact": False}, True)):
+        file = found.to_parquet(tmp_path / "events.parquet", **options)
+        assert (SECRET in pd.read_parquet(file).to_csv()) is is_there
+    pd.testing.assert_frame_equal(found.events_df(), events_df(source=found))
+    pd.testing.assert_frame_equal(found.events_df(redact=False), events_df(source=found, redact=False))
 
 
 def test_missing_extras_are_named(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -106,12 +106,13 @@ def test_columns_are_as_declared(name: str) -> None:
 
 @pytest.mark.parametrize("name", FRAMES)
 def test_columns_stand_in_the_docstring(name: str) -> None:
-    """The docstring of a frame lists each of its columns with dtype, unit, group and meaning."""
+    """The docstring of a frame lists each of its columns with dtype, unit, group, meaning and OpenTelemetry's name."""
     frame_of, table = FRAMES[name]
     doc = frame_of.__doc__ or ""
     for column in table:
         told = (column.dtype, column.unit, column.group, column.meaning)
-        assert f"| `{column.name}` | {' | '.join(told)} |" in doc
+        otel = f"`{column.otel}`" if column.otel else ""
+        assert f"| `{column.name}` | {' | '.join(told)} | {otel} |" in doc
     assert "{columns}" not in doc
 
 
@@ -161,6 +162,16 @@ def test_event_types_and_times_choose_events() -> None:
     ]
     assert types(since="2026-01-02T03:04:05.020+00:00") == ["tool.completed", "toolbox"]
     assert types(until=pd.Timestamp(START) + pd.Timedelta(5, "ms")) == ["think"]
+
+
+def test_times_may_be_finer_than_events() -> None:
+    """A nanosecond after an event `until` still holds it and `since` no longer does; at its very time, reversed."""
+    events = [at(0, "agent.think")]
+    begin = pd.Timestamp(START)
+    for nanoseconds, before, after in ((-1, 0, 1), (0, 0, 1), (1, 1, 0), (999, 1, 0)):
+        time = begin + pd.Timedelta(nanoseconds, "ns")
+        assert (len(events_df(events, until=time)), len(events_df(events, since=time))) == (before, after)
+        assert (len(runs_df(events, until=time)), len(runs_df(events, since=time))) == (before, after)
 
 
 @pytest.mark.parametrize("frame_of", [events_df, runs_df, spans_df, tools_df, model_calls_df])

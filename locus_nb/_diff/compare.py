@@ -7,21 +7,16 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
+from locus_nb._diff.interval import LEVEL, interval_of
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-Verdict = Literal["higher", "lower", "same", "unclear", "too few"]
+Verdict = Literal["higher", "lower", "same", "unclear", "too few", "unknown"]
 
-RESAMPLES = 5_000
-_SEED = 20_260_105
-_LEVEL = 0.95
-# The normal distribution's quantile for two tails of 2.5 % each.
-_Z = 1.959964
 _FEW = 3
-# Drawn at one time.
-_AT_ONCE = 4_000_000
 
 
 class Comparison(NamedTuple):
@@ -40,8 +35,8 @@ class Comparison(NamedTuple):
         low: Lower end of the 95 % interval of `delta`.
         high: Its upper end.
         verdict: `higher` or `lower` if the interval leaves out 0; `same` if no two values differ; `unclear` if it
-            holds 0; `too few` if there are so few runs that chance alone would put all of one group above all of
-            the other in more than 5 % of cases.
+            holds 0; `too few` if it is known of so few runs that chance alone would put all of one group above all
+            of the other in more than 5 % of cases; `unknown` if it is known of no run of a group.
     """
 
     metric: str
@@ -61,12 +56,10 @@ class Comparison(NamedTuple):
 def compare(metric: str, a: Sequence[float], b: Sequence[float]) -> Comparison:
     """Compare a metric's values in two groups, unknown ones (NaN) left out; the same at every call.
 
-    The interval is a bootstrap's: each group is drawn 5,000 times from itself, with replacement and a fixed
-    seed, and the middle 95 % of the differences of means make the interval. For small groups that alone is too
-    narrow, so it is widened as T. Hesterberg proposes (What Teachers Should Know About the Bootstrap, The
-    American Statistician 69, 2015): each group's part by sqrt(n / (n - 1)), and all by the ratio of Student's
-    quantile to the normal one. In simulations of 10 runs against 10 it held the true difference in 95 % of cases
-    for normal, log-normal, exponential and yes-or-no values; of 4 against 4 in 93 %.
+    The interval and its sources are those of `interval_of`. In simulations of groups that do not differ, of normal,
+    exponential, log-normal, Poisson and yes-or-no values, at most 6 % were said to (2 runs against 8 or 20, 3 against
+    20, 4 against 4 or 40, 10 against 10). Where the few runs of one group vary three times as much as the many of the
+    other, 2 against 20 were in 9 % of cases, 4 against 40 in 4 %.
     """
     # Sums of numbers near the largest there are become infinite, and the interval then says nothing.
     with np.errstate(all="ignore"):
@@ -76,7 +69,7 @@ def compare(metric: str, a: Sequence[float], b: Sequence[float]) -> Comparison:
 def _compare(metric: str, values_a: NDArray[np.float64], values_b: NDArray[np.float64]) -> Comparison:
     mean_a, mean_b = _mean(values_a), _mean(values_b)
     delta = mean_b - mean_a
-    low, high = _interval(values_a, values_b, delta)
+    low, high = interval_of(values_a, values_b)
     return Comparison(
         metric=metric,
         n_a=len(values_a),
@@ -107,34 +100,12 @@ def _mean(values: NDArray[np.float64]) -> float:
     return float(values.mean()) if len(values) else math.nan
 
 
-def _interval(a: NDArray[np.float64], b: NDArray[np.float64], delta: float) -> tuple[float, float]:
-    if min(len(a), len(b)) <= 1:
-        return math.nan, math.nan
-    rng = np.random.default_rng(_SEED)
-    off = _resampled(b, rng) - _resampled(a, rng)
-    freedom = len(a) + len(b) - 2
-    # The first term of the expansion of Student's quantile in powers of 1 / freedom.
-    wider = 1 + (_Z * _Z + 1) / (4 * freedom)
-    tail = (1 - _LEVEL) / 2
-    low, high = np.quantile(off, [tail, 1 - tail])
-    return delta + wider * float(low), delta + wider * float(high)
-
-
-def _resampled(values: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
-    """Give how far the means of samples drawn from a group are off its own, as wide as those of new groups."""
-    size = len(values)
-    many = max(1, _AT_ONCE // size)
-    means = [
-        values[rng.integers(0, size, (min(many, RESAMPLES - done), size))].mean(axis=1)
-        for done in range(0, RESAMPLES, many)
-    ]
-    return (np.concatenate(means) - values.mean()) * math.sqrt(size / (size - 1))
-
-
 def _verdict(a: NDArray[np.float64], b: NDArray[np.float64], low: float, high: float) -> Verdict:
     fewer, more = sorted((len(a), len(b)))
+    if not fewer:
+        return "unknown"
     # From 4 and 4 on there are enough ways to share them out.
-    if fewer <= _FEW and 2 / math.comb(fewer + more, fewer) > 1 - _LEVEL:
+    if fewer <= _FEW and 2 / math.comb(fewer + more, fewer) > 1 - LEVEL:
         return "too few"
     if len(np.unique(np.concatenate([a, b]))) == 1:
         return "same"

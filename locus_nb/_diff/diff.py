@@ -40,9 +40,10 @@ def diff(a: object, b: object, *, source: Source | None = None) -> Diff:
     `added`, what only `a` has `removed`.
 
     **Two groups.** If one of both is a list, a run is taken for a group of one. Each metric has its mean and
-    median over the runs, the difference of means (`b - a`), and a 95 % interval of that by a bootstrap with a
-    fixed seed: the same runs give the same numbers. The verdict is `higher` or `lower` only if the interval
-    leaves out 0. Of twenty metrics that do not differ at all one is still expected to look as if it did.
+    median over the runs of which it is known, the difference of means (`b - a`), and a 95 % interval of that, made
+    for small and unequal groups (Welch's, widened where a permutation test asks for it): the same runs give the same
+    numbers. The verdict is `higher` or `lower` only if the interval leaves out 0. Of twenty metrics that do not
+    differ at all one is still expected to look as if it did.
 
     Runs are read now, once. A run that goes on is compared as far as it is, its duration up to its newest event.
     Events that are no longer kept are missing, and the result says so. Secrets are taken out.

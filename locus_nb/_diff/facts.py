@@ -35,7 +35,7 @@ SHARE_OK = "share_ok"
 
 
 class Total(NamedTuple):
-    """One metric of both sides, summed over the runs of each; NaN where it is unknown."""
+    """One metric of both sides, summed over the runs of each; NaN where it is unknown of one."""
 
     metric: str
     a: float
@@ -113,13 +113,14 @@ def _columns(side: Sequence[RunFacts]) -> dict[str, list[float]]:
 
 
 def _values(facts: RunFacts) -> dict[str, float]:
-    """Give each metric of one run."""
+    """Give each metric of one run; NaN where it is unknown, as of tokens that were never told."""
     sums = facts.sums
-    tokens = sums.tokens
+    counts = sums.counts
+    tokens = (counts.total, counts.input, counts.output, counts.read, counts.written)
     status = facts.record.status if facts.record else "running"
     numbers = (
         facts.elapsed_ms,
-        *(tokens.total, tokens.input, tokens.output, tokens.cache_read, tokens.cache_write),
+        *(math.nan if number < 0 else number for number in tokens),
         sums.cost_usd,
         *(sums.iterations, sums.model_calls, sums.tool_calls, sums.tool_errors, len(sums.errors)),
     )

@@ -5,7 +5,16 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-from locus_nb._diff.words import DELTA, MAX_NAME, key_text, label_of, percent_text, signed, value_text
+from locus_nb._diff.words import (
+    DELTA,
+    MAX_NAME,
+    key_text,
+    known_text,
+    label_of,
+    percent_text,
+    signed,
+    value_text,
+)
 from locus_nb._payloads.format import html
 
 if TYPE_CHECKING:
@@ -21,6 +30,7 @@ _VERDICTS = {
     "same": "= same",
     "unclear": "≈ unclear",
     "too few": "? too few runs",
+    "unknown": "? unknown",
 }
 _GROUPS_HEAD = ("", "mean a", "mean b", DELTA, "verdict", "95 % interval", "median a", "median b")
 # Of these a zero on both sides is not worth a line.
@@ -77,8 +87,8 @@ def _comparison_cells(each: Comparison, sizes: tuple[int, int]) -> Sequence[str]
     ends = (each.low, each.high)
     told = not math.isnan(each.low) and any(ends)
     percent = "" if math.isnan(each.percent) or not each.delta else f" ({percent_text(each.percent)})"
-    # Where it is not known of all.
-    label = label_of(name) + (f" (of {each.n_a}, {each.n_b})" if (each.n_a, each.n_b) != sizes else "")
+    known = known_text(each, sizes)
+    label = f"{label_of(name)} ({known})" if known else label_of(name)
     return (
         label,
         value_text(name, each.mean_a),
@@ -86,8 +96,10 @@ def _comparison_cells(each: Comparison, sizes: tuple[int, int]) -> Sequence[str]
         signed(name, each.delta) + percent,
         _VERDICTS[each.verdict],
         " … ".join(signed(name, end, zero=True) for end in ends) if told else "",
-        value_text(name, each.median_a),
-        value_text(name, each.median_b),
+        *(
+            "" if math.isnan(median) else value_text(name, median)
+            for median in (each.median_a, each.median_b)
+        ),
     )
 
 
@@ -96,8 +108,10 @@ def _count_cells(count: StepCount) -> Sequence[str]:
         key_text(count.key),
         f"{count.per_run_a:.3g}",
         f"{count.per_run_b:.3g}",
-        value_text("duration_ms", count.mean_duration_ms_a),
-        value_text("duration_ms", count.mean_duration_ms_b),
+        *(
+            "" if math.isnan(mean) else value_text("duration_ms", mean)
+            for mean in (count.mean_duration_ms_a, count.mean_duration_ms_b)
+        ),
         f"✕ {count.errors_a}" if count.errors_a else "",
         f"✕ {count.errors_b}" if count.errors_b else "",
     )

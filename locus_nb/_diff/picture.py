@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from locus_nb._diff.number_tables import table_html, tables_of
 from locus_nb._diff.step_changes import CHANGES
 from locus_nb._diff.step_lines import SIGNS, steps_html, steps_text
-from locus_nb._diff.words import label_of, percent_text, value_text
+from locus_nb._diff.words import known_text, label_of, percent_text, value_text
 from locus_nb._payloads.format import clean, counted, cut, html
 from locus_nb._runs.picture import unpriced_notes
 from locus_nb._views.picture import STYLE
@@ -98,7 +97,7 @@ def _missing(facts: DiffFacts) -> list[str]:
 def _said(facts: DiffFacts) -> list[str]:
     """Say in a line or two what differs."""
     if facts.of_groups:
-        return _said_of_groups(facts.comparisons)
+        return _said_of_groups(facts.comparisons, (len(facts.a), len(facts.b)))
     if not facts.changes:
         return ["Neither has a step that has ended."]
     found = [change.change for change in facts.changes]
@@ -110,24 +109,28 @@ def _said(facts: DiffFacts) -> list[str]:
     ]
 
 
-def _said_of_groups(comparisons: Sequence[Comparison]) -> list[str]:
+def _said_of_groups(comparisons: Sequence[Comparison], sizes: tuple[int, int]) -> list[str]:
     clear = [
-        f"{label_of(each.metric)} {each.verdict} by {value_text(each.metric, abs(each.delta))}{_percent_in(each)}"
+        f"{label_of(each.metric)} {each.verdict} by {value_text(each.metric, abs(each.delta))}"
+        f"{_in_brackets(percent_text(each.percent), known_text(each, sizes))}"
         for each in comparisons
         if each.verdict in ("higher", "lower")
     ]
     unclear = [label_of(each.metric) for each in comparisons if each.verdict == "unclear"]
-    few = all(each.verdict == "too few" for each in comparisons)
-    if few:
+    # Of one side alone: where nobody knows it, there is nothing to miss.
+    unknown = [label_of(each.metric) for each in comparisons if bool(each.n_a) != bool(each.n_b)]
+    if {each.verdict for each in comparisons} <= {"too few", "unknown"}:
         return ["Too few runs to tell a change from chance: compare at least 4 with 4."]
     said = (
         ["Clearly different in b: " + "; ".join(clear) + "."] if clear else ["Nothing is clearly different."]
     )
-    return said + (["No clear difference in: " + ", ".join(unclear) + "."] if unclear else [])
+    more = (("No clear difference in: ", unclear), ("Not compared, as unknown in a or b: ", unknown))
+    return said + [f"{head}{', '.join(names)}." for head, names in more if names]
 
 
-def _percent_in(comparison: Comparison) -> str:
-    return "" if math.isnan(comparison.percent) else f" ({percent_text(comparison.percent)})"
+def _in_brackets(*texts: str) -> str:
+    told = "; ".join(filter(None, texts))
+    return f" ({told})" if told else ""
 
 
 def _notes(facts: DiffFacts) -> list[str]:
@@ -135,7 +138,7 @@ def _notes(facts: DiffFacts) -> list[str]:
     if not facts.of_groups:
         return unpriced
     said = (
-        "The verdict is that of the 95 % interval of the difference of means, by a bootstrap. "
+        "The verdict is that of the 95 % interval of the difference of means. "
         "Of twenty metrics that do not differ one is expected to look as if it did."
     )
     return [*unpriced, said]

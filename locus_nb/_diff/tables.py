@@ -48,12 +48,12 @@ METRICS = (
     _PERCENT,
     Column("low", _AMOUNT, "the metric's", "", "lower end of the 95 % interval of `delta`"),
     Column("high", _AMOUNT, "the metric's", "", "its upper end"),
-    Column("verdict", _TEXT, "", "", "`higher`, `lower`, `unclear`, `same`, `too few`"),
+    Column("verdict", _TEXT, "", "", "`higher`, `lower`, `unclear`, `same`, `too few`, `unknown`"),
 )
 
 TOTALS = (
     _METRIC,
-    Column("a", _AMOUNT, "the metric's", "", "sum over the runs of `a`; NA where unknown"),
+    Column("a", _AMOUNT, "the metric's", "", "sum over the runs of `a`; NA where unknown of one"),
     Column("b", _AMOUNT, "the metric's", "", "as above, of `b`"),
     _DELTA,
     _PERCENT,

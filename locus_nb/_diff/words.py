@@ -10,9 +10,11 @@ from locus_nb._payloads.format import clean, duration
 from locus_nb._runs.picture import cost_text
 
 if TYPE_CHECKING:
+    from locus_nb._diff.compare import Comparison
     from locus_nb._runs.steps import StepKey
 
 MAX_NAME = 48
+UNKNOWN = "unknown"
 MINUS = "\N{MINUS SIGN}"
 DELTA = f"b {MINUS} a"
 _LABELS = {
@@ -35,10 +37,16 @@ def label_of(metric: str) -> str:
     return _LABELS.get(metric, metric.replace("_", " "))
 
 
+def known_text(comparison: Comparison, sizes: tuple[int, int]) -> str:
+    """Say for how many runs a metric is known; the empty text if that is all, or none."""
+    known = comparison.n_a, comparison.n_b
+    return "" if known == sizes or not any(known) else f"known of {known[0]:,} and {known[1]:,} runs"
+
+
 def value_text(metric: str, value: float) -> str:
-    """Say a value of a metric, in its unit; the empty text for none."""
+    """Say a value of a metric, in its unit, or that it is unknown."""
     if not math.isfinite(value):
-        return "unknown" if metric == "cost_usd" else ""
+        return UNKNOWN
     if metric == "duration_ms":
         return duration(value)
     if metric == "cost_usd":

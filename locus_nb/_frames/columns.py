@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Order = NDArray[np.intp]
-    Counts = NDArray[np.int64]
+    WholeNumbers = NDArray[np.int64]
 
 
-class Column(Protocol):
+class GrowingColumn(Protocol):
     """What all columns do."""
 
     def add(self, values: Sequence[Any]) -> None:
@@ -47,13 +47,13 @@ class CountColumn:
     """Int64; whole numbers from 0 below 2**63."""
 
     def __init__(self) -> None:
-        self._parts: list[Counts] = []
+        self._parts: list[WholeNumbers] = []
 
     def add(self, values: Sequence[Any]) -> None:
         """Take anything."""
         self._parts.append(counts(values))
 
-    def add_counts(self, values: Counts) -> None:
+    def add_counts(self, values: WholeNumbers) -> None:
         """Take what `counts` gave."""
         self._parts.append(values)
 
@@ -72,7 +72,7 @@ class CountColumn:
         values[missing] = 0
         return pd.arrays.IntegerArray(values, missing)
 
-    def _all(self) -> Counts:
+    def _all(self) -> WholeNumbers:
         return np.concatenate([np.empty(0, np.int64), *self._parts])
 
 
@@ -227,7 +227,7 @@ class DictColumn:
         return objects(self.dicts)[order]
 
 
-def counts(values: Sequence[Any]) -> Counts:
+def counts(values: Sequence[Any]) -> WholeNumbers:
     """Give whole numbers as an array, -1 for what is none from 0 below 2**63."""
     if set(map(type, values)) == {int}:
         try:

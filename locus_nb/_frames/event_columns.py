@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from locus_nb._event import StreamEvent
-    from locus_nb._frames.columns import Column
+    from locus_nb._frames.columns import GrowingColumn
     from locus_nb._payloads.chunks import Chunk
 
 _FROM_PAYLOAD = {
@@ -159,7 +159,7 @@ def rows_by_type(events: Sequence[StreamEvent]) -> Iterator[tuple[str, list[int]
         yield cast("str", names[codes[rows[0]]]), rows.tolist()
 
 
-def add_to(column: Column, values: Sequence[Any] | None, chunk: Chunk) -> None:
+def add_to(column: GrowingColumn, values: Sequence[Any] | None, chunk: Chunk) -> None:
     """Add the values of a chunk to a column; None: it has none."""
     if values is None:
         column.skip(len(chunk.rows))
@@ -177,7 +177,7 @@ def _add_tokens(tokens: Mapping[str, CountColumn], chunk: Chunk) -> None:
     tokens["output_tokens"].add_counts(told.output)
 
 
-class Tokens(NamedTuple):
+class TokenArrays(NamedTuple):
     """The counts of some `agent.tokens.used`, -1 where one is unknown; cached ones are part of the input."""
 
     input: NDArray[np.int64]
@@ -186,7 +186,7 @@ class Tokens(NamedTuple):
     written: NDArray[np.int64]
 
 
-def tokens_in(chunk: Chunk) -> Tokens:
+def tokens_in(chunk: Chunk) -> TokenArrays:
     """Read the counts of a chunk of `agent.tokens.used`."""
 
     def numbers(key: str) -> NDArray[np.int64]:
@@ -194,4 +194,4 @@ def tokens_in(chunk: Chunk) -> Tokens:
 
     prompt, completion, total = map(numbers, ("prompt_tokens", "completion_tokens", "total_tokens"))
     read, written = numbers("cache_read_tokens"), numbers("cache_write_tokens")
-    return Tokens(input_tokens(prompt, completion, total, read, written), completion, read, written)
+    return TokenArrays(input_tokens(prompt, completion, total, read, written), completion, read, written)

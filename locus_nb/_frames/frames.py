@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from locus_nb._history import RunRecord
     from locus_nb._source import Source
+    from locus_nb._sums.cost import Pricing
 
 
 @documented(columns=EVENTS)
@@ -66,7 +67,7 @@ def events_df(
         since: Only events of that time and later: aware, or ISO 8601 with an offset.
         until: Only events before that time.
         columns: Names or groups of columns, which then come in that order; `otel` among them, or alone for all:
-            those that have a name in OpenTelemetry's conventions for generative AI come under that.
+            those that have a name in OpenTelemetry's conventions for generative AI come under that, as above.
 
     Raises:
         TypeError: `run` is none of these, or mixes events with runs; `source` is no source; another argument has
@@ -122,8 +123,8 @@ def runs_df(
         prices: What tokens cost whose cost was not told: `"genai-prices"` for that package (extra `cost`), or a
             table, a dict or DataFrame of model names, in which `*` stands for anything, with the US dollars for a
             million tokens: `{"my-model": {"input": 3, "output": 15, "cache_read": 0.3, "cache_write": 3.75}}`.
-            None: those of `configure(prices=...)`, if any. False: nothing is estimated. A model without a price is
-            warned of, and its cost unknown.
+            None: those of `configure(prices=...)`, if any. False: nothing is estimated. Where a price, the model or
+            the tokens are unknown, so is the cost, and a warning says why; tokens of a kind that costs 0 may be.
         columns: As in `events_df`.
 
     Raises:
@@ -136,17 +137,15 @@ def runs_df(
         [{'run_id': 'run-1', 'status': 'ok', 'event_count': 1}]
     """
     names = chosen(RUNS, columns, "runs_df")
-    time, pricing = between(since, until, "runs_df"), pricing_of(prices)
+    time, pricing = between(since, until, "runs_df"), _pricing(prices, names)
     with gc_at_rest():
         events, known = select(run, source, "runs_df", records=True)
         events, _ = in_order([event for event in events if run_id_error(event.run_id) is None])
         records: dict[str, RunRecord | None] = dict.fromkeys(event.run_id for event in events)
         if known is not None:
             records = {run_id: record for run_id, record in known.items() if record or run_id in records}
-        made = run_columns(events, records, redact=redact, price=pricing and pricing.usd)
-        if pricing is not None:
-            pricing.warn()
-        return _within(_frame(names, made), made["started_at"], time)
+        made = run_columns(events, records, redact=redact, pricing=pricing)
+        return _within(_frame(names, made), made["started_at"], time, pricing)
 
 
 @documented(columns=SPANS)
@@ -284,24 +283,40 @@ def model_calls_df(
         [{'model': 'mock', 'input_tokens': 120, 'total_tokens': 150}]
     """
     names = chosen(MODEL_CALLS, columns, "model_calls_df")
-    time, pricing = between(since, until, "model_calls_df"), pricing_of(prices)
+    time, pricing = between(since, until, "model_calls_df"), _pricing(prices, names)
     with gc_at_rest():
         events, _ = in_order(select(run, source, "model_calls_df").events)
-        made = model_columns(events, redact=redact, price=pricing and pricing.usd)
-        if pricing is not None:
-            pricing.warn()
-        return _within(_frame(names, made), made["start_time"], time)
+        made = model_columns(events, redact=redact, pricing=pricing)
+        return _within(_frame(names, made), made["start_time"], time, pricing)
 
 
 def _frame(names: Sequence[tuple[str, str]], made: Mapping[str, Any]) -> pd.DataFrame:
     return pd.DataFrame({shown: made[name] for name, shown in names}, copy=False)
 
 
-def _within(frame: pd.DataFrame, began: pd.DatetimeIndex, time: tuple[int, int] | None) -> pd.DataFrame:
-    """Leave the rows that began in a stretch of time; what began at an unknown time in none."""
+def _pricing(prices: object, names: Iterable[tuple[str, str]]) -> Pricing | None:
+    """Begin to price; not where no cost is asked for."""
+    pricing = pricing_of(prices)
+    return pricing if "cost_usd" in dict(names) else None
+
+
+def _within(
+    frame: pd.DataFrame,
+    began: pd.DatetimeIndex,
+    time: tuple[int, int] | None,
+    pricing: Pricing | None = None,
+) -> pd.DataFrame:
+    """Leave the rows that began in a stretch of time, and say of these where a price is unknown.
+
+    What began at an unknown time did in none.
+    """
     if time is None:
+        if pricing is not None:
+            pricing.warn()
         return frame
     known = np.array(began.notna())
     microseconds = np.array(began.asi8) // 1000
     here = known & (microseconds >= time[0]) & (microseconds < time[1])
+    if pricing is not None:
+        pricing.warn(np.flatnonzero(here).tolist())
     return cast("Any", frame[here]).reset_index(drop=True)

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from locus_nb._event import StreamEvent
     from locus_nb._history import RunRecord
+    from locus_nb._sums.cost import Pricing
     from locus_nb._sums.sums import Sums
-    from locus_nb._sums.usage import Price
 
 _NS = 1_000_000
 
@@ -38,7 +38,7 @@ def run_columns(
     records: dict[str, RunRecord | None],
     *,
     redact: bool,
-    price: Price | None,
+    pricing: Pricing | None,
 ) -> dict[str, Any]:
     """Make the columns of `RUNS`.
 
@@ -46,7 +46,7 @@ def run_columns(
         events: Of these runs, in the order of their source.
         records: The runs, each with what its source knows of it.
         redact: Take secrets out of names, tags and reasons.
-        price: What tokens cost whose cost was not told.
+        pricing: What tokens cost whose cost was not told; its rows are those of the runs.
     """
     count = len(records)
     code_of = {run_id: code for code, run_id in enumerate(records)}
@@ -55,7 +55,7 @@ def run_columns(
     lives = _Lives(events, runs, known)
     ends = _Ends(events, runs, count, redact=redact)
     running = lives.running(ends)
-    sums = _sums(events, runs, count, price)
+    sums = _sums(events, runs, count, pricing)
     return {
         "run_id": _names(list(records)),
         "name": _texts("name", [record and record.name for record in known], redact=redact),
@@ -159,13 +159,18 @@ def _status(record: RunRecord | None, told: str | None) -> str:
 
 
 def _sums(
-    events: Sequence[StreamEvent], runs: NDArray[np.int64], count: int, price: Price | None
+    events: Sequence[StreamEvent], runs: NDArray[np.int64], count: int, pricing: Pricing | None
 ) -> list[Sums]:
     of_run: list[list[StreamEvent]] = [[] for _ in range(count)]
     codes: list[int] = runs.tolist()
     for event, run in zip(events, codes, strict=True):
         of_run[run].append(event)
-    return [sums_of(mine, price) for mine in of_run]
+    if pricing is None:
+        return [sums_of(mine) for mine in of_run]
+    sums: list[Sums] = []
+    for pricing.row, mine in enumerate(of_run):
+        sums.append(sums_of(mine, pricing.usd))
+    return sums
 
 
 def _tags(record: RunRecord | None, *, redact: bool) -> dict[str, Any] | None:

@@ -24,11 +24,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from locus_nb._event import StreamEvent
-    from locus_nb._frames.columns import Column
+    from locus_nb._frames.columns import GrowingColumn
     from locus_nb._sums.calls import Key
-    from locus_nb._sums.usage import Counts, Price, Told
+    from locus_nb._sums.cost import Pricing
+    from locus_nb._sums.usage import Counts, Told
 
-_AGENT: dict[str, type[Column]] = {
+_AGENT: dict[str, type[GrowingColumn]] = {
     "parent_span_id": TextColumn,
     "agent_name": NameColumn,
     "iteration": CountColumn,
@@ -36,12 +37,12 @@ _AGENT: dict[str, type[Column]] = {
     "error_type": NameColumn,
     "error": TextColumn,
 }
-_OF_TOOL: dict[str, type[Column]] = {
+_OF_TOOL: dict[str, type[GrowingColumn]] = {
     "tool_name": NameColumn,
     "arg_keys": TextColumn,
     "output_preview": TextColumn,
 }
-_OF_MODEL: dict[str, type[Column]] = {
+_OF_MODEL: dict[str, type[GrowingColumn]] = {
     "model": NameColumn,
     "stop_reason": NameColumn,
     "message_count": CountColumn,
@@ -55,7 +56,7 @@ _CODES = ["OK", "ERROR", "UNSET"]
 def span_columns(events: Sequence[StreamEvent], *, redact: bool) -> dict[str, Any]:
     """Make the columns of `SPANS`."""
     runs = run_column(events)
-    payload: dict[str, type[Column]] = {
+    payload: dict[str, type[GrowingColumn]] = {
         "parent_span_id": TextColumn,
         "status": NameColumn,
         "error": TextColumn,
@@ -90,8 +91,8 @@ def tool_columns(events: Sequence[StreamEvent], *, redact: bool) -> dict[str, An
     }
 
 
-def model_columns(events: Sequence[StreamEvent], *, redact: bool, price: Price | None) -> dict[str, Any]:
-    """Make the columns of `MODEL_CALLS`."""
+def model_columns(events: Sequence[StreamEvent], *, redact: bool, pricing: Pricing | None) -> dict[str, Any]:
+    """Make the columns of `MODEL_CALLS`; the rows of `pricing` are those of the calls."""
     runs = run_column(events)
     tellers, told = _tellers(events)
     spans = Spans(
@@ -104,7 +105,6 @@ def model_columns(events: Sequence[StreamEvent], *, redact: bool, price: Price |
             calls[place].add(usage)
     models = spans.column("model")
     named = [None if pd.isna(model) else str(model) for model in models]
-    costs = [call.cost_usd(model, price) for call, model in zip(calls, named, strict=True)]
     return {
         **_places(spans, runs),
         **{name: spans.column(name) for name in ("agent_name", "iteration")},
@@ -113,9 +113,18 @@ def model_columns(events: Sequence[StreamEvent], *, redact: bool, price: Price |
         **_outcome(spans),
         "stop_reason": spans.column("stop_reason", "end"),
         **{name: spans.column(name) for name in ("message_count", "tool_count", "tool_call_count")},
-        **usage_columns([call.tokens() for call in calls], costs),
+        **usage_columns([call.tokens() for call in calls], _costs(calls, named, pricing)),
         "output_preview": spans.column("content_preview", "end"),
     }
+
+
+def _costs(calls: Sequence[Used], models: Sequence[str | None], pricing: Pricing | None) -> list[float]:
+    costs: list[float] = []
+    for row, (call, model) in enumerate(zip(calls, models, strict=True)):
+        if pricing is not None:
+            pricing.row = row
+        costs.append(call.cost_usd(model, pricing and pricing.usd))
+    return costs
 
 
 def usage_columns(tokens: Sequence[Counts], costs: Sequence[float]) -> dict[str, Any]:

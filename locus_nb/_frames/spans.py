@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from locus_nb._event import StreamEvent
-    from locus_nb._frames.columns import Column
+    from locus_nb._frames.columns import GrowingColumn
     from locus_nb._payloads.chunks import Chunk
     from locus_nb._payloads.kinds import Family, Kind
     from locus_nb._sums.calls import Key
@@ -75,7 +75,7 @@ class Spans:
         runs: NDArray[Any],
         *,
         families: Collection[Family] = KINDS,
-        payload: Mapping[str, type[Column]],
+        payload: Mapping[str, type[GrowingColumn]],
         redact: bool,
         attributes: bool = False,
         tellers: Sequence[tuple[int, Key]] = (),
@@ -88,7 +88,7 @@ class Spans:
         self._phases: list[NDArray[np.int8]] = [_NO_CODES]
         self._families: list[NDArray[np.int8]] = [_NO_CODES]
         self._names = NameColumn()
-        self._columns: dict[str, Column] = {name: column() for name, column in payload.items()}
+        self._columns: dict[str, GrowingColumn] = {name: column() for name, column in payload.items()}
         self._columns["duration_ms"] = AmountColumn()
         self._payloads = DictColumn() if attributes else None
         raws = [event._data for event in events]
@@ -188,7 +188,7 @@ class Spans:
         places = zip(self._begins.tolist(), self._ends.tolist(), strict=True)
         return objects([_both(kept, begin, end) for begin, end in places])
 
-    def _of(self, column: Column, prefer: Literal["begin", "end"]) -> Any:
+    def _of(self, column: GrowingColumn, prefer: Literal["begin", "end"]) -> Any:
         first, second = (self._begins, self._ends) if prefer == "begin" else (self._ends, self._begins)
         return column.array(np.where(column.known()[first], first, second))
 

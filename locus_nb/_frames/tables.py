@@ -260,13 +260,14 @@ def documented(**tables: Sequence[Column]) -> Callable[[T], T]:
 
 def _filled(doc: str, place: str, table: Sequence[Column]) -> str:
     margin = next((line[: -len(place)] for line in doc.splitlines() if line.endswith(place)), "")
-    has_groups = any(each.group for each in table)
-    head = ["column", "dtype", "unit", *(["group"] if has_groups else []), "what, and where from"]
+    head = ["column", "dtype", "unit", "group", "what, and where from", "as `otel`"]
     rows = [
-        [f"`{each.name}`", each.dtype, each.unit, *([each.group] if has_groups else []), each.meaning]
+        [f"`{each.name}`", each.dtype, each.unit, each.group, each.meaning, each.otel and f"`{each.otel}`"]
         for each in table
     ]
-    lines = [f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows)]
+    # Groups and names of OpenTelemetry's are not in every table.
+    shown = [place for place in range(len(head)) if place not in (3, 5) or any(row[place] for row in rows)]
+    lines = [f"| {' | '.join(row[place] for place in shown)} |" for row in (head, ["---"] * len(head), *rows)]
     return doc.replace(place, f"\n{margin}".join(lines))
 
 

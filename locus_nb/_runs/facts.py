@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from locus_nb._event import StreamEvent
     from locus_nb._history import RunRecord
     from locus_nb._source import Source
+    from locus_nb._sums.gaps import Gap
     from locus_nb._sums.sums import Sums
 
 _NS_IN_MS = 1_000_000
@@ -27,14 +28,14 @@ class RunFacts(NamedTuple):
         record: What its source knows of it; None if it knows nothing.
         events: The events that are at hand, oldest first.
         sums: What these come to.
-        unpriced: Models of which no price is known that was asked for.
+        gaps: What was missing to price its tokens, where that was asked for.
     """
 
     run_id: str
     record: RunRecord | None
     events: tuple[StreamEvent, ...]
     sums: Sums
-    unpriced: tuple[str, ...] = ()
+    gaps: frozenset[Gap] = frozenset()
 
     @property
     def is_known(self) -> bool:
@@ -74,7 +75,7 @@ def facts_of(source: Source, run_id: str) -> RunFacts:
     events = tuple(source.history(run_id))
     pricing = pricing_of(None)
     sums = sums_of(events, pricing and pricing.usd)
-    return RunFacts(run_id, record, events, sums, pricing.without_price if pricing else ())
+    return RunFacts(run_id, record, events, sums, pricing.gaps if pricing else frozenset())
 
 
 def started_ns_of(record: RunRecord | None, events: tuple[StreamEvent, ...]) -> int | None:

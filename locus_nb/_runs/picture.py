@@ -10,7 +10,7 @@ from locus_nb._payloads.numbers import summed
 from locus_nb._payloads.redact import redact_tags, redact_text
 from locus_nb._runs.still import Still
 from locus_nb._runs.tree import tree_html, tree_of, tree_text
-from locus_nb._sums.cost import listed
+from locus_nb._sums.gaps import said_of as gaps_said
 from locus_nb._views.fold import fold
 from locus_nb._views.picture import STYLE, banner
 from locus_nb._views.rows import rows_of, text_of
@@ -133,13 +133,9 @@ def cost_text(cost_usd: float) -> str:
 
 
 def unpriced_notes(runs: Iterable[RunFacts]) -> list[str]:
-    """Say which models have no price among those that were asked for."""
-    models = sorted({model for facts in runs for model in facts.unpriced})
-    return (
-        [f"No price is known for {redact_text(listed(models))}, or not for all of its tokens."]
-        if models
-        else []
-    )
+    """Say why costs of these runs are unknown, where prices were asked for."""
+    gaps = {gap for facts in runs for gap in facts.gaps}
+    return [f"{redact_text(said)}." for said in gaps_said(gaps)]
 
 
 def _has_ended(facts: RunFacts) -> bool:

@@ -161,8 +161,8 @@ class Run:
     def cost(self) -> float:
         """Its cost in US dollars, as emitters put it into payloads as `cost_usd`, or by `configure(prices=...)`.
 
-        NaN if neither says it, or not of a model call that has tokens: what is unknown is not taken for 0. A model
-        that those prices lack is warned of.
+        NaN if neither says it, or not of a model call that has tokens: what is unknown is not taken for 0. A warning
+        says what those prices, or the events, lack.
         """
         pricing = pricing_of(None)
         cost = sums_of(self.events, pricing and pricing.usd).cost_usd

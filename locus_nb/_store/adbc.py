@@ -9,9 +9,13 @@ from urllib.parse import quote
 import numpy as np
 import pandas as pd
 
+from locus_nb._payloads.redact import redact, redact_name, redaction
+from locus_nb._store.past import payloads
 from locus_nb._store.sqlite_reader import conditions, sqlite_snapshot
+from locus_nb._wire import dumps
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from locus_nb._store.past import Wanted
@@ -19,8 +23,13 @@ if TYPE_CHECKING:
 _SELECT = "SELECT run_id, seq, event_id, time_us, event_type, data FROM events JOIN runs USING (run)"
 
 
-def stored_frame(path: Path, wanted: Wanted) -> pd.DataFrame:
+def stored_frame(path: Path, wanted: Wanted, *, secrets: bool) -> pd.DataFrame:
     """Read the wanted events, in the order of the file.
+
+    Args:
+        path: The file.
+        wanted: Which events.
+        secrets: Leave secrets in.
 
     Raises:
         ModuleNotFoundError: The driver is not installed.
@@ -45,7 +54,24 @@ def stored_frame(path: Path, wanted: Wanted) -> pd.DataFrame:
     df: pd.DataFrame = (table if table is not None and table.num_rows else _no_rows()).to_pandas()
     times = df.pop("time_us").to_numpy(np.int64)
     df.insert(3, "timestamp", pd.DatetimeIndex(times.view("M8[us]")).tz_localize("UTC"))
+    if not secrets and redaction() != "off" and len(df):
+        for name, clean in (("event_type", _clean_names), ("data", _clean_payloads)):
+            df[name] = pd.Series(clean(df[name].tolist()), dtype=df[name].dtype)
     return df
+
+
+def _clean_names(event_types: Sequence[str]) -> list[str]:
+    return list(map(redact_name, event_types))
+
+
+def _clean_payloads(texts: Sequence[str]) -> list[str]:
+    """Take secrets out of JSON texts; one that holds none stays as it is."""
+    found = payloads(texts)
+    cleaned = map(redact, found)
+    return [
+        text if clean == each else dumps(clean)
+        for text, each, clean in zip(texts, found, cleaned, strict=True)
+    ]
 
 
 def _no_rows() -> Any:

@@ -139,4 +139,5 @@ def _microseconds(time: object, name: str, caller: str) -> int:
         )
     if time.utcoffset() is None:
         raise ValueError(f"{caller} refuses a naive {name}, whose zone is a guess: use datetime.now(UTC)")
-    return (time - _EPOCH) // _MICROSECOND
+    # The next whole one, as events have only such: pandas' times may be finer.
+    return -((_EPOCH - time) // _MICROSECOND)

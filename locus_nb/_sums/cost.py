@@ -12,27 +12,27 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from locus_nb._errors import UnknownPriceWarning, warn
-from locus_nb._payloads.format import cut
+from locus_nb._sums.gaps import Gap, warning_of
 from locus_nb._sums.prices import default_prices, prices_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     from locus_nb._sums.prices import Prices, Rate, Rates
     from locus_nb._sums.usage import Counts
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLION = 1e6
-# Models named in a warning, and of each name so much.
-_NAMED = 10
-_LONGEST_NAME = 100
 
 
 class Pricing:
-    """What calls cost by some prices, and which prices were missing.
+    """What calls cost by some prices, and what was missing where that is unknown.
 
     Args:
         prices: Who knows what models charge.
+
+    Attributes:
+        row: Of which row of a table the calls are that are priced now; 0 at first.
 
     Example:
         >>> from locus_nb._sums.prices import prices_of
@@ -40,37 +40,27 @@ class Pricing:
         >>> pricing = Pricing(prices_of({"m": {"input": 10, "output": 50, "cache_read": 1}}))
         >>> pricing.usd("m", Counts(100_000, 10_000, 90_000), 0), pricing.usd("x", Counts(1, 1), 0)
         (0.69, nan)
-        >>> pricing.unpriced
-        ('x',)
+        >>> sorted(pricing.gaps)
+        [Gap(missing='price', model='x')]
     """
 
     def __init__(self, prices: Prices) -> None:
+        self.row = 0
         self._prices = prices
         self._steady: dict[str, Rates | None] = {}
-        self._unpriced: set[str] = set()
-        self._partly: set[str] = set()
+        self._gaps: dict[int, set[Gap]] = {}
 
     @property
-    def unpriced(self) -> tuple[str, ...]:
-        """The models of which no price is known, sorted."""
-        return tuple(sorted(self._unpriced))
-
-    @property
-    def partly_priced(self) -> tuple[str, ...]:
-        """The models that lack the one price that was needed, of cached or output tokens, sorted."""
-        return tuple(sorted(self._partly))
-
-    @property
-    def without_price(self) -> tuple[str, ...]:
-        """All of them."""
-        return tuple(sorted(self._unpriced | self._partly))
+    def gaps(self) -> frozenset[Gap]:
+        """What was missing, of all rows."""
+        return frozenset[Gap]().union(*self._gaps.values())
 
     def usd(self, model: str | None, tokens: Counts, time_us: int) -> float:
         """Give what one call costs, in US dollars.
 
-        NaN where the model is missing or has no known price, where the input or output tokens are missing, where
-        more are cached than were read, and where there are cached tokens without a price for them. Never 0 for
-        that.
+        NaN where the model is missing or has no known price, where the input or output tokens are missing (those
+        that cost nothing excepted), where more are cached than were read, and where there are cached tokens without
+        a price for them. Never 0 for that.
 
         Args:
             model: Its name; None: it is unknown.
@@ -78,45 +68,41 @@ class Pricing:
             time_us: When it was made, in microseconds since the Unix epoch (UTC): prices change.
         """
         if model is None:
-            return math.nan
+            return self._nan(Gap("model"))
         rates = self._rates(model, time_us)
         if rates is None:
-            self._unpriced.add(model)
-            return math.nan
+            return self._nan(Gap("price", model))
         read, written = max(0, tokens.read), max(0, tokens.written)
-        uncached = tokens.input - read - written
-        if tokens.input < 0 or tokens.output < 0 or uncached < 0:
-            return math.nan
+        uncached = -1 if tokens.input < 0 else tokens.input - read - written
+        if uncached < 0 <= tokens.input:
+            return self._nan(Gap("tokens", model))
         parts = (
             (rates.input, uncached),
             (rates.output, tokens.output),
             (rates.cache_read, read),
             (rates.cache_write, written),
         )
-        usd = sum(_part(rate, number, tokens.input) for rate, number in parts) / _MILLION + rates.call
-        if math.isnan(usd):
-            self._partly.add(model)
-        return usd
+        if any(rate is None and number for rate, number in parts):
+            return self._nan(Gap("part", model))
+        usd = sum(_part(rate, number, tokens.input) for rate, number in parts if rate) / _MILLION + rates.call
+        return self._nan(Gap("tokens", model)) if math.isnan(usd) else usd
 
-    def warn(self) -> None:
-        """Say of which models costs are NaN because a price is unknown; nothing if there are none.
+    def warn(self, rows: Iterable[int] | None = None) -> None:
+        """Say why costs are NaN; nothing where none is.
+
+        Args:
+            rows: Of which rows; None: of all.
 
         Warns:
-            UnknownPriceWarning: Once, of all of them.
+            UnknownPriceWarning: Once, of all that was missing.
         """
-        said: list[str] = []
-        if self._unpriced:
-            said.append(f"No price is known for {listed(self.unpriced)}")
-        if self._partly:
-            said.append(
-                f"No price for cached tokens, or none for output, is known for {listed(self.partly_priced)}"
-            )
-        if said:
-            warn(
-                f"{'. '.join(said)}. These costs are NaN: pass prices= with a table that has them, such as "
-                "{'my-model': {'input': 3, 'output': 15, 'cache_read': 0.3}} (US dollars per million tokens)",
-                UnknownPriceWarning,
-            )
+        gaps = self.gaps if rows is None else {gap for row in rows for gap in self._gaps.get(row, ())}
+        if said := warning_of(gaps):
+            warn(said, UnknownPriceWarning)
+
+    def _nan(self, gap: Gap) -> float:
+        self._gaps.setdefault(self.row, set()).add(gap)
+        return math.nan
 
     def _rates(self, model: str, time_us: int) -> Rates | None:
         if model not in self._steady:
@@ -143,15 +129,11 @@ def pricing_of(prices: object) -> Pricing | None:
     return None if found is None else Pricing(found)
 
 
-def listed(names: Sequence[str]) -> str:
-    """Give names as text, the first ten of them."""
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(cut(repr(name), _LONGEST_NAME) for name in names[:_NAMED]) + more
-
-
-def _part(rate: Rate | None, number: int, read: int) -> float:
-    """Give what so many tokens cost, in millionths; of none it does not matter whether a price is known."""
-    if number == 0:
+def _part(rate: Rate, number: int, read: int) -> float:
+    """Give what so many tokens cost, in millionths; NaN where it depends on a number that is missing."""
+    if number == 0 or not any(rate.prices):
         return 0.0
+    if number < 0 or (read < 0 and rate.starts):
+        return math.nan
     # A tier begins behind its start, and holds for all tokens of the call.
-    return math.nan if rate is None else number * rate.prices[bisect_left(rate.starts, read)]
+    return number * rate.prices[bisect_left(rate.starts, read)]
