@@ -501,6 +501,7 @@ HOSTILE = [
         "password=(",
         "password=f('",
         "password: |\n ",
+        "  password: |\n  [redacted: x]\n",
         "password: !a ",
         "api_key: Optional[",
     ),
