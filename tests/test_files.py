@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import pickle
+import stat
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,12 +21,16 @@ from locus_nb import (
     EventBus,
     LocusError,
     RunRecord,
+    Store,
+    StoreError,
     StreamEvent,
     UnreadableRunError,
     events_df,
+    history,
     load,
 )
 from locus_nb._files.files import save_run
+from locus_nb._files.whole_file import whole_file
 from locus_nb._payloads.redact import redact
 from locus_nb._store.run_lines import event_line, head_line
 from tests.test_frames import ANYTHING as FIELD_VALUES
@@ -251,6 +257,31 @@ def test_saving_through_a_link(tmp_path: Path) -> None:
     (tmp_path / "plain").write_text("")
     assert (tmp_path / "link.jsonl").is_symlink()
     assert (tmp_path / "there" / "a.jsonl").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_what_is_no_plain_file_is_not_replaced(tmp_path: Path) -> None:
+    """Saving to a pipe, as to a device, or over the file of a store is refused, and that stays as it was."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(OSError, match="name a new file"):
+        saved(pipe)
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    bus = filled("a")
+    with Store(tmp_path / "runs.db", bus=bus) as store:
+        with pytest.raises(StoreError, match="file of a store"):
+            save_run(bus, "a", tmp_path / "runs.db")
+        assert store.flush()
+    assert history(tmp_path / "runs.db").run_ids() == ("a",)
+
+
+def test_a_replaced_file_stays_as_private_as_it_was(tmp_path: Path) -> None:
+    """Saving over a file leaves alone who may read it, also while it is written."""
+    path = saved(tmp_path / "a.jsonl")
+    path.chmod(0o600)
+    saved(path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    with whole_file(path) as file:
+        assert stat.S_IMODE(os.fstat(file.fileno()).st_mode) == 0o600
 
 
 class Moving:

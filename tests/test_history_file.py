@@ -15,10 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from locus_nb import EventBus, RunRecord, Store, StoreError, StreamEvent, configure, events_df, history, load
-from locus_nb._store import file_history, jsonl, mounts
+from locus_nb._store import file_history, folder, mounts
 from locus_nb._store import sqlite as sqlite_module
 from locus_nb._store import store as store_module
-from locus_nb._store.jsonl import JsonlStorage, candidates
+from locus_nb._store.folder import candidates
+from locus_nb._store.jsonl import JsonlStorage
 from locus_nb._store.jsonl_reader import JsonlSnapshot
 from locus_nb._store.sqlite import SqliteStorage
 from locus_nb._store.storage import Limits
@@ -311,6 +312,36 @@ def test_what_is_no_store_is_refused_and_left_alone(
     assert path.read_bytes() == content
 
 
+def test_a_folder_of_other_things_is_no_store(tmp_path: Path) -> None:
+    """A folder in which no file is a run's is refused by name, unless it is empty or a store just begins there."""
+    folder = tmp_path / "papers"
+    folder.mkdir()
+    assert history(folder).run_ids() == ()
+    (folder / "notes.txt").write_text("mine", "utf-8")
+    (folder / "theirs.jsonl").write_text('{"their": 1}\n', "utf-8")
+    with pytest.raises(StoreError, match=r"papers.*none of its files is a run's"):
+        history(folder)
+    bus = EventBus()
+    with Store(folder, bus=bus) as store:
+        assert history(folder).run_ids() == ()
+        put(bus, [1])
+        assert store.flush()
+    assert history(folder).run_ids() == ("run",)
+
+
+def test_a_file_that_cannot_be_read_is_named(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a file of a folder may not be read, the error is a StoreError that names the store and the reason."""
+    stored(path, [event(1)], kind="jsonl")
+    found = history(path)
+
+    def refuse(file: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(file))
+
+    monkeypatch.setattr("locus_nb._store.jsonl_reader.read_stored", refuse)
+    with pytest.raises(StoreError, match=r"runs\.db.*Permission denied.*run\.jsonl"):
+        found.records()
+
+
 @KINDS
 def test_an_empty_place_is_an_empty_store(path: Path, kind: Any) -> None:
     """A file without content, as one that is just being made, and an empty folder hold no runs and can be used."""
@@ -369,13 +400,68 @@ def test_a_file_of_its_own_where_another_holds_the_run(path: Path) -> None:
     assert sorted(ns_of(path, "run")) == [0, 1, 2, 10, 11, 12]
 
 
-def test_a_file_of_something_else_is_left_alone(path: Path) -> None:
-    """A file in the folder that is not ours is neither read nor written."""
+@pytest.mark.parametrize("content", ['{"their": 1}\n', '{"their": "only line"}', '{"a": 1}\n{"b": "no end"}'])
+def test_a_file_of_something_else_is_left_alone(path: Path, content: str) -> None:
+    """A file in the folder that is not ours is neither read nor written, whole lines or not."""
     path.mkdir()
     other = path / "run.jsonl"
-    other.write_text('{"their": 1}\n', "utf-8")
+    other.write_text(content, "utf-8")
     assert ns(stored(path, [event(1)], kind="jsonl")) == [1]
-    assert other.read_text("utf-8") == '{"their": 1}\n'
+    assert other.read_text("utf-8") == content
+
+
+def test_what_is_no_file_is_left_alone(path: Path) -> None:
+    """A folder with the name of a run's file is passed over, by whoever reads, writes and prunes."""
+    (path / "run.jsonl").mkdir(parents=True)
+    assert ns(stored(path, [event(1)], kind="jsonl", keep_runs=1)) == [1]
+    assert history(path).run_ids() == ("run",)
+    assert ns_of(path, "run") == [1]
+
+
+def test_a_run_that_lost_one_of_its_files_is_the_same_in_all_answers(path: Path) -> None:
+    """When one of a run's files is deleted, what is asked of the run and of all runs is still the same."""
+    buses = [EventBus() for _ in range(3)]
+    stores = [Store(path, bus=bus, kind="jsonl") for bus in buses]
+    for n, (bus, store) in enumerate(zip(buses, stores, strict=True)):
+        put(bus, [n])
+        assert store.flush()
+    for store in stores:
+        store.close()
+    (path / "run~2.jsonl").unlink()
+    assert ns_of(path, "run") == ns(history(path).events()) == [0, 2]
+    (path / "run.jsonl").unlink()
+    assert ns_of(path, "run") == ns(history(path).events()) == [2]
+
+
+def test_no_file_is_hidden(path: Path) -> None:
+    """A run whose id begins with a dot is found by the pattern that finds all others."""
+    stored(path, [event(1, ".run"), event(2, "run"), event(3, "..")], kind="jsonl")
+    assert set(load(path / "*.jsonl").run_ids()) == {".run", "run", ".."}
+    assert ns_of(path, ".run") == [1]
+
+
+@KINDS
+def test_the_order_of_use_is_that_of_the_last_events(
+    path: Path, kind: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Runs are in the order of their last events, in one batch or several, however late it is told how they ended."""
+    monkeypatch.setattr("locus_nb._store.backlog.BATCH_EVENTS", 5)
+    bus = EventBus()
+    runs = [f"run-{number}" for number in range(4)]
+    for number, run in enumerate([*runs, "run-1", *runs[2:], "run-0"]):
+        put(bus, [number], run)
+    with Store(path, bus=bus, kind=kind) as store:
+        assert store.flush()
+        order = ("run-1", "run-2", "run-3", "run-0")
+        assert bus.run_ids() == history(path).run_ids() == order
+        bus.close_stream_nowait("run-2")
+        assert store.flush()
+        assert history(path).run_ids() == order
+        put(bus, range(3), "run-1")
+        put(bus, range(3), "run-3")
+        put(bus, range(3), "run-1")
+        assert store.flush()
+    assert history(path).run_ids() == ("run-2", "run-0", "run-3", "run-1")
 
 
 def test_a_newer_folder_is_refused(path: Path) -> None:
@@ -400,7 +486,7 @@ def test_a_failed_write_is_taken_back(path: Path, monkeypatch: pytest.MonkeyPatc
     bus = EventBus()
     with Store(path, bus=bus, kind="jsonl") as store:
         put(bus, range(3))
-        monkeypatch.setattr("locus_nb._store.jsonl.os.write", write)
+        monkeypatch.setattr("locus_nb._store.growing_file.os.write", write)
         with pytest.warns(RuntimeWarning, match="No space left"):
             assert not store.flush()
         assert not store.flush()
@@ -521,7 +607,7 @@ def test_files_that_go_while_they_are_read(path: Path, monkeypatch: pytest.Monke
 
 
 def _taking_away(gone: Path) -> Callable[[Path], str | None]:
-    real = jsonl.run_id_in
+    real = folder.run_id_in
 
     def run_id_in(path: Path) -> str | None:
         found = real(path) if path.exists() else None
@@ -536,7 +622,7 @@ def test_one_run_is_read_without_a_look_at_all(path: Path, monkeypatch: pytest.M
     stored(path, [event(n, f"run-{n}") for n in range(9)], kind="jsonl")
     (path / "run-8.jsonl").rename(path / "renamed.jsonl")
     looked: list[str] = []
-    real = jsonl.run_id_in
+    real = folder.run_id_in
 
     def looking(file: Path) -> str | None:
         looked.append(file.name)

@@ -91,6 +91,8 @@ LAYERS = [
     "_store.run_lines",
     "_store.run_file",
     "_store.sqlite",
+    "_store.folder",
+    "_store.growing_file",
     "_store.jsonl",
     "_store.asked",
     "_store.past",

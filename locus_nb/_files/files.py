@@ -44,6 +44,7 @@ def save_run(source: Source, run_id: str, path: str | os.PathLike[str], *, redac
     Raises:
         TypeError, ValueError: `run_id` cannot name a run, or `source` does not know it.
         FileNotFoundError: The directory does not exist.
+        StoreError: `path` is the file of a store.
         OSError: The file cannot be written.
     """
     error = run_id_error(run_id)

@@ -37,6 +37,7 @@ def to_parquet(frame: pd.DataFrame, path: str | os.PathLike[str], *, caller: str
         ModuleNotFoundError: pyarrow is not installed (extra `parquet`).
         TypeError: `frame` is no DataFrame.
         FileNotFoundError: The directory does not exist.
+        StoreError: `path` is the file of a store.
         OSError: The file cannot be written.
 
     Example:

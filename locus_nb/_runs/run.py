@@ -225,6 +225,7 @@ class Run:
         """Write it to a file that `load` reads, as JSON lines.
 
         Raises:
+            StoreError: `path` is the file of a store.
             OSError: The file cannot be written.
         """
         from locus_nb._files.files import save_run  # noqa: PLC0415 - only who writes a file needs it
@@ -236,6 +237,7 @@ class Run:
         """Write it as a self-contained page without a script; secrets taken out.
 
         Raises:
+            StoreError: `path` is the file of a store.
             OSError: The file cannot be written.
         """
         with whole_file(path) as file, at_one_moment(self._source) as now:

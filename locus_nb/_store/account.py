@@ -35,6 +35,8 @@ class _Run:
     total: int = 0
     # As many as the store has, or need not have.
     have: int = 0
+    # As many of this process's as the present writer gave it, or found there.
+    stored: int = 0
     # Gone from the bus's history before the store could have them, and not yet told.
     missed: int = 0
     # Told as dropped.
@@ -65,6 +67,7 @@ class Account:
         self._since = time.time_ns()
         for run in self._runs.values():
             run.is_new = run.seen = False
+            run.stored = 0
 
     def meet(self, records: Iterable[RunRecord], events: Iterable[StreamEvent]) -> None:
         """Look at runs of which the bus tells, together with the events it hands out at that moment.
@@ -83,8 +86,11 @@ class Account:
                 run.missed += gap
             run.seen = True
 
-    def leave_out(self, counts: Mapping[str, int]) -> None:
-        """Take note of events in the bus's history that the store has, or need not have."""
+    def leave_out(self, counts: Mapping[str, int], held: Mapping[str, int]) -> None:
+        """Take note of events in the bus's history that the store has, or need not have, and of those it has."""
+        for run_id, count in held.items():
+            if (run := self._runs.get(run_id)) is not None:
+                run.stored = count
         for run_id, count in counts.items():
             if (run := self._runs.get(run_id)) is not None and run.is_new:
                 run.have += count
@@ -97,33 +103,33 @@ class Account:
         self,
         written: Mapping[str, int],
         records: Mapping[str, RunRecord],
-        waiting: Callable[[], Mapping[str, int]],
+        waiting: Mapping[str, int],
     ) -> dict[str, RunChange]:
         """Say what is new of the runs.
 
         Args:
             written: How many events of which runs are to be written now.
             records: What is known of runs, and that as of now; others' drops stay what they were.
-            waiting: How many events are still to be written then.
+            waiting: How many events of each run are still to be written then.
         """
-        changes = {run_id: RunChange(None, count, 0, 0) for run_id, count in written.items()}
-        still: Mapping[str, int] | None = None
+        changes = {
+            run_id: RunChange(None, count, 0, 0, self._stored(run_id)) for run_id, count in written.items()
+        }
         for run_id, record in records.items():
             run, count = self._run(record), written.get(run_id, 0)
-            dropped = max(0, max(run.total, record.total) - run.have - count)
-            if dropped:
-                still = waiting() if still is None else still
-                dropped = max(0, dropped - still.get(run_id, 0))
-            changes[run_id] = RunChange(record, count, run.missed, dropped - run.dropped)
+            lacking = max(run.total, record.total) - run.have - count
+            dropped = max(0, lacking - waiting.get(run_id, 0))
+            changes[run_id] = RunChange(record, count, run.missed, dropped - run.dropped, run.stored)
         return changes
 
-    def note(self, changes: Mapping[str, RunChange]) -> None:
-        """Take note that this was written."""
+    def note(self, changes: Mapping[str, RunChange], lacking: Mapping[str, int]) -> None:
+        """Take note that this was written, and what of earlier writes is gone and told as missed."""
         for run_id, change in changes.items():
             run = self._runs.get(run_id) if change.record is None else self._run(change.record)
             if run is None:
                 continue
             run.have += change.stored
+            run.stored += change.stored - lacking.get(run_id, 0)
             run.missed -= change.missed
             run.dropped += change.dropped
             if change.record is not None:
@@ -134,6 +140,9 @@ class Account:
         if len(self._runs) > self._many:
             self._runs = {run_id: run for run_id, run in self._runs.items() if is_known(run_id)}
             self._many = max(_FEW, 2 * len(self._runs))
+
+    def _stored(self, run_id: str) -> int:
+        return self._runs[run_id].stored if run_id in self._runs else 0
 
     def _run(self, record: RunRecord) -> _Run:
         run = self._runs.get(record.run_id)

@@ -9,6 +9,7 @@ from urllib.parse import quote
 import numpy as np
 import pandas as pd
 
+from locus_nb._errors import StoreError
 from locus_nb._payloads.redact import redact, redact_name, redaction
 from locus_nb._store.past import payloads
 from locus_nb._store.sqlite_reader import conditions, sqlite_snapshot
@@ -33,6 +34,7 @@ def stored_frame(path: Path, wanted: Wanted, *, secrets: bool) -> pd.DataFrame:
 
     Raises:
         ModuleNotFoundError: The driver is not installed.
+        StoreError: The file cannot be read.
     """
     try:
         adbc: Any = import_module("adbc_driver_sqlite.dbapi")
@@ -48,8 +50,13 @@ def stored_frame(path: Path, wanted: Wanted, *, secrets: bool) -> pd.DataFrame:
     # A file that is still empty has no tables to ask.
     if is_there:
         with adbc.connect(f"file:{quote(str(path))}?mode=ro") as connection, connection.cursor() as cursor:
-            cursor.execute(f"{_SELECT} {where} ORDER BY seq", values)
-            table = cursor.fetch_arrow_table()
+            try:
+                cursor.execute(f"{_SELECT} {where} ORDER BY seq", values)
+                table = cursor.fetch_arrow_table()
+            except adbc.Error as error:
+                raise StoreError(
+                    f"Cannot read the store {str(path)!r}: {error}; if it is damaged, restore it from a copy"
+                ) from error
     # The driver takes the types of columns from their rows.
     df: pd.DataFrame = (table if table is not None and table.num_rows else _no_rows()).to_pandas()
     times = df.pop("time_us").to_numpy(np.int64)

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from typing import TYPE_CHECKING
+from collections import Counter
+from typing import TYPE_CHECKING, TypeVar
 
 from locus_nb._errors import StoreError
 from locus_nb._store.account import counted
-from locus_nb._store.storage import encoded
+from locus_nb._store.storage import Outcome, encoded, still_open
 from locus_nb._wire import jsonable
 from locus_nb.event_types import LIVE_ONLY
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
     from locus_nb._bus import EventBus
     from locus_nb._event import StreamEvent
     from locus_nb._history import RunRecord
@@ -31,6 +34,8 @@ BATCH_EVENTS = 500
 MOST_PENDING = 65_536
 # What may be wrong with the place, and right again later. Anything else is wrong with the events.
 MAY_PASS = (OSError, sqlite3.OperationalError, StoreError)
+_NOTHING = Outcome({}, {})
+T = TypeVar("T")
 
 
 class Backlog:
@@ -67,9 +72,16 @@ class Backlog:
         self._account = account
         self._failures = failures
         self._pending: list[StreamEvent] = []
+        # Events of runs that could not be written when others could, and these runs; and the last reason.
+        self._aside: list[StreamEvent] = []
+        self._stuck: set[str] = set()
+        self._failure: Exception | None = None
+        self._is_told = False
         self._records: dict[str, RunRecord] = {}
         self._waiting_since = self.busy_at = time.monotonic()
         self._run_closed = False
+        # Whether the subscription may have more, for which there was no room.
+        self._is_full = False
         # Runs that were written to, since all that is known of runs was written; and whether others may lack events.
         self._touched: set[str] = set()
         self._amiss = False
@@ -78,16 +90,17 @@ class Backlog:
         self.last = last
 
     def __len__(self) -> int:
-        return len(self._pending)
+        return len(self._pending) + len(self._aside)
 
     def __bool__(self) -> bool:
         """Whether there is anything to write, be it only of runs."""
-        return bool(self._pending or self._records or self._amiss)
+        return bool(self._pending or self._aside or self._records or self._amiss)
 
     def take(self) -> bool:
         """Take what the subscription has, as far as there is room; True at its end."""
         while len(self._pending) < MOST_PENDING:
             batch = self._subscription.next_batch_nowait()
+            self._is_full = False
             if batch is None:
                 return False
             if not batch:
@@ -99,12 +112,13 @@ class Backlog:
                 self._waiting_since = now
             self.busy_at = now
             events = [event for event in batch.events if event._event_type not in LIVE_ONLY]
-            self._pending += events
             self._account.meet(batch.runs, events)
+            self._pending += events if not self._stuck else self._not_stuck(events)
             self._amiss = self._amiss or batch.dropped > 0
             for record in batch.runs:
                 self._records[record.run_id] = record
                 self._run_closed = self._run_closed or record.closed
+        self._is_full = True
         return False
 
     def is_due(self) -> bool:
@@ -118,26 +132,46 @@ class Backlog:
     def write(self) -> None:
         """Write all that is pending now, some at a time, and take in what comes meanwhile.
 
+        A run that cannot be written alone is set aside, and tried again, behind all others, at the next call.
+
         Raises:
-            OSError, sqlite3.OperationalError, StoreError: The place cannot be written to; what is left is still here.
+            OSError, sqlite3.OperationalError, StoreError: The place, or the file of one run, cannot be written to;
+                what is left is still here.
         """
+        stuck, self._failure = set(self._stuck), None
         left = len(self._pending)
         if self._is_first:
             left -= self._leave_out()
-        while True:
+        self._write_through(left)
+        if stuck:
+            again = [event for event in self._aside if event._run_id in stuck]
+            self._aside = [event for event in self._aside if event._run_id not in stuck]
+            self._stuck -= stuck
+            self._pending[:0] = again
+            try:
+                self._write_through(len(again))
+            except BaseException:
+                self._set_aside(stuck)
+                raise
+        self._run_closed = any(record.closed for record in self._records.values())
+        self._waiting_since = time.monotonic()
+        if self._failure is not None:
+            raise self._failure
+
+    def _write_through(self, left: int) -> None:
+        """Write so many of the pending events, if there still are as many, and what is known of runs."""
+        last = False
+        while not last:
             some = self._pending[: min(left, BATCH_EVENTS)]
-            left -= len(some)
-            self._write_some(some, last=left <= 0)
+            left = min(left, len(self._pending)) - len(some)
+            last = left <= 0
+            self._write_some(some, last=last)
             # While it works off a burst the next one is under way.
             self.take()
-            if left <= 0:
-                break
-        self._run_closed = False
-        self._waiting_since = time.monotonic()
 
-    def give_up(self) -> int:
-        """Forget what could not be written, and say how many events that are: they are lost."""
-        lost = len(self._pending)
+    def give_up(self, unread: int) -> int:
+        """Forget what could not be written, and say how many events are lost, with those that were never taken."""
+        lost = len(self) + unread
         self.lost += lost
         self.clear()
         return lost
@@ -145,6 +179,7 @@ class Backlog:
     def clear(self) -> None:
         """Forget all: it is another's."""
         self._pending.clear()
+        self._aside.clear()
         self._records.clear()
 
     def _write_some(self, events: list[StreamEvent], *, last: bool) -> None:
@@ -152,17 +187,25 @@ class Backlog:
         counts = counted(events)
         self._touched.update(counts)
         amiss = self._amiss
-        records = self._known() if last else {}
-        changes = self._account.changes(counts, records, lambda: counted(self._pending[len(events) :]))
+        known = self._known() if last else {}
+        waiting = counted([*self._pending[len(events) :], *self._aside]) if known else Counter[str]()
+        # Only together with its last event, or after it: a run must not be called complete while it lacks some.
+        records = {
+            run_id: still_open(record) if self._is_full or waiting[run_id] else record
+            for run_id, record in known.items()
+            if run_id not in self._stuck
+        }
+        changes = self._account.changes(counts, records, waiting)
         # A run is used by what is written of it.
         changes = {
             run_id: change
             for run_id, change in changes.items()
             if run_id in counts or run_id in self._records or change.missed or change.dropped
         }
+        outcome = _NOTHING
         try:
             if changes:
-                self._storage.write(encoded(events), changes)
+                outcome = self._storage.write(encoded(events), changes)
         except MAY_PASS:
             self._amiss = self._amiss or amiss
             raise
@@ -178,15 +221,54 @@ class Backlog:
             self._amiss = True
             del self._pending[: len(events)]
             return
-        self.written += len(events)
-        self._account.note(changes)
-        self._account.forget(self._is_known)
         del self._pending[: len(events)]
+        failed = _named(changes, outcome.failed)
+        if failed:
+            self._failure = next(iter(failed.values()))
+            self._aside += [event for event in events if event._run_id in failed]
+            self._set_aside(failed)
+        self.written += len(events) - sum(counts[run_id] for run_id in failed)
+        lacking = _named(changes, outcome.lacking)
+        self._account.note({run: change for run, change in changes.items() if run not in failed}, lacking)
+        self._account.forget(self._is_known)
         if last:
             self._touched.clear()
-            for run_id, record in records.items():
-                if self._records.get(run_id) is record:
-                    del self._records[run_id]
+        self._note_told(records, failed, lacking)
+
+    def _note_told(
+        self, records: Mapping[str, RunRecord], failed: Collection[str], lacking: Iterable[str]
+    ) -> None:
+        """Take note that records were written, but for some; and that all is to be told again of other runs."""
+        for run_id, record in records.items():
+            if run_id in failed:
+                self._records.setdefault(run_id, record)
+            elif self._records.get(run_id) is record:
+                del self._records[run_id]
+        # Of what is gone the name and the tags are too.
+        for run_id in lacking:
+            if run_id not in self._records and (record := self._bus.run_record(run_id)) is not None:
+                self._records[run_id] = record
+
+    def _set_aside(self, run_ids: Iterable[str]) -> None:
+        """Keep the events of these runs where they hold back no others."""
+        self._stuck.update(run_ids)
+        self._pending = self._not_stuck(self._pending)
+
+    def _not_stuck(self, events: Iterable[StreamEvent]) -> list[StreamEvent]:
+        """Give the events of other runs; those of runs that are stuck are set aside, or lost if they are too many."""
+        others: list[StreamEvent] = []
+        for event in events:
+            (self._aside if event._run_id in self._stuck else others).append(event)
+        if (lost := len(self._aside) - MOST_PENDING) > 0:
+            del self._aside[-lost:]
+            self.lost += lost
+            self._amiss = True
+            if not self._is_told:
+                self._is_told = True
+                self._failures.tell(
+                    "events of runs that cannot be written are lost, and counted: too many wait"
+                )
+        return others
 
     def _known(self) -> dict[str, RunRecord]:
         """Give what is known of runs and not yet written; if events were dropped, of all that may lack some."""
@@ -196,11 +278,15 @@ class Backlog:
             self._amiss = False
         found = [record for run_id in asked if (record := self._bus.run_record(run_id)) is not None]
         for record in found:
-            if record.run_id in self._records:
+            if record.run_id in self._records or record.run_id in self._stuck:
                 self._records[record.run_id] = record
         if asked:
             # What these count is pending from now on, and what comes with it is newer.
             self.take()
+        if self._is_full:
+            # What these count may not be pending yet.
+            self._amiss = self._amiss or bool(asked)
+            return dict(self._records)
         return {record.run_id: record for record in found} | self._records
 
     def _leave_out(self) -> int:
@@ -215,9 +301,18 @@ class Backlog:
             for event in before
             if (event.seq or 0) > self._account.after and jsonable(event.event_id) not in held[event.run_id]
         ]
-        self._account.leave_out(counted(before) - counted(self._pending))
+        self._account.leave_out(
+            counted(before) - counted(self._pending), {run_id: len(its) for run_id, its in held.items()}
+        )
         self._is_first = False
         return len(before) - len(self._pending)
 
     def _is_known(self, run_id: str) -> bool:
         return self._bus.run_record(run_id) is not None
+
+
+def _named(changes: Iterable[str], found: Mapping[str, T]) -> dict[str, T]:
+    """Give by the bus's run ids what is by those that are stored."""
+    return (
+        {run_id: found[plain] for run_id in changes if (plain := jsonable(run_id)) in found} if found else {}
+    )

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 # Different errors that are reported.
 _MOST_TOLD = 20
+# What becomes of events, if nothing else is said.
+KEPT = "They are kept in memory for now, and counted"
 # It has no handler, so what goes wrong is printed: whoever only configures a store has no other way to hear of it.
 _log = logging.getLogger(__name__)
 
@@ -30,7 +32,7 @@ class Failures:
         # What the next call of the user is told.
         self.unsaid: deque[str] = deque()
 
-    def note(self, error: BaseException, then: str = "They are kept in memory for now, and counted") -> None:
+    def note(self, error: BaseException, then: str = KEPT) -> None:
         """Count one, and tell it and what becomes of the events, if it is none of those before."""
         self.count += 1
         self.last = f"{type(error).__name__}: {error}"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from locus_nb._errors import StoreError
-from locus_nb._store.jsonl_reader import JsonlSnapshot
+from locus_nb._store.jsonl_reader import JsonlSnapshot, check_folder
 from locus_nb._store.past import wanted
 from locus_nb._store.sqlite_reader import sqlite_snapshot
 
@@ -31,7 +31,7 @@ def history(path: str | os.PathLike[str]) -> History:
 
     Raises:
         FileNotFoundError: There is nothing at `path`.
-        StoreError: It is no store, damaged, of another version, or may not be read.
+        StoreError: It is no store, such as a folder of other things, damaged, of another version, or may not be read.
 
     Example:
         >>> from locus_nb import history
@@ -48,7 +48,7 @@ class History:
     SQLite file, and of a JSONL folder each run at one moment. Events are as they were stored: payloads of JSON values,
     without secrets unless redaction was off then. Frames and Parquet files are redacted now, as those of a bus are;
     `redact=False` gives what the store has. An event's `seq` is its place in the file (of JSONL: the time, in
-    microseconds, at which it was written).
+    microseconds, at which it was written). To copy a store that is in use see `Store`.
 
     Args:
         path: The store.
@@ -64,7 +64,8 @@ class History:
                 f"There is no store at {str(self._path)!r}: begin one by configure(store=...), or name another path"
             )
         with self._now() as snapshot:
-            snapshot.run_ids()
+            if not snapshot.run_ids() and self._path.is_dir():
+                check_folder(self._path)
 
     @property
     def path(self) -> Path:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from locus_nb._errors import warn
+from locus_nb._bus import buses
+from locus_nb._errors import StoreError, warn
 from locus_nb._event import restored
-from locus_nb._store.jsonl import candidates, files_of, run_id_in
+from locus_nb._store.folder import candidates, files_of, run_id_in
 from locus_nb._store.past import Wanted
 from locus_nb._store.run_file import joined, read_stored
 from locus_nb._wire import jsonable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Generator, Sequence
     from pathlib import Path
 
     from locus_nb._event import StreamEvent
@@ -74,9 +76,10 @@ class JsonlSnapshot:
         """Give the files of all runs, the run last used last."""
         if self._all is None:
             found: dict[str, list[Path]] = {}
-            for path in files_of(self._folder):
-                if (run_id := run_id_in(path)) is not None:
-                    found[run_id] = [*found.pop(run_id, ()), path]
+            with _readable(self._folder):
+                for path in files_of(self._folder):
+                    if (run_id := run_id_in(path)) is not None:
+                        found[run_id] = [*found.pop(run_id, ()), path]
             self._all = found
         return self._all
 
@@ -90,12 +93,37 @@ class JsonlSnapshot:
 
     def _run(self, run_id: str) -> tuple[RunRecord, list[StreamEvent]] | None:
         if run_id not in self._read:
-            parts = [part for path in self._paths_of(run_id) if (part := _part_of(path, run_id)) is not None]
+            with _readable(self._folder):
+                paths = self._paths_of(run_id)
+                parts = [part for path in paths if (part := _part_of(path, run_id)) is not None]
             whole = parts[0] if parts else None
             for part in parts[1:]:
                 whole = joined(whole or part, part)
             self._read[run_id] = whole and (whole[0], list(map(_event, whole[1])))
         return self._read[run_id]
+
+
+@contextmanager
+def _readable(folder: Path) -> Generator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(f"Cannot read the store {str(folder)!r}: {error}; look who may read it") from error
+
+
+def check_folder(folder: Path) -> None:
+    """Say whether a folder without runs may be a store.
+
+    Raises:
+        StoreError: There is something else in it, and nobody is about to begin a store there.
+    """
+    begun = any(not stat.st_size for stat in files_of(folder).values())
+    ours = any(bus.store is not None and bus.store.path == folder for bus in buses())
+    if not begun and not ours and next(folder.iterdir(), None) is not None:
+        raise StoreError(
+            f"Cannot open {str(folder)!r} as a store: it is a folder, and none of its files is a run's; "
+            "name the store itself"
+        )
 
 
 def _modified(path: Path) -> int:

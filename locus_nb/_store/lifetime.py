@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import threading
+    from pathlib import Path
 
 # A fork waits for a writer's transaction, but not for ever.
 _FORK_S = 5.0
 _AT_EXIT_S = 10.0
+_ENDING_S = 5.0
 
 
 class Lasting(Protocol):
@@ -21,6 +23,7 @@ class Lasting(Protocol):
     # Held while files are touched.
     io: threading.RLock
     closed: bool
+    where: Path
 
     def begin_in_child(self) -> None:
         """Be closed in a forked child."""
@@ -30,10 +33,25 @@ class Lasting(Protocol):
         """Write what there is, and end."""
         ...
 
+    def is_ending(self) -> bool:
+        """Say whether it is about to end by itself."""
+        ...
+
+    def join(self, timeout: float) -> None:
+        """Wait for its end."""
+        ...
+
 
 def outlive(writer: Lasting) -> None:
     """Have a writer, as long as somebody holds it, closed in forked children and before the process ends."""
     _writers.add(writer)
+
+
+def await_ending(where: Path) -> None:
+    """Wait for those who are about to end that write to the same place: what they have comes before."""
+    for writer in tuple(_writers):
+        if writer.where == where and writer.is_ending():
+            writer.join(_ENDING_S)
 
 
 _writers: weakref.WeakSet[Lasting] = weakref.WeakSet()

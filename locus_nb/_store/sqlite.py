@@ -11,12 +11,12 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from locus_nb._errors import StoreError
-from locus_nb._store.storage import plain_changes, unknown
+from locus_nb._store.storage import Outcome, by_use, plain_changes, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
@@ -75,13 +75,14 @@ ON CONFLICT (run_id) DO UPDATE SET
     stored = stored + excluded.stored,
     missed = missed + excluded.missed,
     dropped = dropped + excluded.dropped,
-    used_at_ns = max(used_at_ns, excluded.used_at_ns)
-RETURNING run
+    used_at_ns = iif(excluded.stored, max(used_at_ns, excluded.used_at_ns), used_at_ns)
+RETURNING run, stored
 """
 _USE = """
 UPDATE runs SET stored = stored + ?, missed = missed + ?, dropped = dropped + ?, used_at_ns = max(used_at_ns, ?)
-WHERE run_id = ? RETURNING run
+WHERE run_id = ? RETURNING run, stored
 """
+_MISS = "UPDATE runs SET missed = missed + ? WHERE run = ?"
 _INSERT = "INSERT INTO events (run, event_id, event_type, time_us, data) VALUES "
 _ROW = "(?,?,?,?,?)"
 _WIDTH = 5
@@ -107,6 +108,8 @@ class SqliteStorage:
         self._path = path
         self._connection: sqlite3.Connection | None = None
         self._file: tuple[int, int] | None = None
+        # Whether there may be something in the log that is not in the file itself.
+        self._is_logged = False
 
     def open(self) -> None:
         """Open the file, made if there is none; again if another one took its place."""
@@ -117,10 +120,15 @@ class SqliteStorage:
         self._file = _identity(self._path)
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file; one that was moved or deleted is made whole before, which SQLite does not do then."""
         connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
+        if connection is None:
+            return
+        if self._file != _identity(self._path):
+            # What is at the path now must not be given this log. A damaged file, a full disk: it stays as it is.
+            with suppress(sqlite3.Error):
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        connection.close()
 
     def abandon(self) -> None:
         """Let go in a forked child, without a call into SQLite, which would take part in the parent's work."""
@@ -130,22 +138,48 @@ class SqliteStorage:
 
     def held(self, run_id: str, ids: Sequence[str]) -> set[str]:
         """Say which of these events of a run the file holds already."""
-        rows = self._now_open().execute(
-            "SELECT event_id FROM events WHERE run = (SELECT run FROM runs WHERE run_id = ?)", (run_id,)
-        )
-        return {event_id for (event_id,) in rows}.intersection(ids)
+        with told(self._path, "read"):
+            rows = self._now_open().execute(
+                "SELECT event_id FROM events WHERE run = (SELECT run FROM runs WHERE run_id = ?)", (run_id,)
+            )
+            return {event_id for (event_id,) in rows}.intersection(ids)
 
-    def write(self, events: StoredEvents, changes: Mapping[str, RunChange]) -> None:
+    def write(self, events: StoredEvents, changes: Mapping[str, RunChange]) -> Outcome:
         """Add all in one transaction."""
         connection, now = self._now_open(), time.time_ns()
         plain = plain_changes(changes)
+        runs: dict[str, int] = {}
+        outcome = Outcome({}, {})
+        self._is_logged = True
         with told(self._path, "write"), _transaction(connection):
-            runs = {run_id: self._tell(run_id, change, events, now) for run_id, change in plain.items()}
+            # Each a moment after the one that was used before it.
+            for moment, run_id in enumerate(by_use(plain, events), now):
+                change = plain[run_id]
+                runs[run_id], stored = self._tell(run_id, change, events, moment)
+                if (lacking := change.before + change.stored - stored) > 0:
+                    connection.execute(_MISS, (lacking, runs[run_id]))
+                    outcome.lacking[run_id] = lacking
             _insert(connection, [runs[run_id] for run_id in events.run_ids], events)
+        return outcome
+
+    def settle(self) -> None:
+        """Bring what is in the log into the file itself; what somebody still needs of an older state stays there."""
+        if self._connection is None or not self._is_logged:
+            return
+        # Nothing is lost if it fails, and the next write tells why.
+        with suppress(sqlite3.Error):
+            busy, logged, moved = self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            self._is_logged = bool(busy) or moved < logged
 
     def prune(self, limits: Limits, is_running: Callable[[str], bool]) -> None:
         """Delete runs one by one, each in a transaction, and give their room back."""
-        connection, now = self._now_open(), time.time_ns()
+        with told(self._path, "shrink"):
+            self._prune(self._now_open(), limits, is_running)
+
+    def _prune(
+        self, connection: sqlite3.Connection, limits: Limits, is_running: Callable[[str], bool]
+    ) -> None:
+        now = time.time_ns()
         rows: list[tuple[int, str, int, int]] = connection.execute(
             "SELECT run, run_id, closed, used_at_ns FROM runs ORDER BY used_at_ns, run"
         ).fetchall()
@@ -176,20 +210,20 @@ class SqliteStorage:
         assert self._connection is not None  # noqa: S101 - told to the type checker
         return self._connection
 
-    def _tell(self, run_id: str, change: RunChange, events: StoredEvents, now: int) -> int:
-        """Write what is new of a run, and give its key. Asked each time: another process may have deleted it."""
-        record, *counts = change
+    def _tell(self, run_id: str, change: RunChange, events: StoredEvents, now: int) -> tuple[int, int]:
+        """Write what is new of a run; its key and how many events it has. Another process may have deleted it."""
+        record, *counts, _ = change
         if record is None:
             found = self._own().execute(_USE, (*counts, now, run_id)).fetchall()
             if found:
-                return found[0][0]
+                return found[0]
             record = unknown(run_id, events)
         _, name, tags, status, started, ended, cell, execution, closed, *_ = record
         row = (
             run_id, name, json.dumps(tags, ensure_ascii=False) if tags else "{}", status, started, ended, cell,
             execution, closed, *counts, now,
         )  # fmt: skip
-        return self._own().execute(_TELL, row).fetchall()[0][0]
+        return self._own().execute(_TELL, row).fetchall()[0]
 
 
 def is_held(error: BaseException) -> bool:

@@ -10,7 +10,7 @@ class StoreStats(NamedTuple):
 
     Attributes:
         written: Committed.
-        pending: Taken, and not yet written.
+        pending: Not yet written; those that are live only are counted as long as the writer has not looked at them.
         dropped: Never taken, because the writer was too slow or could not write for too long.
         lost: Given up: they could not be written until the store was closed, or never could.
         failed: Tries to write that failed, each of them counted.

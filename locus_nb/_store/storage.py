@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class StoredEvents(NamedTuple):
     """Events as they are stored: columns of the same length, secrets taken out, every text valid UTF-8.
 
-    `times_us` are microseconds since the Unix epoch (UTC), `data` strict JSON text, `seqs` the bus's.
+    `times_us` are microseconds since the Unix epoch (UTC), `data` strict JSON text.
     """
 
     run_ids: Sequence[str]
@@ -33,7 +33,6 @@ class StoredEvents(NamedTuple):
     event_types: Sequence[str]
     times_us: Sequence[int]
     data: Sequence[str]
-    seqs: Sequence[int]
 
 
 class RunChange(NamedTuple):
@@ -44,12 +43,26 @@ class RunChange(NamedTuple):
         stored: Events that are written now.
         missed: Events that history no longer held when the store began, or began again.
         dropped: Events that the store should have and has not; negative if they came after all.
+        before: Events of it that the store was given before, and has, unless somebody took them away.
     """
 
     record: RunRecord | None
     stored: int
     missed: int
     dropped: int
+    before: int = 0
+
+
+class Outcome(NamedTuple):
+    """What came of a write, by the run ids that are stored.
+
+    Attributes:
+        lacking: Events that were there before and are not any more; the store tells of them as missed.
+        failed: Why nothing was written of some runs, though of others it was.
+    """
+
+    lacking: dict[str, int]
+    failed: dict[str, Exception]
 
 
 class Limits(NamedTuple):
@@ -78,8 +91,12 @@ class Storage(Protocol):
         """Say which of these events of a run it holds already."""
         ...
 
-    def write(self, events: StoredEvents, changes: Mapping[str, RunChange]) -> None:
-        """Add events, and what is new of their runs and others: all of it or nothing."""
+    def write(self, events: StoredEvents, changes: Mapping[str, RunChange]) -> Outcome:
+        """Add events, and what is new of their runs and others: of each run all of it or nothing."""
+        ...
+
+    def settle(self) -> None:
+        """See that a copy of what is at the path now is whole, as far as nobody reads an older state just then."""
         ...
 
     def prune(self, limits: Limits, is_running: Callable[[str], bool]) -> None:
@@ -114,7 +131,6 @@ def encoded(events: Sequence[StreamEvent]) -> StoredEvents:
         event_types=list(map(names.__getitem__, types)),
         times_us=[event._time for event in events],
         data=data,
-        seqs=[event.seq or 0 for event in events],
     )
 
 
@@ -126,6 +142,12 @@ def plain_changes(changes: Mapping[str, RunChange]) -> dict[str, RunChange]:
         _, *before = plain.get(name, _NO_CHANGE)
         plain[name] = RunChange(record and _plain_record(record), *map(add, counts, before))
     return plain
+
+
+def by_use(changes: Mapping[str, RunChange], events: StoredEvents) -> list[str]:
+    """Give the runs that change: first those that have no events now, then those whose last one comes first."""
+    last = {run_id: row for row, run_id in enumerate(events.run_ids)}
+    return sorted(changes, key=lambda run_id: last.get(run_id, -1))
 
 
 def _plain_record(record: RunRecord) -> RunRecord:
@@ -142,8 +164,15 @@ def _plain_record(record: RunRecord) -> RunRecord:
 
 def unknown(run_id: str, events: StoredEvents) -> RunRecord:
     """Give the record of a run of which only these events are known."""
-    first_us = events.times_us[events.run_ids.index(run_id)]
+    first_us = events.times_us[events.run_ids.index(run_id)] if run_id in events.run_ids else 0
     return RunRecord(run_id, None, {}, "running", first_us * 1000, None, None, None, False, 0, 0)  # noqa: FBT003 - a record
+
+
+def still_open(record: RunRecord) -> RunRecord:
+    """Give the record of a run as it was before its end; the same if it has not ended."""
+    if not record.closed:
+        return record
+    return record._replace(status="running", ended_at_ns=None, closed=False)
 
 
 _NO_CHANGE = RunChange(None, 0, 0, 0)

@@ -13,6 +13,7 @@ from locus_nb._errors import StoreError, warn
 from locus_nb._store.account import account_of, inherit
 from locus_nb._store.backlog import MAY_PASS
 from locus_nb._store.jsonl import JsonlStorage
+from locus_nb._store.lifetime import await_ending
 from locus_nb._store.mounts import file_system, is_shared
 from locus_nb._store.sqlite import SqliteStorage
 from locus_nb._store.storage import Limits
@@ -45,6 +46,14 @@ class Store:
 
     One id is one run, for good: events under an id that the file holds already, from an earlier session too, are added
     to that run, whatever the bus has forgotten of it (`drop_history`). A new run takes a new id.
+
+    To copy an SQLite store that is in use, have SQLite do it: `sqlite3 runs.db ".backup copy.db"`, `VACUUM INTO`, or
+    `sqlite3.connect("runs.db").backup(...)`. Its newest events may be in `runs.db-wal`, which a plain copy lacks: that
+    has all only after `close()`, or from outside this process after `flush()` or a quiet second. A file that is
+    moved away takes all along that was written, and a new one is begun. What somebody else deletes of a run that goes
+    on (a run, the file) counts as missing in its record.
+
+    Where the file of one run cannot be written (of JSONL), other runs' are; its own events wait, as above.
 
     Several processes may write one file, also events of the same run. A forked child does not go on storing:
     call `configure`, or make a store, in the child. A store that is forgotten with its bus, without `close`, gives
@@ -97,6 +106,7 @@ class Store:
                 f"Cannot store this bus's events in {str(path)!r} too: they are stored in "
                 f"{str(self._bus.store.path)!r}; close that store first, or use configure(store=...)"
             )
+        await_ending(self._path)
         self._kind: Kind
         self._kind, storage, failure = opened(self._path, kind)
         writer = Writer(

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from locus_nb._errors import StoreError
 from locus_nb._store.alarm import Alarm, go_round
 from locus_nb._store.backlog import MAY_PASS, Backlog
-from locus_nb._store.failures import Failures
+from locus_nb._store.failures import KEPT, Failures
 from locus_nb._store.lifetime import outlive
 from locus_nb._store.sqlite import BUSY_S, is_held
 from locus_nb._store.stats import StoreStats
@@ -37,6 +37,8 @@ TICK = 0.05
 RETRY_S = 1.0
 # Idle for this long (seconds), it sleeps until it is woken, which costs whoever publishes then some microseconds.
 _IDLE_S = 5.0
+# Quiet for this long (seconds), it sees that a copy of the file is whole.
+_QUIET_S = 1.0
 _QUEUE = 65_536
 _PRUNE_EVERY_S = 60.0
 # As often as it takes to write all that can be pending and queued.
@@ -80,6 +82,7 @@ class Writer:
         self._bus = bus
         self._storage = storage
         self._limits = limits
+        self.where = where
         label = f"store {where.name}"
         self.failures = Failures(where)
         self._retry_at = 0.0
@@ -118,10 +121,11 @@ class Writer:
 
     def stats(self) -> StoreStats:
         """All counts. Any thread."""
+        reader = self._subscription.stats()
         return StoreStats(
             written=self._backlog.written,
-            pending=len(self._backlog),
-            dropped=self._subscription.stats().dropped,
+            pending=len(self._backlog) + reader.backlog,
+            dropped=reader.dropped,
             lost=self._backlog.lost,
             failed=self.failures.count,
             last_error=self.failures.last,
@@ -145,6 +149,14 @@ class Writer:
             self._thread.join(timeout)
         return self.closed
 
+    def is_ending(self) -> bool:
+        """Say whether it is about to end by itself: its bus's readers were ended, or nobody holds its store."""
+        return not self.closed and (self._closing or self._subscription.closed)
+
+    def join(self, timeout: float) -> None:
+        """Wait for its end."""
+        self._thread.join(timeout)
+
     def is_missed(self) -> bool:
         """Say whether something was published since it ended."""
         return self.closed and self._bus.stats()["published_events_total"] > self._backlog.last
@@ -167,6 +179,8 @@ class Writer:
                 self._ended = backlog.take() or self._ended
             if through:
                 self._prune(at_once=bool(closing or self._ended))
+                if at_once or time.monotonic() - backlog.busy_at > _QUIET_S:
+                    self._storage.settle()
             for flush in flushes:
                 self._lost_told = backlog.lost
                 flush.answer(through=through and backlog.lost == lost)
@@ -222,12 +236,12 @@ class Writer:
         try:
             self._storage.prune(self._limits, self._is_running)
         except MAY_PASS as error:
-            self._stand_back(error)
+            self._stand_back(error, "Old runs stay for now")
 
-    def _stand_back(self, error: BaseException) -> None:
+    def _stand_back(self, error: BaseException, then: str = KEPT) -> None:
         """Try again later, with the files opened anew."""
         self._is_held = is_held(error)
-        self.failures.note(error)
+        self.failures.note(error, then)
         with suppress(*MAY_PASS):
             self._storage.close()
         self._retry_at = time.monotonic() + RETRY_S
@@ -252,7 +266,7 @@ class Writer:
     def _end(self) -> None:
         """Leave; what could not be written is lost."""
         self._subscription.close()
-        if lost := self._backlog.give_up():
+        if lost := self._backlog.give_up(self._subscription.stats().discarded):
             self.failures.tell(f"{lost:,} events are lost: the store was closed before they could be written")
         with suppress(*MAY_PASS):
             self._storage.close()
