@@ -40,12 +40,13 @@ def configure(
     child, call it again.
 
     Secrets are hidden, unless told otherwise, in views, saved pages, frames, stores and files, of payloads, event
-    types, and the names, tags and cells of runs: by the name of a key (`api_key`, `Authorization`, `password`; not
-    `input_tokens`) and by their shape in any text (keys and tokens of well-known services, `Bearer ...`, private
-    keys, passwords in URLs). A mark stands for each, and says why: `[redacted: api_key]`, `[redacted: OpenAI key]`.
-    How to go on with that is a setting of the process: `reset_event_bus` leaves it alone, a forked child has it
-    too, and it holds for what is shown or written from then on, also by views that are there. What a view or a
-    store has already stays as it is.
+    types, the names, tags and cells of runs, and the labels of readers: by the name of a key (`api_key`,
+    `Authorization`, `password`; not `input_tokens`) and by their shape in any text (keys and tokens of well-known
+    services, `Bearer ...`, private keys, passwords in URLs). Ids of runs are shown as they are: put no secret in
+    one. A mark stands for each, and says why: `[redacted: api_key]`, `[redacted: OpenAI key]`. How to go on with
+    that is a setting of the process: `reset_event_bus` leaves it alone, a forked child has it too, and it holds for
+    what is shown or written from then on, also by views that are there. What a view or a store has already stays as
+    it is.
 
     Args:
         store: See `Store`. None or False: keep nothing any more; all is written first.

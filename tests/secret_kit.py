@@ -1,4 +1,4 @@
-"""Two hundred secrets, made anew by their pattern, and two hundred look-alikes, for the tests of redaction.
+"""Hundreds of secrets, made anew by their pattern, and of look-alikes, for the tests of redaction.
 
 None is written down, so that no scanner takes this file for a leak.
 """
@@ -12,6 +12,7 @@ import re
 import string
 from typing import Any, NamedTuple
 
+COUNT = 350
 LOWER = string.ascii_lowercase + string.digits
 HEX = "0123456789abcdef"
 CAPS = string.ascii_uppercase + string.digits
@@ -47,7 +48,81 @@ aws_secret_access_key AWS_SECRET_ACCESS_KEY api_key apikey apiKey X-API-Key x-ap
 MISTRAL_API_KEY private_key signing_key encryption_key account_key AccountKey SharedAccessKey access_token accessToken
 refresh_token id_token auth_token TWILIO_AUTH_TOKEN session_token csrf_token security_token bot_token github_token
 Authorization Proxy-Authorization pwd credentials api_token slack_token openai_key password2 master_key
+jwt bearer cookie secret_value auth_header authorization_header password_hash password_confirm password_confirmation
+client_token personal_token VAULT_TOKEN NPM_TOKEN GH_TOKEN DISCORD_TOKEN HUGGINGFACE_TOKEN deploy_token sas_token
+SECRET_KEY_BASE api_key_prod password_new private_key_pem DB_PASS smtp_pass auth_key Ocp-Apim-Subscription-Key
+DEEPSEEK_KEY basic_auth vaultToken userToken authKey hmac_key license_key OPENAI_KEY_2 db_pwd API_KEYS webhookSecret
+x-functions-key service_role_key SENTRY_AUTH_TOKEN oauth_token oauth2_token SMTP_PASS newPassword OLD_PASSWORD
 """.split()  # noqa: SIM905 - as above
+
+
+# How a text may assign one, `§`, beside `NAME=@` and `"NAME": "@"`.
+FORMS = r"""
+os.environ["DB_PASSWORD"] = "§"
+headers["X-API-Key"] = "§"
+headers['X-API-Key']='§'
+api_key: str = "§"
+password: str='§'
+password: Optional[str] = "§"
+password: str | None = "§"
+client_secret: typing.Optional[str] = "§"
+const apiKey: string = "§";
+password?: string = "§"
+password=b'§'
+password=f'§'
+password=r"§"
+{'api_key': b'§'}
+password := "§"
+if password == "§":
+password != '§'
+password='''§'''
+password=<<<§<<<
+password=SecretStr('§')
+password=open_vault.get('§')
+api_key=os.environ.get("THE_KEY", "§")
+password: true!§
+password = Text!§
+password=SecretStr(secret_value='§')
+Obj(password=('§',), n=1)
+{"api_keys": ["§", "x§"]}
+{"api_keys": [["§"], "x§"], "n": 1}
+"password": {"value": "§", "n": 1}
+password: |~  §~  x§~n: 1
+password: >-~    §
+password: !vault §
+password: !vault |~  $ANSIBLE_VAULT;1.1;AES256~  §~n: 1
+**Password:** §
+**Password**: §
+`password`: `§`
+Authorization: ApiKey §
+authorization: SSWS §
+Authorization: GenieKey §
+Authorization: Key §
+Authorization: DeepL-Auth-Key §
+Authorization: Digest username="ann", realm="x", response="§"
+Authorization: Token token="§"
+curl -H 'Authorization: ApiKey §' https://example.org
+b'Authorization: ApiKey §'
+{'Authorization': 'ApiKey §', 'n': 1}
+[('X-API-Key', '§'), ('Authorization', 'ApiKey §')]
+[["X-API-Key", "§"], ["n", "1"]]
+[(b'x-api-key', b'§'), (b'host', b'example.org')]
+Command '['psql', '--password', '§', '-h', 'x']' returned non-zero exit status 1.
+["psql", "--api-key", "§"]
+psql --password § -h x
+psql --password="§" -h x
+deploy --token=§
+deploy --token §
+setdefault("API_KEY", "§")
+%env OPENAI_API_KEY §
+%set_env OPENAI_API_KEY=§
+export VAULT_TOKEN=§
+The API key: §
+my access token = §
+'client_secret' => '§'
+smtp://ann@example.org:§@smtp.example.org
+postgres://ann:p/§@db/main
+""".strip().splitlines()
 
 
 class Secret(NamedTuple):
@@ -70,14 +145,19 @@ class Secret(NamedTuple):
 
 
 def secrets(seed: int = 5) -> list[Secret]:
-    """Make two hundred."""
+    """Make `COUNT` of them."""
     rng = random.Random(seed)
     made = [_shaped(rng, shape) for shape in SHAPES]
     made += [Secret(text, core) for _ in range(2) for text, core in _told(rng)]
     made += [Secret(value, value, name) for name in NAMED for value in [_of(rng, "<28w>")]]
-    while len(made) < 200:
+    made += [_formed(form, _of(rng, "<24w>")) for form in FORMS]
+    while len(made) < COUNT:
         made.append(_shaped(rng, rng.choice(SHAPES)))
     return made
+
+
+def _formed(form: str, core: str) -> Secret:
+    return Secret(form.replace("§", core).replace("<<<", '"""').replace("~", "\n"), core)
 
 
 def _shaped(rng: random.Random, shape: str) -> Secret:
@@ -175,6 +255,11 @@ data:image/jpeg;base64,/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAAMCAgMCAgMDAwMEAwMEBQgFB
 2024-01-01T12:00:00+00:00 12:34:56.789 10.0.0.1:5432 [::1]:8080 v1.2.3-rc.1+build.5 1e-05 0x7ffd3c00a1b2 #ff00ff
 {"city":"Oslo","degrees":12} key=value a=1;b=2 --max-tokens=100 tokens=[101,2023,102] x:int=3 <eos_token>
 sk_buff skb_queue_tail secret_santa npm_lifecycle_event api_organisation shp_order key_performance_indicators
+pypa/gh-action-pypi-publish@v1 pypi-attestations pypi-server xai-grok-4 xai-grok-code-fast-1 pplx-70b-online
+pplx-7b-chat-alpha sk-fading-circle2x sk-cube-grid sk-folding-cube sk-three-bounce1 sk-circle12 --max-tokens=100
+git+ssh://git@github.com:ann/repo.git@main ssh://git@example.org:22/ann/repo@v1 http://[::1]:8080/@ann/x@y
+https://example.org:8443/@ann/post@2x http://example.org:80,http://example.net/a@b --token-count=5 --key=name
+--sort-key=name --tokens=5
 """.split()  # noqa: SIM905 - as above
 
 SENTENCES = [
@@ -212,20 +297,50 @@ SENTENCES = [
     "connection: keep-alive, connection refused: is it running?",
     "x = {'a': 1, 'key': 'value', 'pass': 3}",
     "class Token(NamedTuple): kind: str; text: str",
+    "api_key: Optional[str], password: str | None, secret: SecretStr, token: string",
+    "def connect(user: str, password: str = None, api_key: Optional[str] = None) -> None: ...",
+    "use --password to be asked for it, or --api-key for a key; --max-tokens 100 --sort-key name --no-cache",
+    "primary key: id, foreign key: user, sort key = date, public key: see below, cache_key = hash(x)",
+    "JWT: JSON web token; bearer: Ann; cookie: oatmeal; hot-key: ctrl; the deploy_token: optional",
+    'arg_keys: ["api_key", "query"], tools: [\'password\', \'user\'], required: ["token", "api_key"]',
+    "memory_key='chat_history', output_key=\"answer\", input_key='question', idempotency_key=42",
+    "num_passwords=3, n_secrets: 2, has_password=yes, is_secret = no, max_api_keys: 5, secret_count: 4",
+    "first_token: The, next_token=is, eos_token='</s>', stop_token: \"###\", cost_per_token = 0.000001",
+    "PRIMARY_KEY=id SORT_KEY=date CACHE_KEY=abc PUBLIC_KEY=ssh S3_KEY=a/b.csv PARTITION_KEY=day IDEMPOTENCY_KEY=1",
+    "| key | token | author |\n|---|---|---|\n| a | b | c |",
+    "print('password', 'is', 'asked for'); fields = ('user', 'email')",
+    "BOARDING_PASS=A12 forward_pass=3 first_pass: ok, bypass=1, compass: north, monkey=1, turkey: 2, keyboard=us",
+    "author: Ann, authority=none, authentic: yes, oauth: v2, auth: on, authored_by='Ann'",
+    "100% of environments: key=1; the env of 5% is token",
 ]
 
 COUNTS = """
 input_tokens output_tokens max_tokens total_tokens prompt_tokens completion_tokens cache_read_tokens token_count tokens
 token n_tokens tokens_per_second max_completion_tokens reasoning_tokens key keys key_count author authors pass passed
 password_length cookie_count secret_count session_id user_id request_id credential_count keyboard bearing tokenizer
+num_passwords n_secrets has_password is_secret max_api_keys min_secrets total_cookies count_passwords hasApiKey
+numTokens maxTokens inputTokens nextPageToken next_token page_token continuationToken eos_token bos_token pad_token
+unk_token stop_token first_token last_token per_token cost_per_token valid_token image_token predicted_token
+tokenizer_name tokenize token_ids token_type token_usage tokens_used user_tokens vaultTokens image_tokens
+primary_key sort_key foreign_key cache_key public_key partition_key PRIMARY_KEY SORT_KEY CACHE_KEY PUBLIC_KEY S3_KEY
+memory_key input_key output_key output_keys arg_keys dict_key index_key row_key object_key idempotency_key hotkey
+monkey turkey hockey donkey my_key some_key x_key keyword keywords keynote key_name secretary secretariat passport
+passenger pass_rate first_pass forward_pass two_pass bypass compass BOARDING_PASS FIRST_PASS pass_count
+passwordless password_policy password_reset_url secret_name secret_id access_key_id api_key_name api_key_id
+key_id cookie_name cookies_enabled credential_type authorized authorization_url auth auth_type auth_method author_id
+basic signature sig sign connection connections connection_count design bearer_count jwt_issuer passes passing
 """.split()  # noqa: SIM905 - as above
 
 
 def look_alikes(seed: int = 6) -> list[dict[str, Any]]:
-    """Make two hundred payloads that hold no secret."""
+    """Make some six hundred payloads that hold no secret."""
     rng = random.Random(seed)
     random_ones = ["<40h>", "<64h>", "<32h>", "<16h>", "<8h>-<4h>-4<3h>-a<3h>-<12h>", "run-<12h>"] * 4
     texts = [*WORDS, *SENTENCES, *(_of(rng, pattern) for pattern in random_ones)]
     made: list[dict[str, Any]] = [{"note": text} for text in texts]
     made += [{name: rng.randint(1, 5000)} for name in COUNTS]
+    made += [{name: "one-two"} for name in COUNTS]
+    made += [
+        {"note": f"{name}=one-two; {name}: two, \"{name}\": \"two\", ['{name}'] = 'two'"} for name in COUNTS
+    ]
     return [*made, {"headers": [{"name": "Accept", "value": "*/*"}], "arg_keys": ["key", "token"]}]

@@ -28,7 +28,7 @@ from tests.run_kit import html_of
 from tests.test_secrets import seen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 SECRET = "sk-proj-" + "a1B2" * 9
@@ -123,6 +123,23 @@ def test_what_a_function_is_asked() -> None:
         ("none", "null"),
     ]
     assert redact(once) == once
+
+
+@pytest.mark.parametrize("grow", [lambda list_: list_.append(list_), lambda list_: list_.append(["x"])])
+def test_a_function_may_change_what_it_is_asked_about(grow: Callable[[list[Any]], None]) -> None:
+    """A function that makes a list longer each time, also by itself, is asked no more often than it is deep."""
+
+    def change(key: str, value: Any) -> Any:
+        if isinstance(value, list):
+            grow(value)
+        return value
+
+    configure(redact=change)
+    given = redact({"b": ["x"], "n": {"b": [1]}})
+    assert given["b"][0] == "x"
+    assert given["n"]["b"][0] == 1
+    assert len(given["b"]) == 2
+    json.dumps(given)
 
 
 def test_what_a_function_gives_is_taken_as_it_is() -> None:

@@ -256,6 +256,11 @@ def test_name_is_the_cells_by_default(kept: FrontEnd, name: str) -> None:
         kept.ask("__import__('locus_nb').last_run().name")
         == "made_key = '[redacted: OpenAI key]'; emit_sync('a')"
     )
+    for line in ('s = {}; s["DB_PASSWORD"] = "hunter2hunterZ9"', "%env LOCUS_API_KEY hunter2hunterZ9"):
+        kept.run(f"%%locus\n{line}\nemit_sync('x')")
+        shown = kept.ask("__import__('locus_nb').last_run().name")
+        assert "hunter2" not in shown
+        assert "[redacted: " in shown
 
 
 def test_unknown_option_says_what_to_do(kept: FrontEnd, name: str) -> None:

@@ -266,6 +266,14 @@ def test_hostile_labels_can_be_sent() -> None:
     assert counts == [0, 1024, 0, 0, 0, 0, 0]
 
 
+def test_a_label_is_sent_without_secrets() -> None:
+    """What a page is told of a reader's label has no secret; its run's id is told as it is."""
+    page = Page()
+    with page.bus.subscribe("run", label="password=hunter2"):
+        page.say(HELLO)
+    assert page.last["readers"][0][1:3] == ["password=[redacted: password]", "run"]
+
+
 def test_rest_is_told_when_it_was_asked_for() -> None:
     """`rest_soon` has the monitor refreshed once, at the next tick."""
     page = Page()

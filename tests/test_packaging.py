@@ -64,6 +64,8 @@ LAYERS = [
     "testing",
     "_payloads",
     "_payloads.patterns",
+    "_payloads.names",
+    "_payloads.assigned",
     "_payloads.shapes",
     "_payloads.redact",
     "_payloads.format",

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from locus_nb._payloads import chunks as payloads_module
 from locus_nb._payloads.chunks import clean_chunks
+from locus_nb._payloads.names import mark
 from locus_nb._payloads.redact import redact
-from locus_nb._payloads.shapes import PATTERNS, all_ordinary, mark
+from locus_nb._payloads.shapes import all_ordinary, searched
 from locus_nb._wire import jsonable
 
 SECRET = "sk-" + "Ab3" * 8
@@ -156,9 +157,7 @@ def test_a_shape_in_any_surroundings_is_seen(secret: str, around: str) -> None:
 @given(st.lists(st.lists(TEXTS, max_size=9).map("".join), min_size=1, max_size=5))
 def test_texts_that_are_ordinary_together_are_so_alone(texts: list[str]) -> None:
     """Of texts that are passed in common, redaction would not change a single one."""
-    full = [jsonable(text) for text in texts]
-    for pattern, replacement in PATTERNS:
-        full = [pattern.sub(replacement, text) for text in full]
+    full = [searched(jsonable(text)) for text in texts]
     assert not all_ordinary(texts) or full == texts
     assert list(map(redact, texts)) == full
 

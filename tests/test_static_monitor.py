@@ -85,6 +85,14 @@ class Reading(HTMLParser):
         self.text += data
 
 
+def test_labels_are_shown_without_secrets() -> None:
+    """A secret in a reader's label is in neither the html nor the text."""
+    seen = picture(readers=(reader(label="password=hunter2"), reader(2, label="api_key: str = 'hunter2'")))
+    for said in (Reading(monitor_html(seen)).text, monitor_text(seen)):
+        assert "hunter2" not in said
+        assert "password=[redacted: password] · run" in said
+
+
 def test_tells_facts_readers_and_when() -> None:
     """The picture says what the bus carried, keeps and lost, who reads it, and of when that is."""
     seen = picture(readers=(reader(dropped=40), reader(2, label="store", run_id=None)), dropped=40)

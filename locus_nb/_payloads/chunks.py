@@ -12,7 +12,7 @@ from itertools import chain
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from locus_nb._payloads.redact import is_ordinary_key, redact, redaction
+from locus_nb._payloads.redact import VALUE_KEYS, is_ordinary_key, redact, redaction
 from locus_nb._payloads.shapes import all_ordinary
 from locus_nb._wire import jsonable
 
@@ -149,7 +149,7 @@ def _are_ordinary_keys(keys: tuple[Any, ...], *, secrets: bool) -> bool:
     if not all(type(key) is str and key.isascii() for key in keys):
         return False
     # Beside `value`, the value of another key decides.
-    return secrets or ("value" not in keys and all(map(is_ordinary_key, keys)))
+    return secrets or (VALUE_KEYS.isdisjoint(keys) and all(map(is_ordinary_key, keys)))
 
 
 def _columns_of(raws: Sequence[dict[Any, Any]]) -> dict[str, Sequence[Any]] | None:

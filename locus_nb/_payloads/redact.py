@@ -3,18 +3,20 @@
 What is taken out, each replaced by a mark that says why, as `[redacted: api_key]` or `[redacted: OpenAI key]`:
 
 - by key: the whole value under a key that names a secret, however it is spelled (`api_key`, `apiKey`,
-  `X-API-Key`, `OPENAI_API_KEY`, `OPENAI_KEY`, `api_key_2`), and the `value` beside
-  a `name`, `key` or `header` that does
+  `X-API-Key`, `OPENAI_API_KEY`, `VAULT_TOKEN`, `DB_PASS`, `api_key_2`: see `names`), and the `value` beside
+  a `name`, `key` or `header` that does, what comes after it in a list of pairs, or after such a `--flag` in a list
 - by shape, inside any text: keys and tokens with a shape of their own (of OpenAI, Anthropic, AWS, Google,
   Azure, GitHub, GitLab, Slack, Stripe, Hugging Face and some sixty more: see `shapes`), JSON web tokens, PEM
   private keys (also cut ones), `Bearer ...`, `Basic ...` with a name and a password in it, the password in
   `scheme://user:password@host`, a signature or token in a URL's query, webhooks
-- by name, inside any text: what is assigned to the name of a secret (`api_key=...`, `"password": "..."`,
-  `Authorization: Basic ...`), up to the closing quote, or the next blank or delimiter without one
+- by name, inside any text: what is assigned to such a name (`api_key=...`, `"password": "..."`,
+  `environ["DB_PASSWORD"] = ...`, `Authorization: ApiKey ...`, `--password ...`: see `assigned`), up to the closing
+  quote or bracket, also in JSON in JSON, or without one the next blank or delimiter; of a header, the line
 
 What is not promised: a secret that looks like any other text and has no telling name beside it, one that was
-cut or split before it came here, one that is encoded (base64, percent), and personal data. Counts are left
-alone: the bare word `token` names no secret, nor do `input_tokens`, `max_tokens` and the like. More may go
+cut or split before it came here, one that is encoded (base64, percent), and personal data. Ids of runs are left as
+they are. Counts are left alone: the bare words `token` and `key` name no secret, nor do `input_tokens`,
+`next_page_token`, `sort_key`, `num_passwords` and the like, nor small numbers under the name of a token. More may go
 than had to: of `password: please` the word `please` does.
 
 The cost grows with the length of the text and with nothing else.
@@ -28,7 +30,8 @@ import logging
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
-from locus_nb._payloads.shapes import LONGEST_KEY, MARK, is_ordinary, mark, secret_name, without_secrets
+from locus_nb._payloads.names import LONGEST_KEY, MARK, is_count, mark, secret_name
+from locus_nb._payloads.shapes import is_ordinary, without_secrets
 from locus_nb._wire import MAX_DEPTH, dumps, jsonable
 
 if TYPE_CHECKING:
@@ -42,6 +45,13 @@ _log = logging.getLogger(__name__)
 # Without a logger of the user's, logging would print it: the mark tells too.
 _log.addHandler(logging.NullHandler())
 
+# Beside what names it, the value: of a header, a variable, a parameter.
+VALUE_KEYS = frozenset({"value", "Value", "VALUE", "val", "Val"})
+_NAME_KEYS = tuple(
+    each
+    for name in ("name", "key", "header", "variable", "field", "param", "parameter")
+    for each in (name, name.title(), name.upper())
+)
 _PLAIN, _NAMES_SECRET, _HOLDS_SECRET = range(3)
 
 
@@ -52,19 +62,21 @@ class _Asked:
         self.redactor = redactor
         self._told = False
 
-    def tree(self, key: str, tree: Any, depth: int = 0) -> Any:
+    def tree(self, key: str, tree: Any, opened: tuple[int, ...] = ()) -> Any:
         """Have the members of a container looked at, in place, or a value that is none."""
         kind = _type_of(tree)
+        opened = (*opened, id(tree))
         if kind is dict:
             for name, item in list(tree.items()):
-                tree[name] = self._value(name, item, depth)
+                tree[name] = self._value(name, item, opened)
         elif kind is list:
-            tree[:] = [self._value(key, item, depth) for item in tree]
+            # Of a copy: it may grow with each question.
+            tree[:] = [self._value(key, item, opened) for item in list(tree)]
         else:
-            return self._value(key, tree, depth)
+            return self._value(key, tree, opened)
         return tree
 
-    def _value(self, key: str, value: Any, depth: int) -> Any:
+    def _value(self, key: str, value: Any, opened: tuple[int, ...]) -> Any:
         """Ask about a value; about its members where it comes back as it was."""
         if type(value) is str and value.startswith(_MARKED) and value.endswith("]"):
             return value
@@ -74,8 +86,8 @@ class _Asked:
             self._tell(error)
             return FAILED
         # It may have been changed in its place, to hold itself too.
-        opened = given is value and type(value) in (dict, list) and depth < MAX_DEPTH
-        return self.tree(key, value, depth + 1) if opened else given
+        is_new = given is value and type(value) in (dict, list) and id(value) not in opened
+        return self.tree(key, value, opened) if is_new and len(opened) <= MAX_DEPTH else given
 
     def _tell(self, error: Exception) -> None:
         if not self._told:
@@ -181,10 +193,32 @@ def _redacted(tree: Any) -> Any:
     if kind is dict:
         return _redact_dict(tree)
     if kind is list:
-        for index, item in enumerate(tree):
-            if isinstance(item, str | dict | list):
-                tree[index] = _redacted(item)
+        return _redact_list(tree)
     return tree
+
+
+def _redact_list(tree: list[Any]) -> list[Any]:
+    are_pairs = bool(tree) and _is_pair(tree[0]) and all(map(_is_pair, tree))
+    flag = None
+    for index, item in enumerate(tree):
+        kind = _type_of(item)
+        if kind is str:
+            if flag is not None and not item.startswith("-"):
+                tree[index] = _taken_out(flag, item)
+            elif not is_ordinary(item):
+                tree[index] = without_secrets(item)
+            flag = item if item.startswith("--") and secret_name(item) is not None else None
+            continue
+        flag = None
+        if are_pairs and secret_name(item[0]) is not None:
+            item[1] = _taken_out(item[0], item[1])
+        if kind is dict or kind is list:
+            tree[index] = _redacted(item)
+    return tree
+
+
+def _is_pair(item: Any) -> bool:
+    return _type_of(item) is list and len(item) == 2 and _type_of(item[0]) is str  # noqa: PLR2004 - a pair
 
 
 def _redact_dict(tree: dict[str, Any]) -> dict[str, Any]:
@@ -200,18 +234,25 @@ def _redact_dict(tree: dict[str, Any]) -> dict[str, Any]:
         elif kind is dict or kind is list:
             tree[key] = _redacted(item)
         rename = rename or judged == _HOLDS_SECRET
-    if "value" in tree:
-        name = tree.get("name", tree.get("key", tree.get("header")))
-        if isinstance(name, str) and secret_name(name) is not None:
-            tree["value"] = _taken_out(name, tree["value"])
+    if not VALUE_KEYS.isdisjoint(tree):
+        _redact_named_value(tree)
     return _with_redacted_keys(tree) if rename else tree
+
+
+def _redact_named_value(tree: dict[str, Any]) -> None:
+    """Take out the value beside the name of a secret, as in `{"name": "X-API-Key", "value": "..."}`."""
+    names = [tree[key] for key in _NAME_KEYS if key in tree]
+    name = next((each for each in names if _type_of(each) is str and secret_name(each) is not None), None)
+    if name is not None:
+        for key in VALUE_KEYS.intersection(tree):
+            tree[key] = _taken_out(name, tree[key])
 
 
 def _taken_out(key: str, item: Any) -> Any:
     if item is None or item is True or item is False or item == "":
         return item
     # `session_tokens: 120` counts something.
-    if isinstance(item, int | float) and "token" in key.lower():
+    if isinstance(item, int | float) and is_count(key, item):
         return item
     return mark(secret_name(key) or "secret")
 

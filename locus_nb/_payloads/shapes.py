@@ -8,53 +8,14 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from locus_nb._payloads.assigned import NOTHING, without_assigned
+from locus_nb._payloads.names import LONGEST_NAME, mark, may_tell
 from locus_nb._wire import jsonable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-MARK = "[redacted]"
-
-# Compared with a key in lower case, without separators, a number at its end and a plural's `s`; a longer key
-# ends in one. As they stand here they are named in marks.
-_TELLING_NAMES = """
-    password password_confirm password_confirmation passwd passphrase password_hash secret secret_value
-    credential authorization authorization_header auth_header bearer cookie connection_string jwt api_key
-    access_key secret_key private_key signing_key encryption_key master_key ssh_key account_key access_token
-    api_token auth_token bearer_token bot_token client_token csrf_token github_token gitlab_token hf_token
-    personal_token refresh_token secret_token security_token session_token slack_token xsrf_token db_pwd mysql_pwd
-    user_pwd openai_key anthropic_key azure_key aws_key gemini_key google_key groq_key mistral_key cohere_key
-    shared_access_signature
-"""
-_SEPARATORS = str.maketrans("", "", "-_. ")
-_SECRET_ENDS = {name.translate(_SEPARATORS): name for name in _TELLING_NAMES.split()}
-_ALL_ENDS = tuple(_SECRET_ENDS)
-# Too short, or too often the end of another word, to stand at the end of a longer key.
-_SECRET_KEYS_ALONE = {"idtoken": "id_token", "pwd": "pwd"}
-LONGEST_KEY = 128
-
-# The names of secrets inside a text. Tokens in the plural are counts.
-_NAMES = (
-    r"(?:(?:(?:api|access|secret|private|signing|encryption|account|master|ssh)[-_ ]?"
-    r"|(?:openai|anthropic|azure|aws|gemini|google|groq|mistral|cohere)[-_])keys?"
-    r"|(?:access|api|auth|bearer|bot|csrf|github|gitlab|hf|refresh|secret|security|session|slack|xsrf|\bid)"
-    r"[-_ ]?token|shared[-_ ]?access[-_ ]?signature"
-    r"|(?:secret|passphrase|passw(?:or)?d|credential)s?|pwd|authorization|connection[-_ ]?string)(?:[-_]?[0-9]{1,3})?"
-)
-_ASSIGN = r"\s{0,4}\\{0,7}[\"']?\s{0,4}(?::|=>?)\s{0,4}"
-_SCHEME = r"(?:(?:bearer|basic|digest|token|bot)\s{1,4})?"
-# Not: what was redacted before, what stands for no value, the type in a signature.
-_VALUE = rf"(?!{_SCHEME}\[redacted[\]:]|(?:none|null|true|false|str)\b)"
-# A double-quoted value, a single-quoted one, one in a JSON text inside a JSON text, one without quotes.
-_QUOTED = (
-    rf"(\"){_VALUE}(?:[^\"\\]|\\.)++|('){_VALUE}(?:[^'\\]|\\.)++"
-    rf"|(\\{{1,7}}[\"']){_VALUE}[^\"'\\]++(?:\\{{1,7}}[^\"'\\]++)*+"
-)
-_BARE = rf"{_VALUE}[^\s\"'\\,;&(){{}}\[\]<>]++"
-_ASSIGNED = rf"(({_NAMES}){_ASSIGN}{_SCHEME})(?:{_QUOTED}|{_BARE})"
 
 # Keys and tokens with a prefix, or another shape, of their own. What follows an underscore begins with twelve
 # letters and digits, or the prefix stands in `_UNDERSCORED`; of what has dots, one is followed by twenty characters;
@@ -64,7 +25,7 @@ _SHAPES: tuple[tuple[str, str], ...] = (
     ("OpenRouter key", r"sk-or-[\w-]{4}"),
     ("Langfuse key", r"sk-lf-[\w-]{4}"),
     ("OpenAI key", r"sk-(?:[A-Za-z0-9]{16}|(?:admin|proj|svcacct)-[\w-]{4})"),
-    ("API key", r"c?sk-(?=[A-Za-z_-]{0,40}[0-9])[\w-]{8}"),
+    ("API key", r"c?sk-(?=(?:[A-Za-z_-]{0,40}[0-9]){3})[\w-]{8}"),
     ("AWS key", r"(?:AKIA|ASIA)[A-Z0-9]{16}"),
     ("Google key", r"AIza[\w-]{30}|GOCSPX-[\w-]{20}|ya29\.[\w-]{20}"),
     ("GitHub token", r"gh[opsru]_[A-Za-z0-9]{13}|github_pat_\w{13}"),
@@ -74,12 +35,12 @@ _SHAPES: tuple[tuple[str, str], ...] = (
     ("webhook secret", r"whsec_[A-Za-z0-9]{12}[\w+/=]*+"),
     ("Hugging Face token", r"(?:hf|api_org)_[A-Za-z0-9]{20}"),
     ("npm token", r"npm_[A-Za-z0-9]{20}"),
-    ("PyPI token", r"pypi-[A-Za-z0-9-]{6}"),
+    ("PyPI token", r"pypi-AgE[\w-]{10}"),
     ("RubyGems key", r"rubygems_[a-f0-9]{32}"),
     ("Docker token", r"dckr_[po]at_[\w-]{12}"),
     ("Groq key", r"gsk_[A-Za-z0-9]{20}"),
-    ("xAI key", r"xai-[A-Za-z0-9-]{6}"),
-    ("Perplexity key", r"pplx-[A-Za-z0-9-]{6}"),
+    ("xAI key", r"xai-[A-Za-z0-9]{20}"),
+    ("Perplexity key", r"pplx-[A-Za-z0-9]{20}"),
     ("NVIDIA key", r"nvapi-[\w-]{20}"),
     ("Replicate token", r"r8_[A-Za-z0-9]{20}"),
     ("Together key", r"tgp_v1_[\w-]{20}"),
@@ -138,37 +99,17 @@ _BEARER = (
 )
 _BASIC = r"(\b[Bb]asic\s{1,4})([A-Za-z0-9+/]{11,}+={0,2})"
 _PEM = r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY.*?(?:-----END [A-Z0-9 ]{0,60}-----|\Z)"
-_IN_URL = r"(://[^\s/:@?#\"']{0,256}:)[^\s/\"']{1,256}@"
+_NO_PORT = r"(?![0-9]{1,5}[/?,;|)\]}>])"
+# A password may hold a slash; but not where the name is an address: `ssh://git@host:ann/repo@main` has none.
+_IN_URL = (
+    rf"(://[^\s/:@?#\[\]\"']{{0,256}}:){_NO_PORT}(?:[^\s/\"']{{1,256}}@|[^\s\"'?#]{{1,256}}@)",
+    rf"(://[^\s/:@?#\[\]\"']{{1,256}}@[^\s/:@?#\"']{{1,256}}:){_NO_PORT}[^\s/\"']{{1,256}}@",
+)
 _IN_QUERY = (
     r"((?:[?&;]|\\u0026)(?:sig|token|x-(?:amz|goog)-signature)=)"
-    rf"{_VALUE}[\w%.~+/=-]{{16,}}+"
+    rf"(?!{NOTHING})[\w%.~+/=-]{{16,}}+"
 )
 _JWT = r"(?<![\w-])eyJ[\w-]{5,}+\.[\w-]{5,}+(?:\.[\w-]*+){0,3}"
-_COOKIE = rf"(cookie{_ASSIGN}\\{{0,7}}[\"']?)(?=[^\s=;\"']{{1,100}}=)[^\r\n\"'\\]++"
-
-
-def mark(reason: str) -> str:
-    """Give what stands in the place of a secret."""
-    return f"[redacted: {reason}]"
-
-
-@lru_cache(maxsize=1024)
-def _secret_name_cached(key: str) -> str | None:
-    name = key.lower().translate(_SEPARATORS).rstrip("0123456789").rstrip("s")
-    if name.endswith(_ALL_ENDS):
-        # The longest: of `secret_key`, not the shorter that it may end in too.
-        return _SECRET_ENDS[max((end for end in _ALL_ENDS if name.endswith(end)), key=len)]
-    return _SECRET_KEYS_ALONE.get(name)
-
-
-def secret_name(key: str) -> str | None:
-    """Say by which name what stands under `key` is to be taken out, whatever it is; None if it may stay."""
-    return _secret_name_cached(key[-LONGEST_KEY:])
-
-
-def _without_assigned(found: re.Match[str]) -> str:
-    quote = found[3] or found[4] or found[5] or ""
-    return f"{found[1]}{quote}{mark(secret_name(found[2]) or 'secret')}"
 
 
 def _without_shaped(found: re.Match[str]) -> str:
@@ -186,18 +127,19 @@ def _without_basic(found: re.Match[str]) -> str:
 
 
 # Every repetition that may fail after it matched is bounded or possessive: that keeps the time linear.
-PATTERNS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
+_BEFORE: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
     (re.compile(_PEM, re.ASCII | re.DOTALL), mark("private key")),
-    (re.compile(_IN_URL, re.ASCII), rf"\1{mark('URL password')}@"),
+    *((re.compile(each, re.ASCII), rf"\1{mark('URL password')}@") for each in _IN_URL),
     (re.compile(_IN_QUERY, re.ASCII | re.IGNORECASE), rf"\1{mark('URL token')}"),
     (re.compile(_WEBHOOK, re.ASCII), rf"\1{mark('webhook')}"),
-    (re.compile(_ASSIGNED, re.ASCII | re.DOTALL | re.IGNORECASE), _without_assigned),
-    (re.compile(_COOKIE, re.ASCII | re.IGNORECASE), rf"\1{mark('cookie')}"),
+)
+_AFTER: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
     (re.compile(_BEARER, re.ASCII), rf"\1{mark('bearer token')}"),
     (re.compile(_BASIC, re.ASCII), _without_basic),
     (re.compile(_JWT, re.ASCII), mark("JSON web token")),
     (re.compile(_SHAPED, re.ASCII), _without_shaped),
 )
+PATTERNS = (*_BEFORE, *_AFTER)
 
 
 def without_secrets(text: str) -> str:
@@ -209,10 +151,16 @@ def without_secrets(text: str) -> str:
         >>> without_secrets("POST https://ann:hunter2@example.org with api_key=abc")
         'POST https://ann:[redacted: URL password]@example.org with api_key=[redacted: api_key]'
     """
-    if is_ordinary(text):
-        return text
+    return text if is_ordinary(text) else searched(text)
+
+
+def searched(text: str) -> str:
+    """Give what `without_secrets` gives, without the quick check."""
     redacted = text
-    for pattern, replacement in PATTERNS:
+    for pattern, replacement in _BEFORE:
+        redacted = pattern.sub(replacement, redacted)
+    redacted = without_assigned(redacted)
+    for pattern, replacement in _AFTER:
         redacted = pattern.sub(replacement, redacted)
     return text if redacted == text else redacted
 
@@ -223,7 +171,9 @@ def is_ordinary(text: str) -> bool:
         return True
     if ("A" in text or "J" in text) and _any_in(_CAPITALS, text):
         return False
-    if "earer" in text or ("-" in text and (_DASH(text) or "xox" in text)):
+    if "earer" in text or ("-" in text and _may_dash(text)):
+        return False
+    if ("," in text and _may_pair(text)) or ("%" in text and "env" in text and may_tell(text)):
         return False
     if len(text) >= _LONG and _may_hold_long(text):
         return False
@@ -242,7 +192,9 @@ def all_ordinary(texts: Sequence[str]) -> bool:
     for character in "AJ":
         if character in text and _any_in(_CAPITALS, "\n".join([each for each in texts if character in each])):
             return False
-    if "-" in text and (_DASH(text) or "xox" in text):
+    if "-" in text and _may_dash(text):
+        return False
+    if ("," in text and _may_pair(text)) or ("%" in text and "env" in text and may_tell(text)):
         return False
     if _may_hold_long(text):
         return False
@@ -265,11 +217,23 @@ def _may_tell(text: str) -> bool:
     if "@" in text and "://" in text:
         return True
     short = len(text) < _CUTTING or len(text) < _CUTTING_EACH * (text.count(":") + text.count("="))
-    if short and not _any_in(_STEMS, text.lower()):
+    if short and not may_tell(text):
         return False
     *before, _ = text.replace("=", ":").split(":")
-    names = [part.rstrip(_AFTER_NAMES)[-_LONGEST_NAME:] for part in before]
-    return _any_in(_STEMS, "\n".join(names).lower())
+    names = [part.rstrip(_AFTER_NAMES)[-LONGEST_NAME:] for part in before]
+    return may_tell("\n".join(names))
+
+
+def _may_dash(text: str) -> bool:
+    """Say whether what stands before or after a dash may be a prefix, or a flag that names a secret."""
+    if _DASH(text) or "xox" in text:
+        return True
+    return "--" in text and may_tell("\n".join(_FLAGS(text)))
+
+
+def _may_pair(text: str) -> bool:
+    """Say whether `text` may hold a pair whose first is the name of a secret."""
+    return ("[" in text or "(" in text) and may_tell("\n".join(_FIRST_OF_PAIR(text)))
 
 
 def _any_in(parts: tuple[str, ...], text: str) -> bool:
@@ -295,9 +259,9 @@ _UNDERSCORED = ("_pat_", "_oat_", "figd_", "tgp_", "jina_", "pscale_", "sb_secre
 _DOT = re.compile(r"\.[\w-]{20}", re.ASCII).search
 _BASIC_CODE = re.compile(r"asic\s{1,4}[A-Za-z0-9+/]{11}", re.ASCII).search
 _TWILIO = re.compile(r"SK[a-f0-9]{32}").search
-_STEMS = ("key", "token", "secret", "pass", "pwd", "cookie", "credential", "authoriz", "connection", "sig")
-# How far back from the end of a name its stem may begin, and what may come between that end and `:` or `=`.
-_LONGEST_NAME = len("shared access signature-123")
-_AFTER_NAMES = " \t\n\r\f\v\\\"'"
+_FLAGS = re.compile(r"--[A-Za-z][\w-]*+", re.ASCII).findall
+_FIRST_OF_PAIR = re.compile(r"[\[(]\s{0,4}[bBfFrRuU]{0,2}\\{0,31}[\"'`][\w-]++", re.ASCII).findall
+# What may come between the end of a name and `:` or `=`.
+_AFTER_NAMES = " \t\n\r\f\v\\\"'`]?!*"
 # To cut out what may be names takes as long as to search this many characters, or so many for each name.
 _CUTTING, _CUTTING_EACH = 200, 50

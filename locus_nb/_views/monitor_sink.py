@@ -7,6 +7,7 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
+from locus_nb._payloads.redact import redact_name
 from locus_nb._views.page import PAGE_MAKES, PAGE_PAINTS
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ _HELLO_DUE = 3.0
 _ACK_DUE = 10.0
 # Characters of a label or a run id that are told.
 _MAX_TEXT = 200
+# Of a label, those in which secrets are looked for.
+_LOOKED_AT = 1000
 
 
 class MonitorSink:
@@ -147,7 +150,7 @@ class MonitorSink:
 def _told(reader: ReaderStats) -> list[Any]:
     return [
         reader.number,
-        _text(reader.label),
+        _text(redact_name(reader.label[:_LOOKED_AT])),
         None if reader.run_id is None else _text(reader.run_id),
         reader.backlog,
         reader.capacity,

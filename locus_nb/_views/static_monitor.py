@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from locus_nb._payloads.format import COMMON_RULES, MAX_CLASSES, clock, duration, html, middle, name_html
+from locus_nb._payloads.redact import redact_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,7 +86,8 @@ def _name(reader: ReaderStats) -> str:
     label, run = reader.label, "all runs" if reader.run_id is None else reader.run_id
     # A view's label holds the id, or the beginning of one that is very long, in quotes.
     is_said = label == run or json.dumps(run[:_LOOKED_AT], ensure_ascii=False)[:_LOOKED_AT] in label
-    return label if is_said else " · ".join(filter(None, (label, run)))
+    shown = redact_name(label)
+    return shown if is_said else " · ".join(filter(None, (shown, run)))
 
 
 def _table(readers: Sequence[ReaderStats]) -> str:
