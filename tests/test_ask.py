@@ -36,6 +36,8 @@ from tests.bus_kit import GRACE_S
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping
 
+    from locus_nb import Tool
+
 
 @pytest.fixture(autouse=True)
 def nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
@@ -372,11 +374,11 @@ def test_a_failing_callback_is_reported(caplog: pytest.LogCaptureFixture) -> Non
     assert "on_question callback" in caplog.text
 
 
-def test_a_cancelled_agent_takes_its_question_back() -> None:
-    """Cancelled meanwhile, the question is over before the agent is, and no answer counts any more."""
-    kept: list[Question] = []
+def cancelled_while_asking(agent: Agent) -> Question:
+    """Run an agent in the run `r` until it has asked, cancel it, wait for its end, and give the question."""
 
-    async def main() -> None:
+    async def main() -> Question:
+        kept: list[Question] = []
         asked = asyncio.Event()
         loop = asyncio.get_running_loop()
 
@@ -385,14 +387,25 @@ def test_a_cancelled_agent_takes_its_question_back() -> None:
             loop.call_soon_threadsafe(asked.set)
 
         with answered(keep), run_context("r"):
-            agent = asyncio.create_task(asking_agent({"question": "Where to?"}, default="home").arun("Book"))
+            running = asyncio.create_task(agent.arun("Book"))
             await asked.wait()
-            agent.cancel()
+            running.cancel()
             with pytest.raises(asyncio.CancelledError):
-                await agent
+                await running
+        return kept[0]
 
-    asyncio.run(main())
-    assert not kept[0].answer("Oslo")
+    return asyncio.run(main())
+
+
+def delegating(delegate: Tool[..., Any]) -> Agent:
+    """An agent that calls this tool with a question."""
+    return Agent(ScriptedModel([ToolCall("delegate", {"task": "Where to?"}), "done"]), tools=[delegate])
+
+
+def test_a_cancelled_agent_takes_its_question_back() -> None:
+    """Cancelled meanwhile, the question is over before the agent is, and no answer counts any more."""
+    question = cancelled_while_asking(asking_agent({"question": "Where to?"}, default="home"))
+    assert not question.answer("Oslo")
     assert types("r")[-3:] == ["agent.interrupt.completed", "agent.tool.completed", "agent.terminate"]
     assert [(one["success"], one["error"]) for one in told("r")] == [(False, "interrupted")]
 
@@ -404,25 +417,7 @@ def test_a_cancelled_agent_takes_back_what_an_inner_one_asks() -> None:
     def delegate(task: str) -> str:
         return asking_agent({"question": task}).run_sync(task).message
 
-    async def main() -> list[Question]:
-        kept: list[Question] = []
-        asked = asyncio.Event()
-        loop = asyncio.get_running_loop()
-
-        def keep(question: Question) -> None:
-            kept.append(question)
-            loop.call_soon_threadsafe(asked.set)
-
-        model = ScriptedModel([ToolCall("delegate", {"task": "Where to?"}), "done"])
-        with answered(keep), run_context("r"):
-            agent = asyncio.create_task(Agent(model, tools=[delegate]).arun("Book"))
-            await asked.wait()
-            agent.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await agent
-        return kept
-
-    (question,) = asyncio.run(main())
+    question = cancelled_while_asking(delegating(delegate))
     assert not question.is_open
     assert question.outcome.result().error == "interrupted"
 
@@ -434,25 +429,7 @@ def test_a_cancelled_async_tool_takes_its_question_back() -> None:
     async def delegate(task: str) -> str:
         return await asyncio.to_thread(ask_user, task)
 
-    async def main() -> Question:
-        kept: list[Question] = []
-        asked = asyncio.Event()
-        loop = asyncio.get_running_loop()
-
-        def keep(question: Question) -> None:
-            kept.append(question)
-            loop.call_soon_threadsafe(asked.set)
-
-        model = ScriptedModel([ToolCall("delegate", {"task": "Where to?"}), "done"])
-        with answered(keep):
-            agent = asyncio.create_task(Agent(model, tools=[delegate]).arun("Book"))
-            await asked.wait()
-            agent.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await agent
-        return kept[0]
-
-    assert not asyncio.run(main()).is_open
+    assert not cancelled_while_asking(delegating(delegate)).is_open
 
 
 def test_a_coroutine_asks_in_a_thread() -> None:

@@ -124,7 +124,8 @@ print(*(result.tool_calls[0].output for result in results))
     assert sorted(kernel.finish().printed.split()) == ["no", "yes"]
 
 
-# An agent whose tool waits for a file, and a thread that asks meanwhile.
+# An agent whose tool waits for a file, and a thread that asks meanwhile. It polls: the test, in another process,
+# has no other way to tell it.
 WAITS_AND_ASKS = """
 import time
 from pathlib import Path

@@ -253,6 +253,7 @@ def test_what_never_ended_says_so_after_its_run(view: Blocked) -> None:
 def test_chunks_fold_into_one_row(view: Blocked) -> None:
     """A streaming answer is one row that counts its characters and how fast they come."""
     view.filter("run:stream")
+    # The chunks are apart in time, because the rate at which they come is shown.
     view.order("""
 with run_context("stream"):
     emit_sync("agent.model.started", iteration=1, model="mock-1", span_id="s")

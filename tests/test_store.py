@@ -438,12 +438,10 @@ def test_a_run_saved_over_its_own_file_goes_on(path: Path) -> None:
     assert history(path).runs_df()["complete"].tolist() == [False]
 
 
-def test_one_run_that_cannot_be_written_holds_back_no_other(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """While the file of one run fails, others are written, and its own events wait until it can be written again."""
+def files_that_refuse(monkeypatch: pytest.MonkeyPatch, *names: str) -> set[str]:
+    """Have files of a JSONL store refuse what is written, as long as their names are in what this gives."""
     add = growing_file.GrowingFile.add
-    bad = {"bad.jsonl"}
+    bad = set(names)
 
     def picky(self: growing_file.GrowingFile, text: str, **options: Any) -> None:
         if self._path.name in bad:
@@ -451,6 +449,14 @@ def test_one_run_that_cannot_be_written_holds_back_no_other(
         add(self, text, **options)
 
     monkeypatch.setattr(growing_file.GrowingFile, "add", picky)
+    return bad
+
+
+def test_one_run_that_cannot_be_written_holds_back_no_other(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the file of one run fails, others are written, and its own events wait until it can be written again."""
+    bad = files_that_refuse(monkeypatch, "bad.jsonl")
     monkeypatch.setattr(backlog_module, "BATCH_EVENTS", 7)
     bus = EventBus()
     with Store(path, bus=bus, kind="jsonl") as store:
@@ -482,15 +488,7 @@ def test_events_of_a_run_that_stays_stuck_are_bounded(path: Path, monkeypatch: p
     monkeypatch.setattr(backlog_module, "MOST_PENDING", 50)
     path.mkdir()
     (path / "bad.jsonl").write_text("", "utf-8")
-    add = growing_file.GrowingFile.add
-    bad = {"bad.jsonl"}
-
-    def picky(self: growing_file.GrowingFile, text: str, **options: Any) -> None:
-        if self._path.name in bad:
-            raise PermissionError(13, "Permission denied")
-        add(self, text, **options)
-
-    monkeypatch.setattr(growing_file.GrowingFile, "add", picky)
+    bad = files_that_refuse(monkeypatch, "bad.jsonl")
     bus = EventBus()
     with Store(path, bus=bus, kind="jsonl") as store, warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
