@@ -14,7 +14,8 @@ from uuid import uuid4
 
 from locus_nb import event_types as et
 from locus_nb._agent.main_thread import loop_takes_errands
-from locus_nb._agent.messages import Message, ModelReply, StreamingModel, ToolCall
+from locus_nb._agent.messages import Message, StreamingModel
+from locus_nb._agent.reply import checked_reply
 from locus_nb._agent.result import AgentResult, TokenMetrics, ToolUse
 from locus_nb._emit import emit_sync
 from locus_nb._wire import dumps, jsonable
@@ -22,13 +23,12 @@ from locus_nb._wire import dumps, jsonable
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from locus_nb._agent.messages import Model
+    from locus_nb._agent.messages import Model, ModelReply, ToolCall
     from locus_nb._agent.result import Reason
     from locus_nb._agent.tool import Tool
 
 PREVIEW_CHARS = 240
 _ERROR_CHARS = 2_000
-_COUNTS = ("prompt_tokens", "completion_tokens", "cache_read_tokens", "cache_write_tokens")
 
 
 class _Span:
@@ -148,7 +148,7 @@ class AgentLoop:
         )
         try:
             answer = self._streamed(span) if self._stream else self._whole()
-            reply = self._checked(await answer)
+            reply = checked_reply(await answer, model=self._model_name, streamed=self._stream)
         except BaseException as error:
             self._model_completed(span, "", 0, _reason_of(error))
             raise
@@ -214,16 +214,6 @@ class AgentLoop:
                 await close()
         self._tell(et.AGENT_MODEL_CHUNK, content_preview="", done=True, span_id=span.id)
         return last
-
-    def _checked(self, reply: object) -> ModelReply:
-        """Refuse what a model must not reply, before anything is built on it."""
-        if not isinstance(reply, ModelReply):
-            way = "stream() must end with" if self._stream else "complete() must return"
-            raise TypeError(f"Model {self._model_name}: {way} a ModelReply, not {type(reply).__name__}")
-        wrong = _wrong_field(reply)
-        if wrong:
-            raise TypeError(f"Model {self._model_name} gave a ModelReply whose {wrong}")
-        return reply
 
     async def _use(self, call: ToolCall) -> None:
         span = _Span()
@@ -350,23 +340,3 @@ def _model_name(model: object) -> str:
     except Exception:  # noqa: BLE001 - an edge: the model's own code, and the class has a name too
         name = None
     return str.__str__(name) if isinstance(name, str) else type(model).__name__
-
-
-def _wrong_field(reply: ModelReply) -> str:
-    """Say which field of a reply is not what its type says; empty if all are."""
-    fields: dict[str, object] = {name: getattr(reply, name) for name in ModelReply.__slots__}
-    for name in ("content", "stop_reason"):
-        if not isinstance(fields[name], str):
-            return f"{name} is a {type(fields[name]).__name__}, not a str"
-    for name in _COUNTS:
-        if isinstance(fields[name], bool) or not isinstance(fields[name], int):
-            return f"{name} is a {type(fields[name]).__name__}, not an int"
-        if cast("int", fields[name]) < 0:
-            return f"{name} is negative: {fields[name]}"
-    calls = fields["tool_calls"]
-    if not isinstance(calls, list | tuple):
-        return f"tool_calls is a {type(calls).__name__}, not a sequence of ToolCall"
-    for call in cast("Sequence[object]", calls):
-        if not isinstance(call, ToolCall) or not isinstance(cast("object", call.name), str):
-            return f"tool_calls holds a {type(call).__name__}, not a ToolCall with a str as name"
-    return ""
