@@ -59,6 +59,7 @@ LAYERS = [
     "_agent.loops",
     "_agent.result",
     "_agent.reply",
+    "_agent.together",
     "_agent.loop",
     "_agent.events",
     "_agent.agent",

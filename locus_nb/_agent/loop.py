@@ -17,6 +17,7 @@ from locus_nb._agent.main_thread import loop_takes_errands
 from locus_nb._agent.messages import Message, StreamingModel
 from locus_nb._agent.reply import checked_reply
 from locus_nb._agent.result import AgentResult, TokenMetrics, ToolUse
+from locus_nb._agent.together import together
 from locus_nb._emit import emit_sync
 from locus_nb._wire import dumps, jsonable
 
@@ -59,24 +60,29 @@ class AgentLoop:
         system_prompt: str | None,
         max_iterations: int,
         stream: bool,
+        parallel_tool_calls: bool,
     ) -> None:
         self._model = model
         self._tools = tuple(tools)
         self._max_iterations = max_iterations
         self._stream = stream
+        self._parallel = parallel_tool_calls
         self._messages = [Message("system", system_prompt)] if system_prompt else []
         self._messages.append(Message("user", prompt))
         self._model_name = type(model).__name__
         self._context = contextvars.copy_context()
         # Held while something is told: who gives up waiting tells the end from another thread.
         self._telling = threading.RLock()
-        self._break_off: Callable[[], None] | None = None
+        # What tells the end of each span under way, by its id, should nobody else.
+        self._break_off: dict[str, Callable[[], None]] = {}
         self._is_interrupted = False
         self._is_over = False
         self._iteration = 0
         self._prompt_tokens = 0
         self._completion_tokens = 0
-        self._used: list[ToolUse] = []
+        self._called = 0
+        # By the number of the call, counted as the model listed them.
+        self._used: dict[int, ToolUse] = {}
         self._last_text = ""
 
     async def run(self) -> AgentResult:
@@ -94,7 +100,8 @@ class AgentLoop:
             self._terminate(reason, text)
         prompt, completion = self._prompt_tokens, self._completion_tokens
         metrics = TokenMetrics(prompt, completion, prompt + completion)
-        return AgentResult(self._last_text, metrics, tuple(self._used), reason)
+        used = tuple(self._used[number] for number in sorted(self._used))
+        return AgentResult(self._last_text, metrics, used, reason)
 
     @contextmanager
     def interrupted(self) -> Generator[None]:
@@ -107,10 +114,7 @@ class AgentLoop:
         try:
             yield
         finally:
-            with self._telling:
-                if self._break_off is not None:
-                    self._break_off()
-                self._terminate("interrupted", self._last_text)
+            self._terminate("interrupted", self._last_text)
 
     async def _iterate(self) -> Reason:
         self._model_name = _model_name(self._model)
@@ -130,9 +134,7 @@ class AgentLoop:
             self._go_on()
             if not calls:
                 return "complete"
-            for call in calls:
-                await self._use(call)
-                self._go_on()
+            await self._use_tools(calls)
         return "max_iterations"
 
     async def _ask(self) -> ModelReply:
@@ -215,10 +217,18 @@ class AgentLoop:
         self._tell(et.AGENT_MODEL_CHUNK, content_preview="", done=True, span_id=span.id)
         return last
 
-    async def _use(self, call: ToolCall) -> None:
+    async def _use_tools(self, calls: Sequence[ToolCall]) -> None:
+        """Call the tools of one reply; the model gets what came of each in the order of its calls."""
+        uses = [partial(self._use, number, call) for number, call in enumerate(calls, self._called)]
+        self._called += len(uses)
+        for group in [uses] if self._parallel else [[use] for use in uses]:
+            self._messages += await together(group)
+            self._go_on()
+
+    async def _use(self, number: int, call: ToolCall) -> Message:
         span = _Span()
         self._begin(
-            partial(self._tool_completed, span, call, None, asyncio.CancelledError.__name__),
+            partial(self._tool_completed, span, number, call, None, asyncio.CancelledError.__name__),
             et.AGENT_TOOL_STARTED,
             tool_name=call.name,
             span_id=span.id,
@@ -231,11 +241,11 @@ class AgentLoop:
         except BaseException as raised:
             error = error_text(raised)
             if not _is_the_tools_own(raised):
-                self._tool_completed(span, call, None, error)
+                self._tool_completed(span, number, call, None, error)
                 raise
-        self._tool_completed(span, call, output, error)
+        self._tool_completed(span, number, call, output, error)
         content = output if error is None else f"error: {error}"
-        self._messages.append(Message("tool", content or "", tool_call_id=call.id, tool_name=call.name))
+        return Message("tool", content or "", tool_call_id=call.id, tool_name=call.name)
 
     async def _invoked(self, call: ToolCall) -> Any:
         for tool in self._tools:
@@ -244,8 +254,10 @@ class AgentLoop:
         known = ", ".join(tool.name for tool in self._tools) or "none"
         raise LookupError(f"there is no tool {call.name!r}; the tools are: {known}")
 
-    def _tool_completed(self, span: _Span, call: ToolCall, output: str | None, error: str | None) -> None:
-        self._used.append(ToolUse(call.name, call.arguments, output, error))
+    def _tool_completed(
+        self, span: _Span, number: int, call: ToolCall, output: str | None, error: str | None
+    ) -> None:
+        self._used[number] = ToolUse(call.name, call.arguments, output, error)
         self._complete(
             et.AGENT_TOOL_COMPLETED,
             tool_name=call.name,
@@ -258,6 +270,8 @@ class AgentLoop:
 
     def _terminate(self, reason: Reason, text: str) -> None:
         with self._telling:
+            for break_off in tuple(self._break_off.values()):
+                break_off()
             self._tell(
                 et.AGENT_TERMINATE,
                 reason=reason,
@@ -269,14 +283,14 @@ class AgentLoop:
             self._is_over = True
 
     def _begin(self, break_off: Callable[[], None], event_type: str, /, **data: Any) -> None:
-        """Tell the start of a span; `break_off` tells its end should nobody else."""
+        """Tell the start of a span; `break_off` tells its end if the answer's end comes first."""
         with self._telling:
             self._tell(event_type, **data)
-            self._break_off = break_off
+            self._break_off[data["span_id"]] = break_off
 
     def _complete(self, event_type: str, /, **data: Any) -> None:
         with self._telling:
-            self._break_off = None
+            self._break_off.pop(data["span_id"], None)
             self._tell(event_type, **data)
 
     def _tell(self, event_type: str, /, **data: Any) -> None:
