@@ -604,29 +604,59 @@ def test_a_script_without_a_terminal_asks_nobody(monkeypatch: pytest.MonkeyPatch
 
 
 SCRIPT = """
-import sys
 from locus_nb import Agent, ToolCall, ask_user
 from locus_nb.testing import ScriptedModel
-model = ScriptedModel([ToolCall("ask_user", {"question": "Deploy?", "options": ["yes", "no"]}), "done"])
-agent = Agent(model, tools=[ask_user.with_(default="no", timeout=float(sys.argv[1]))])
-print("took", agent.run_sync("Deploy").tool_calls[0].output)
+model = ScriptedModel([ToolCall("ask_user", {{"question": "Deploy?", "options": ["yes", "no"]}}), "done"])
+agent = Agent(model, tools=[ask_user.with_(default="no", timeout={timeout})])
+print("took", repr(agent.run_sync("Deploy").tool_calls[0].output))
+"""
+
+TWICE = """
+from locus_nb import ask_user
+print("took", [ask_user(f"{number}?", ["yes", "no"], timeout=60) for number in range(2)])
 """
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there are no such terminals")
-@pytest.mark.parametrize("line, timeout, taken", [("YES", 60, "yes"), ("", 60, "no"), (None, 0.2, "no")])
-def test_a_terminal_asks(line: str | None, timeout: float, taken: str) -> None:
-    """In a terminal the question is asked there, and a silent one is left in time."""
+def in_terminal(script: str, *typed: bytes, early: bytes = b"") -> str:
+    """What a script prints in a terminal, where `early` is typed before its first prompt and `typed` after each."""
     ours, theirs = os.openpty()
-    command = [sys.executable, "-c", SCRIPT, str(timeout)]
-    with subprocess.Popen(command, stdin=theirs, stdout=subprocess.PIPE, text=True) as script:
+    command = [sys.executable, "-c", script]
+    with subprocess.Popen(command, stdin=theirs, stdout=subprocess.PIPE) as running:
         os.close(theirs)
         try:
-            if line is not None:
-                os.write(ours, f"{line}\n".encode())
-            said, _ = script.communicate(timeout=GRACE_S)
+            os.write(ours, early)
+            assert running.stdout is not None
+            said = b""
+            for line in typed:
+                while not said.endswith(b": "):
+                    said += (read := running.stdout.read1())
+                    assert read, said
+                os.write(ours, line)
+                said += b"\n"
+            return (said + running.communicate(timeout=GRACE_S)[0]).decode()
         finally:
             os.close(ours)
-            script.kill()
+            running.kill()
+
+
+in_a_terminal = pytest.mark.skipif(sys.platform == "win32", reason="there are no such terminals")
+
+
+@in_a_terminal
+@pytest.mark.parametrize(
+    "line, timeout, taken",
+    [("YES", 60, "yes"), ("", 60, "no"), ("maybe", 60, "maybe"), (" maybe ", 60, " maybe "), (None, 0.2, "no")],
+)
+def test_a_terminal_asks(line: str | None, timeout: float, taken: str) -> None:
+    """In a terminal the question is asked there, and a silent one is left in time; an answer has no line end."""
+    typed = [] if line is None else [f"{line}\n".encode()]
+    said = in_terminal(SCRIPT.format(timeout=timeout), *typed)
     assert said.startswith("Deploy? [yes / no] (default: no): ")
-    assert said.endswith(f"took {taken}\n")
+    assert said.endswith(f"took {taken!r}\n")
+
+
+@in_a_terminal
+def test_what_was_typed_ahead_answers_nothing() -> None:
+    """A line that was typed before the question was shown is not taken for its answer."""
+    said = in_terminal(TWICE, b"no\nyes\n", b"no\n", early=b"yes\n")
+    assert said.endswith("took ['no', 'no']\n")

@@ -70,7 +70,7 @@ def wait(future: Future[T], timeout: float | None = None) -> T:
         timeout: Seconds; None for ever.
 
     Raises:
-        TimeoutError: It is not settled by then.
+        TimeoutError: It is not settled by then; an errand under way is stopped.
         BaseException: What the future, or an errand, raises.
     """
     with waiting(future) as result:
@@ -113,7 +113,8 @@ class _Wait(Generic[T]):
             if self._future.done():
                 self._errands.put(errand)
                 break
-            errand.run()
+            with _alarm(ends, errand.stop):
+                errand.run()
             self._under_way = None
         return self._future.result()
 
@@ -128,6 +129,21 @@ class _Wait(Generic[T]):
         errand = self._under_way
         if errand is not None:
             errand.stop()
+
+
+@contextmanager
+def _alarm(ends: float | None, call: Callable[[], None]) -> Generator[None]:
+    """Have `call` called, in another thread, if that moment comes meanwhile; None never comes."""
+    if ends is None:
+        yield
+        return
+    timer = threading.Timer(max(0.0, ends - monotonic()), call)
+    timer.name, timer.daemon = "locus_nb-errand", True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def loop_takes_errands() -> AbstractContextManager[None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import ctypes
+import os
 import select
 import sys
 import threading
@@ -78,13 +79,14 @@ class Keyboard:
         if sys.platform == "win32":
             # Nothing can be waited for there: the line comes whenever it comes.
             return input(prompt)
+        _forget_typed()
         print(prompt, end="", flush=True)  # noqa: T201 - as input() does
         while not self._is_stopped:
             if select.select([sys.stdin], [], [], _LOOK_S)[0]:
                 line = sys.stdin.readline()
                 if not line:
                     raise EOFError
-                return line
+                return line.removesuffix("\n")
         print()  # noqa: T201 - the prompt stays without an answer
         return None
 
@@ -119,6 +121,21 @@ class Keyboard:
             if time.monotonic() > ends:
                 # It struck, and somebody in between made another exception of it.
                 return
+
+
+def _forget_typed() -> None:
+    """Throw away what was typed before the question was seen: it was meant for something else."""
+    # A module that Windows lacks.
+    import termios  # noqa: PLC0415
+
+    try:
+        is_in_background = os.tcgetpgrp(sys.stdin.fileno()) != os.getpgrp()
+    except OSError:
+        # It is not the terminal that this process belongs to.
+        is_in_background = False
+    # There it would stop the process until somebody brings it to the front.
+    if not is_in_background:
+        termios.tcflush(sys.stdin, termios.TCIFLUSH)
 
 
 def _prompt(question: Question) -> str:
