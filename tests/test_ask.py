@@ -134,6 +134,18 @@ def test_previews_are_cut() -> None:
     assert ended.data["answer_preview"] == "a" * 240
 
 
+@pytest.mark.parametrize("before", range(196, 241))
+def test_a_preview_ends_before_a_secret_that_it_would_cut(before: int) -> None:
+    """A password in a URL is not shown because the preview lacks what makes it known for one."""
+    url = "postgres://admin:hunter2secret@db.example.com/x"
+    text = f"{'q' * before} {url} ok?"
+    with answered(lambda question: question.answer(text)), run("r") as made:
+        ask_user(text, [text], default=text)
+    told = str(made.df()["data"].tolist())
+    assert "hunter2" not in told
+    assert "q" * 196 in told
+
+
 @pytest.mark.parametrize("how", ["nobody", "late"])
 def test_the_default_counts(how: str) -> None:
     """Where nobody can be asked, and where nobody answers in time, the default is the answer."""
@@ -645,7 +657,13 @@ in_a_terminal = pytest.mark.skipif(sys.platform == "win32", reason="there are no
 @in_a_terminal
 @pytest.mark.parametrize(
     "line, timeout, taken",
-    [("YES", 60, "yes"), ("", 60, "no"), ("maybe", 60, "maybe"), (" maybe ", 60, " maybe "), (None, 0.2, "no")],
+    [
+        ("YES", 60, "yes"),
+        ("", 60, "no"),
+        ("maybe", 60, "maybe"),
+        (" maybe ", 60, " maybe "),
+        (None, 0.2, "no"),
+    ],
 )
 def test_a_terminal_asks(line: str | None, timeout: float, taken: str) -> None:
     """In a terminal the question is asked there, and a silent one is left in time; an answer has no line end."""

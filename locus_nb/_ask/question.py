@@ -14,6 +14,7 @@ from locus_nb import event_types as et
 from locus_nb._bus import get_event_bus
 from locus_nb._context import current_run_id
 from locus_nb._emit import emit_sync
+from locus_nb._payloads.redact import redact_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -139,9 +140,9 @@ class Question:
             emit_sync,
             et.AGENT_INTERRUPT,
             interrupt_id=self.id,
-            question_preview=self.text[:PREVIEW_CHARS],
-            options=[option[:PREVIEW_CHARS] for option in self.options[:_OPTIONS_TOLD]] or None,
-            default=None if self.default is None else self.default[:PREVIEW_CHARS],
+            question_preview=_preview(self.text),
+            options=[_preview(option) for option in self.options[:_OPTIONS_TOLD]] or None,
+            default=None if self.default is None else _preview(self.default),
             timeout_s=self.timeout,
             span_id=self.id,
         )
@@ -182,11 +183,23 @@ class Question:
         emit_sync(
             et.AGENT_INTERRUPT_COMPLETED,
             interrupt_id=self.id,
-            question_preview=self.text[:PREVIEW_CHARS],
-            answer_preview=(outcome.answer or "")[:PREVIEW_CHARS],
+            question_preview=_preview(self.text),
+            answer_preview=_preview(outcome.answer or ""),
             answered_by=outcome.way,
             success=outcome.error is None,
             duration_ms=round((time.perf_counter() - self._began) * 1000, 3),
             error=outcome.error,
             span_id=self.id,
         )
+
+
+def _preview(text: str) -> str:
+    """Give the beginning of a text, cut before a secret that would not be known for one when it is cut."""
+    start = text[:PREVIEW_CHARS]
+    if len(text) <= PREVIEW_CHARS:
+        return start
+    # What is taken out of all of it is taken out of its beginning too, unless that breaks off amid a secret.
+    whole = redact_text(text)
+    while start and not whole.startswith(redact_text(start)):
+        start = start[: max(start.rfind(" "), start.rfind("\n"), 0)]
+    return start
