@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -102,12 +103,14 @@ def test_code_answers() -> None:
         "default": "red",
         "timeout_s": 60.0,
         "span_id": span,
+        "parent_span_id": None,
     }
     assert dict(ended.data) | {"duration_ms": 0} == {
         "interrupt_id": span,
         "question_preview": "Which?",
         "answer_preview": "blue",
         "answered_by": "code",
+        "stop_reason": "answered",
         "success": True,
         "duration_ms": 0,
         "error": None,
@@ -148,12 +151,13 @@ def test_a_preview_ends_before_a_secret_that_it_would_cut(before: int) -> None:
 
 @pytest.mark.parametrize("how", ["nobody", "late"])
 def test_the_default_counts(how: str) -> None:
-    """Where nobody can be asked, and where nobody answers in time, the default is the answer."""
+    """Where nobody can be asked, and where nobody answers in time, the default is the answer; the run says which."""
     with answered(lambda _: None) if how == "late" else contextlib.nullcontext(), run_context("r"):
         assert ask_user("Which?", ["a"], default="none of them", timeout=0.01) == "none of them"
-    assert [(one["answered_by"], one["answer_preview"], one["success"]) for one in told("r")] == [
-        ("default", "none of them", True)
-    ]
+    why = "timeout" if how == "late" else how
+    assert [
+        (one["answered_by"], one["answer_preview"], one["success"], one["stop_reason"]) for one in told("r")
+    ] == [("default", "none of them", True, why)]
 
 
 @pytest.mark.parametrize(
@@ -431,7 +435,7 @@ def test_a_cancelled_agent_takes_back_what_an_inner_one_asks() -> None:
 
     question = cancelled_while_asking(delegating(delegate))
     assert not question.is_open
-    assert question.outcome.result().error == "interrupted"
+    assert [one["error"] for one in told("r")] == ["interrupted"]
 
 
 def test_a_cancelled_async_tool_takes_its_question_back() -> None:
@@ -444,16 +448,87 @@ def test_a_cancelled_async_tool_takes_its_question_back() -> None:
     assert not cancelled_while_asking(delegating(delegate)).is_open
 
 
-def test_a_coroutine_asks_in_a_thread() -> None:
+@pytest.mark.parametrize("how", ["ask", "to_thread"])
+def test_a_coroutine_asks(how: str) -> None:
     """In a coroutine a question waits beside the loop, and keeps the run."""
 
     async def main() -> list[str]:
+        asks = ask_user.ask if how == "ask" else partial(asyncio.to_thread, ask_user)
         with run_context("r"):
-            return await asyncio.gather(*(asyncio.to_thread(ask_user, f"{number}?") for number in range(3)))
+            return await asyncio.gather(*(asks(f"{number}?") for number in range(3)))
 
     with answered(lambda question: question.answer(question.text)):
         assert asyncio.run(main()) == ["0?", "1?", "2?"]
     assert len(told("r")) == 3
+
+
+@pytest.mark.parametrize("how", ["ask", "agent"])
+def test_a_cancelled_coroutine_takes_its_question_back(how: str) -> None:
+    """Cancelled while it asks, it ends at once, its question with it, and the loop has no thread to wait for."""
+
+    async def main() -> Question:
+        kept: list[Question] = []
+        asked = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def keep(question: Question) -> None:
+            kept.append(question)
+            loop.call_soon_threadsafe(asked.set)
+
+        with answered(keep), run_context("r"):
+            if how == "ask":
+                asking = asyncio.create_task(ask_user.ask("Where to?", default="home"))
+            else:
+                asking = asyncio.create_task(asks.arun("Book"))
+            await asked.wait()
+            asking.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await asking
+            assert not kept[0].is_open
+        return kept[0]
+
+    @tool
+    async def book() -> str:
+        return await ask_user.ask("Where to?", default="home")
+
+    asks = Agent(ScriptedModel([ToolCall("book", {}), "done"]), tools=[book])
+    assert not asyncio.run(main()).answer("Oslo")
+    (end,) = told("r")
+    assert (end["stop_reason"], end["success"], end["answered_by"]) == ("interrupted", False, None)
+
+
+def test_an_awaited_question_takes_what_the_tool_was_given() -> None:
+    """`ask` knows the default, timeout and strictness of `with_`, and refuses what calling the tool does."""
+    careful = ask_user.with_(default="no", timeout=0.01, strict=True)
+    heard: list[Question] = []
+    with answered(heard.append):
+        assert asyncio.run(careful.ask("Deploy?", ["yes"])) == "no"
+        with pytest.raises(UnansweredError, match=r"nobody answered within 0\.02 s"):
+            asyncio.run(careful.ask("Deploy?", ["yes"], default=None, timeout=0.02))
+    assert [(one.default, one.timeout, one.strict) for one in heard] == [
+        ("no", 0.01, True),
+        (None, 0.02, True),
+    ]
+    with pytest.raises(ValueError, match="an empty question"):
+        asyncio.run(ask_user.ask(" "))
+
+
+def test_a_loop_beside_the_main_thread_is_not_held_up() -> None:
+    """Called by a coroutine on the worker's loop, which nothing could interrupt, it says how to ask there."""
+
+    @tool
+    async def deploy() -> str:
+        return ask_user("Deploy?")
+
+    model = ScriptedModel([ToolCall("deploy", {}), "done"])
+    with answered(lambda question: question.answer("yes")), run_context("r"):
+        result = Agent(model, tools=[deploy]).run_sync("Deploy")
+        assert "write `await ask_user.ask(...)`" in (result.tool_calls[0].error or "")
+        assert told("r") == []
+        # On the main thread's own loop it can be interrupted.
+        model = ScriptedModel([ToolCall("deploy", {}), "done"])
+        result = asyncio.run(Agent(model, tools=[deploy]).arun("Deploy"))
+    assert result.tool_calls[0].output == "yes"
 
 
 # By input().
@@ -492,7 +567,7 @@ class Typed:
         return line
 
 
-@pytest.mark.parametrize("how", ["function", "run_sync", "arun", "gather"])
+@pytest.mark.parametrize("how", ["function", "ask", "run_sync", "arun", "gather"])
 def test_input_asks_in_the_main_thread(typed: Typed, how: str) -> None:
     """Where nobody shows the run `input()` asks, in the main thread, whatever waits there."""
     typed.lines = ["Oslo", "Oslo"]
@@ -506,6 +581,8 @@ def test_input_asks_in_the_main_thread(typed: Typed, how: str) -> None:
     with run_context("r"):
         if how == "function":
             assert ask_user("Where to?", ["Oslo", "Rome"], default="home") == "Oslo"
+        elif how == "ask":
+            assert asyncio.run(ask_user.ask("Where to?", ["Oslo", "Rome"], default="home")) == "Oslo"
         elif how == "run_sync":
             assert agent.run_sync("Book").tool_calls[0].output == "Oslo"
         elif how == "arun":
@@ -539,21 +616,32 @@ def test_secrets_are_not_in_the_prompt(typed: Typed) -> None:
     assert typed.prompts == ["Use [redacted: OpenAI key]?: "]
 
 
-@pytest.mark.parametrize("error", [NotImplementedError, EOFError])
-def test_a_front_end_without_input_is_nobody(typed: Typed, error: type[Exception]) -> None:
-    """Where `input()` is refused, or at its end, nobody can be asked."""
+@pytest.mark.parametrize(
+    "error, why",
+    [
+        (NotImplementedError, r"there is no input\(\) here"),
+        (EOFError, r"the input\(\) here is at its end"),
+    ],
+)
+def test_a_front_end_without_input_is_nobody(typed: Typed, error: type[Exception], why: str) -> None:
+    """Where `input()` is refused, or at its end, nobody can be asked, and the error says which."""
     typed.lines = [error(), error()]
     assert ask_user("Which?", default="this") == "this"
-    with pytest.raises(UnansweredError, match="nobody could be asked"):
+    todo = r": show the run with watch\(run\) before, or give a default$"
+    with pytest.raises(
+        UnansweredError, match=f"nobody could be asked, because no page shows the run and {why}{todo}"
+    ):
         ask_user("Which?")
 
 
-@pytest.mark.parametrize("how", ["function", "run_sync", "arun"])
+@pytest.mark.parametrize("how", ["function", "ask", "run_sync", "arun"])
 def test_input_ends_in_time(typed: Typed, how: str) -> None:
     """Nobody types: after its timeout the question ends, and the `input()` with it."""
     agent = asking_agent({"question": "Where to?"}, default="home", timeout=0.05)
     if how == "function":
         assert ask_user("Where to?", default="home", timeout=0.05) == "home"
+    elif how == "ask":
+        assert asyncio.run(ask_user.ask("Where to?", default="home", timeout=0.05)) == "home"
     elif how == "run_sync":
         assert agent.run_sync("Book").tool_calls[0].output == "home"
     else:
@@ -577,20 +665,21 @@ def test_another_answer_ends_the_input(typed: Typed) -> None:
     assert [one["answered_by"] for one in told("r")] == ["view"]
 
 
-@pytest.mark.parametrize("how", ["function", "run_sync", "arun"])
+@pytest.mark.parametrize("how", ["function", "ask", "run_sync", "arun"])
 def test_an_interrupt_at_the_input_interrupts_the_run(typed: Typed, how: str) -> None:
     """Ctrl-C at the `input()` ends the question, and the agent as interrupted; the default does not count."""
     typed.lines = [KeyboardInterrupt()]
     agent = asking_agent({"question": "Where to?"}, default="home")
     ways: dict[str, Callable[[], object]] = {
         "function": lambda: ask_user("Where to?", default="home"),
+        "ask": lambda: asyncio.run(ask_user.ask("Where to?", default="home")),
         "run_sync": lambda: agent.run_sync("Book"),
         "arun": lambda: asyncio.run(agent.arun("Book")),
     }
     with pytest.raises(KeyboardInterrupt), run("r", run_id="r"):
         ways[how]()
     assert [one["error"] for one in told("r")] == ["interrupted"]
-    if how != "function":
+    if how in ("run_sync", "arun"):
         last = get_event_bus().history("r")[-1]
         assert (last.event_type, last.data["reason"]) == ("agent.terminate", "interrupted")
     record = get_event_bus().run_record("r")
@@ -602,6 +691,10 @@ def test_another_thread_cannot_ask_by_input(typed: Typed) -> None:
     """A thread of one's own, for which the main one does not wait, asks nobody."""
     with ThreadPoolExecutor(1) as pool, run_context("r"):
         assert pool.submit(propagate(ask_user), "Which?", default="this").result(GRACE_S) == "this"
+        with pytest.raises(
+            UnansweredError, match=r"input\(\) asks only from the main thread.*: ask in the main"
+        ):
+            pool.submit(propagate(ask_user), "Which?").result(GRACE_S)
     assert typed.prompts == []
 
 
@@ -641,7 +734,7 @@ def in_terminal(script: str, *typed: bytes, early: bytes = b"") -> str:
             said = b""
             for line in typed:
                 while not said.endswith(b": "):
-                    said += (read := running.stdout.read1())
+                    said += (read := os.read(running.stdout.fileno(), 1_000))
                     assert read, said
                 os.write(ours, line)
                 said += b"\n"

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from locus_nb import EventBus, Question, UnansweredError, ask_user, get_event_bus, run_context, watch
+from locus_nb import EventBus, UnansweredError, ask_user, get_event_bus, propagate, run_context, watch
+from locus_nb._ask.inquiry import Inquiry
 from locus_nb._ask.patience import LONG_S, SHORT_S, USUAL_S, Patience
-from locus_nb._ask.question import Question as AskedQuestion
 from locus_nb._ask.questions import QUESTIONS
 from locus_nb._views.panel import Panel
 from tests.bus_kit import GRACE_S, in_threads
@@ -39,7 +39,7 @@ class Desk:
 
 
 @pytest.fixture
-def question() -> Iterator[Question]:
+def question() -> Iterator[Inquiry]:
     """A question of run r that is open during the test."""
     with run_context("r"):
         question = made()
@@ -48,12 +48,12 @@ def question() -> Iterator[Question]:
     assert QUESTIONS._open == {}
 
 
-def made(text: str = "Deploy?", *options: str, strict: bool = False) -> Question:
+def made(text: str = "Deploy?", *options: str, strict: bool = False) -> Inquiry:
     """A question that nobody has asked yet."""
-    return AskedQuestion(text, options or ("yes", "no"), default="no", timeout=60.0, strict=strict)
+    return Inquiry(text, options or ("yes", "no"), default="no", timeout=60.0, strict=strict)
 
 
-def test_the_page_is_told_all_that_it_shows(question: Question) -> None:
+def test_the_page_is_told_all_that_it_shows(question: Inquiry) -> None:
     """Text, options, default, whether other words count, until when, and whether the cell asks too."""
     (told,) = Desk().panel.told()
     assert told == {
@@ -65,19 +65,20 @@ def test_the_page_is_told_all_that_it_shows(question: Question) -> None:
         "free": True,
         "ends": question.ends_at * 1_000,
         "keyboard": False,
+        "heard": False,
     }
     question.at_keyboard = True
     assert Desk().panel.told()[0]["keyboard"] is True
 
 
-def test_a_view_shows_the_questions_of_its_run(question: Question) -> None:
+def test_a_view_shows_the_questions_of_its_run(question: Inquiry) -> None:
     """A view of one run shows its own, one of all runs all, and one of another bus none."""
     assert Desk("r").ids() == Desk(None).ids() == [question.id]
     assert Desk("other").ids() == []
     assert Desk("r", EventBus()).ids() == []
 
 
-def test_a_view_that_is_on_no_page_shows_none(question: Question) -> None:
+def test_a_view_that_is_on_no_page_shows_none(question: Inquiry) -> None:
     """Not put on a page, or frozen, a view shows no question, and is no place to answer one."""
     desk = Desk()
     desk.on_page = False
@@ -102,13 +103,13 @@ def test_an_option_is_answered_by_its_number() -> None:
     secret = made("Which?", f"key {SECRET}")
     with QUESTIONS.asking(secret):
         assert not Desk(None).panel.hear({"kind": "answer", "id": secret.id, "option": 0})
-        assert secret.outcome.result() == (f"key {SECRET}", "view", None)
+        assert secret.outcome.result() == (f"key {SECRET}", "view", None, "answered")
 
 
-def test_words_answer(question: Question) -> None:
+def test_words_answer(question: Inquiry) -> None:
     """What was typed in the page is the answer."""
     assert not Desk().panel.hear({"kind": "answer", "id": question.id, "text": "only staging"})
-    assert question.outcome.result() == ("only staging", "view", None)
+    assert question.outcome.result() == ("only staging", "view", None, "answered")
 
 
 @pytest.mark.parametrize(
@@ -132,7 +133,7 @@ def test_words_answer(question: Question) -> None:
     ],
     ids=str,
 )
-def test_what_is_no_answer_has_no_effect(question: Question, said: dict[str, Any]) -> None:
+def test_what_is_no_answer_has_no_effect(question: Inquiry, said: dict[str, Any]) -> None:
     """A page is not trusted: what is malformed, or answers something else, leaves the question open."""
     Desk().panel.hear({"kind": "answer", "id": question.id} | said)
     assert question.is_open
@@ -146,7 +147,7 @@ def test_other_words_are_refused_where_the_question_is_strict() -> None:
         assert strict.is_open
 
 
-def test_a_late_answer_is_told_so(question: Question) -> None:
+def test_a_late_answer_is_told_so(question: Inquiry) -> None:
     """The first answer counts; a page that answers after it is to be told how things stand."""
     first, second = Desk(), Desk(None)
     answer = {"kind": "answer", "id": question.id}
@@ -156,7 +157,7 @@ def test_a_late_answer_is_told_so(question: Question) -> None:
     assert first.ids() == second.ids() == []
 
 
-def test_of_many_pages_one_answers(question: Question) -> None:
+def test_of_many_pages_one_answers(question: Inquiry) -> None:
     """Of pages that answer at once one is taken, and all others are told."""
     desks = [Desk() for _ in range(8)]
 
@@ -169,7 +170,7 @@ def test_of_many_pages_one_answers(question: Question) -> None:
 
 
 @pytest.mark.parametrize("ids", [None, "q", [3, None, {}], ["another"]])
-def test_a_page_says_which_questions_it_shows(question: Question, ids: Any) -> None:
+def test_a_page_says_which_questions_it_shows(question: Inquiry, ids: Any) -> None:
     """A question is known to be shown when a page says so, whatever else it says."""
     Desk().panel.hear({"kind": "asked", "ids": ids})
     assert not question.shown
@@ -243,8 +244,8 @@ def test_a_view_that_no_page_shows_is_not_waited_for(monkeypatch: pytest.MonkeyP
     view = watch("r")
     assert view.model_id
     with view, run_context("r"), ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(ask_user, "Deploy?")
-        with pytest.raises(UnansweredError, match="no page shows the run"):
+        asked = pool.submit(propagate(ask_user), "Deploy?")
+        with pytest.raises(UnansweredError, match="no page has said that it shows the question"):
             asked.result(GRACE_S)
 
 

@@ -14,7 +14,7 @@ from locus_nb._wire import jsonable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from locus_nb._ask.question import Question
+    from locus_nb._ask.inquiry import Inquiry
     from locus_nb._bus import EventBus
     from locus_nb._views.page import Answered
 
@@ -52,7 +52,7 @@ class Panel:
         """Whether a page has shown it."""
         return self._was_seen()
 
-    def shows(self, question: Question) -> bool:
+    def shows(self, question: Inquiry) -> bool:
         """Whether it is put on a page, and the question is asked in what it shows."""
         return question.bus is self._bus and self._run_id in (None, question.run_id) and self._is_on_page()
 
@@ -66,7 +66,10 @@ class Panel:
         before, self._written = self._written, {}
         for question in questions:
             self._written[question.id] = before.get(question.id) or _written(question)
-        return [self._written[question.id] | {"keyboard": question.at_keyboard} for question in questions]
+        return [
+            self._written[question.id] | {"keyboard": question.at_keyboard, "heard": question.shown}
+            for question in questions
+        ]
 
     def hear(self, content: object) -> bool:
         """Take a message of the page's; True if the page is to be told anew how things stand.
@@ -77,18 +80,20 @@ class Panel:
             question = self._open(question_id)
             if question is not None:
                 question.note_shown()
+                if question.at_keyboard:
+                    QUESTIONS.tell_panels()
         answered = page_answer(content)
         if answered is None:
             return False
         question = self._open(answered.question)
         return question is None or not _settle(question, answered)
 
-    def _open(self, question_id: str) -> Question | None:
+    def _open(self, question_id: str) -> Inquiry | None:
         question = QUESTIONS.get(question_id)
         return question if question is not None and self.shows(question) else None
 
 
-def _settle(question: Question, answered: Answered) -> bool:
+def _settle(question: Inquiry, answered: Answered) -> bool:
     """Answer a question as the page says; False if that is no answer, or comes too late."""
     if answered.option is not None and answered.option >= len(question.options):
         return False
@@ -99,7 +104,7 @@ def _settle(question: Question, answered: Answered) -> bool:
         return False
 
 
-def _written(question: Question) -> dict[str, Any]:
+def _written(question: Inquiry) -> dict[str, Any]:
     return {
         "id": question.id,
         "run": text_of(question.run_id or ""),
