@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import builtins
 import contextlib
+import inspect
 import io
 import os
 import subprocess
@@ -18,10 +19,13 @@ import pytest
 
 from locus_nb import (
     Agent,
+    ModelReply,
     Question,
     ToolCall,
     UnansweredError,
     ask_user,
+    current_run_id,
+    events_df,
     get_event_bus,
     on_question,
     propagate,
@@ -38,6 +42,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping
 
     from locus_nb import Tool
+
+
+SECRET = "sk-proj-" + "a1B2c3D4" * 6
 
 
 @pytest.fixture(autouse=True)
@@ -71,6 +78,18 @@ def told(run_id: str) -> list[Mapping[str, Any]]:
 def types(run_id: str) -> list[str]:
     """The event types of a run."""
     return [event.event_type for event in get_event_bus().history(run_id)]
+
+
+class Asynchronous:
+    """What can only be awaited."""
+
+    async def answer(self, question: Question) -> None:
+        """Answer, if it were awaited."""
+        question.answer("yes")
+
+    async def __call__(self, question: Question) -> None:
+        """Do the same."""
+        question.answer("yes")
 
 
 def asking_agent(*questions: dict[str, Any], **how: Any) -> Agent:
@@ -255,6 +274,7 @@ def test_an_answer_is_a_text_of_bounded_length() -> None:
         ({"options": ["yes", ""]}, ValueError, "an empty option"),
         ({"options": map(str, range(101))}, ValueError, "100 options at the most, not 101"),
         ({"default": 3}, TypeError, "a str or None, not int"),
+        ({"strict": "no"}, TypeError, "takes True or False, not str"),
         ({"timeout": "3"}, TypeError, "takes seconds, not str"),
         ({"timeout": True}, TypeError, "takes seconds, not bool"),
         ({"timeout": 0}, ValueError, "seconds above 0"),
@@ -379,15 +399,178 @@ def test_the_first_answer_counts() -> None:
     assert len(told("r")) == 1
 
 
+def fail(_: Question) -> None:
+    """A callback that cannot answer."""
+    raise ZeroDivisionError("by nothing")
+
+
 def test_a_failing_callback_is_reported(caplog: pytest.LogCaptureFixture) -> None:
     """What a callback raises is logged, and the question goes on to the others."""
-
-    def fail(_: Question) -> None:
-        raise ZeroDivisionError
-
     with answered(fail), answered(lambda question: question.answer("yes")):
         assert ask_user("Which?") == "yes"
     assert "on_question callback" in caplog.text
+
+
+def test_if_all_callbacks_fail_others_are_asked(typed: Typed) -> None:
+    """Where no callback is left that may answer the question is asked as without any."""
+    typed.lines = ["this"]
+    with answered(fail), answered(fail):
+        assert ask_user("Which?") == "this"
+    assert len(typed.prompts) == 1
+
+
+@pytest.mark.parametrize("how", ["nobody", "late"])
+def test_an_unanswered_question_names_what_failed(how: str) -> None:
+    """If nobody answers the error says what a callback failed with."""
+    why = "nobody could be asked.*" if how == "nobody" else r"nobody answered within 0\.01 s"
+    failed = "; a callback of on_question failed: ZeroDivisionError: by nothing$"
+    with (
+        answered(fail),
+        answered(lambda _: None) if how == "late" else contextlib.nullcontext(),
+        pytest.raises(UnansweredError, match=why + failed),
+    ):
+        ask_user("Which?", timeout=0.01 if how == "late" else 60)
+
+
+def test_a_callback_that_hangs_is_left_to_itself() -> None:
+    """One that waits does not keep a question open for longer than its timeout."""
+    gate = threading.Event()
+    with answered(lambda _: gate.wait()):
+        assert ask_user("Which?", default="this", timeout=0.01) == "this"
+    gate.set()
+
+
+def test_a_callback_is_called_in_a_context_like_that_of_who_asks() -> None:
+    """In another thread it belongs to the run that asks; and it may ask a question of its own."""
+
+    def answer(question: Question) -> None:
+        threads.append(threading.current_thread())
+        runs.append(current_run_id())
+        question.answer("inner" if question.text == "Inner?" else ask_user("Inner?"))
+
+    threads: list[threading.Thread] = []
+    runs: list[str | None] = []
+    with answered(answer), run_context("r"):
+        assert ask_user("Outer?") == "inner"
+    assert runs == ["r", "r"]
+    assert len({*threads, threading.current_thread()}) == 3
+
+
+@pytest.mark.parametrize(
+    "callback, error",
+    [
+        (3, "a function that is given each question, not int"),
+        (None, "not NoneType"),
+        (Asynchronous.answer, "not a coroutine function"),
+        (Asynchronous().answer, "not a coroutine function"),
+        (Asynchronous(), "not a coroutine function"),
+        (partial(Asynchronous().answer), "not a coroutine function"),
+    ],
+    ids=["int", "None", "function", "method", "object", "partial"],
+)
+def test_what_can_never_answer_is_refused(callback: Any, error: str) -> None:
+    """`on_question` takes no coroutine function, which nobody would await, and nothing that cannot be called."""
+    with pytest.raises(TypeError, match=error):
+        on_question(callback)
+
+
+def test_a_callback_that_gives_a_coroutine_has_failed() -> None:
+    """What only turns out to be a coroutine when it is called cannot answer."""
+    with (
+        answered(lambda question: Asynchronous().answer(question)),
+        pytest.raises(UnansweredError, match="it returned a coroutine, which nobody awaits"),
+    ):
+        ask_user("Which?")
+
+
+def test_a_question_shows_nobody_its_inside() -> None:
+    """What a callback is given can be read and answered, and nothing else; what it is shown as holds no secret."""
+    kept: list[Question] = []
+    with answered(kept.append):
+        ask_user(f"Use {SECRET}?", default="no", timeout=0.01)
+    assert sorted(name for name in dir(kept[0]) if not name.startswith("_")) == [
+        *(
+            "answer",
+            "default",
+            "ends_at",
+            "id",
+            "is_open",
+            "options",
+            "run_id",
+            "seconds_left",
+            "strict",
+            "text",
+        ),
+        "timeout",
+    ]
+    assert repr(kept[0]) == "<Question 'Use [redacted: OpenAI key]?'>"
+
+
+def test_an_error_holds_no_secret() -> None:
+    """An error may be kept in a notebook, so the question in it has its secrets taken out."""
+    with pytest.raises(UnansweredError, match=r"^ask_user\('Use \[redacted: OpenAI key\]\?'\) got no answer"):
+        ask_user(f"Use {SECRET}?")
+
+
+def test_it_says_what_it_is_called_with() -> None:
+    """The signature has what a caller may say, and the tool keeps what a model may."""
+    assert list(inspect.signature(ask_user).parameters) == [
+        "question",
+        "options",
+        "default",
+        "timeout",
+        "strict",
+    ]
+    assert sorted(ask_user.parameters["properties"]) == ["options", "question"]
+
+
+def test_a_tool_keeps_what_it_is_not_given_anew() -> None:
+    """`with_` changes what it is given alone, and a call can do without a default that the tool has."""
+    tool = ask_user.with_(default="no", strict=True).with_(timeout=0.01)
+    heard: list[Question] = []
+    with answered(heard.append):
+        assert tool("Deploy?", ["yes"]) == "no"
+        with pytest.raises(UnansweredError):
+            tool("Deploy?", ["yes"], default=None, strict=False)
+        with pytest.raises(UnansweredError):
+            tool.with_(default=None)("Deploy?", ["yes"])
+    assert [(one.default, one.timeout, one.strict) for one in heard] == [
+        ("no", 0.01, True),
+        (None, 0.01, False),
+        (None, 0.01, True),
+    ]
+
+
+def test_a_question_belongs_to_the_tool_that_asks() -> None:
+    """The span of a question has that of its tool as its parent; outside of a tool it has none."""
+
+    @tool
+    def deploy() -> str:
+        return ask_user("Deploy?")
+
+    @tool
+    def delegate() -> str:
+        ask_user("Delegate?")
+        return (
+            Agent(ScriptedModel([ToolCall("deploy", {}), "done"]), tools=[deploy]).run_sync("Deploy").message
+        )
+
+    agent = Agent(ScriptedModel([ToolCall("delegate", {}), "done"]), tools=[delegate])
+    with answered(lambda question: question.answer("yes")), run("r") as made:
+        ask_user("Begin?")
+        agent.run_sync("Go")
+    spans = made.spans_df()
+    names = dict(zip(spans["span_id"], spans["name"], strict=True))
+    asked = spans[spans["name"] == "agent.interrupt"]
+    assert [names.get(parent) for parent in asked["parent_id"]] == [None, "delegate", "deploy"]
+
+
+def test_a_question_that_was_taken_back_is_interrupted() -> None:
+    """In the frames a question whose agent was cancelled is interrupted, as the agent is."""
+    cancelled_while_asking(asking_agent({"question": "Where to?"}))
+    events = events_df("r")
+    last = events[events["event_type"].isin(["agent.interrupt.completed", "agent.terminate"])]
+    assert list(last["status"]) == ["interrupted", "interrupted"]
 
 
 def cancelled_while_asking(agent: Agent) -> Question:
@@ -609,11 +792,55 @@ def test_what_is_no_answer_is_asked_again(typed: Typed) -> None:
 
 
 def test_secrets_are_not_in_the_prompt(typed: Typed) -> None:
-    """What `input()` shows is kept in the notebook, so it holds no secret."""
+    """What `input()` shows is kept in the notebook, so it holds no secret, also where it is asked again."""
+    typed.lines = ["perhaps", "yes"]
+    assert ask_user(f"Use {SECRET}?", ["yes", SECRET], strict=True) == "yes"
+    asked = "Use [redacted: OpenAI key]? [yes / [redacted: OpenAI key]]: "
+    refused = "'perhaps' is none of the options: yes, [redacted: OpenAI key]\n"
+    assert typed.prompts == [asked, refused + asked]
+
+
+def test_a_prompt_repaints_nothing(typed: Typed) -> None:
+    """What a model says cannot move, hide or turn around what the user sees in a terminal; its lines stay."""
     typed.lines = ["yes"]
-    secret = "sk-proj-" + "a1B2c3D4" * 6
-    assert ask_user(f"Use {secret}?") == "yes"
-    assert typed.prompts == ["Use [redacted: OpenAI key]?: "]
+    ask_user("rm -rf /\r\x1b[2Kls?\r\n  \u202eall\x00", ["a\nb"], default="\x9bno")
+    assert typed.prompts == ["rm -rf /\ufffd\ufffd[2Kls?\n  \ufffdall\ufffd [a\nb] (default: \ufffdno): "]
+
+
+def two_at_once() -> Agent:
+    """An agent whose model asks two questions in one reply."""
+    asks = tuple(ToolCall("ask_user", {"question": f"{name}?"}, id=name) for name in ("first", "second"))
+    return Agent(
+        ScriptedModel([ModelReply("", tool_calls=asks), "done"]), tools=[ask_user.with_(timeout=GRACE_S)]
+    )
+
+
+@pytest.mark.parametrize("how", ["run_sync", "arun"])
+def test_two_questions_of_one_agent_are_asked_one_after_the_other(typed: Typed, how: str) -> None:
+    """By `input()` the questions of one reply are asked in turn, and each gets its own answer."""
+    typed.lines = ["a", "b"]
+    agent = two_at_once()
+    with run_context("r"):
+        result = agent.run_sync("Ask") if how == "run_sync" else asyncio.run(agent.arun("Ask"))
+    given = dict(zip(typed.prompts, "ab", strict=True))
+    assert [use.output for use in result.tool_calls] == [given["first?: "], given["second?: "]]
+    assert [one["answered_by"] for one in told("r")] == ["input", "input"]
+
+
+def test_two_questions_of_one_agent_are_open_at_once() -> None:
+    """Code hears of both questions of one reply before it answers either, and each gets its own answer."""
+    both: list[Question] = []
+
+    def answer(question: Question) -> None:
+        both.append(question)
+        if len(both) == 2:
+            for one in reversed(both):
+                assert one.answer(f"to {one.text}")
+
+    with answered(answer), run_context("r"):
+        result = two_at_once().run_sync("Ask")
+    assert [use.output for use in result.tool_calls] == ["to first?", "to second?"]
+    assert len(told("r")) == 2
 
 
 @pytest.mark.parametrize(

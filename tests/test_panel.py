@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from queue import Queue
 from types import SimpleNamespace
@@ -11,15 +12,29 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from locus_nb import EventBus, UnansweredError, ask_user, get_event_bus, propagate, run_context, watch
+from locus_nb import (
+    Agent,
+    EventBus,
+    ModelReply,
+    Question,
+    ToolCall,
+    UnansweredError,
+    ask_user,
+    get_event_bus,
+    on_question,
+    propagate,
+    run_context,
+    watch,
+)
 from locus_nb._ask.inquiry import Inquiry
 from locus_nb._ask.patience import LONG_S, SHORT_S, USUAL_S, Patience
 from locus_nb._ask.questions import QUESTIONS
 from locus_nb._views.panel import Panel
+from locus_nb.testing import ScriptedModel
 from tests.bus_kit import GRACE_S, in_threads
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
 SECRET = "sk-ant-api03-" + "a1B2" * 20
 
@@ -94,7 +109,7 @@ def test_secrets_are_hidden_and_long_texts_cut() -> None:
         (told,) = Desk(None).panel.told()
     assert told["text"].startswith("Use [redacted: Anthropic key]? qqq")
     assert told["options"][0] == "key [redacted: Anthropic key]"
-    assert [len(told["text"]), len(told["options"][1])] == [4_000, 200]
+    assert [len(told["text"]), len(told["options"][1])] == [5_031, 200]
     assert SECRET not in str(told)
 
 
@@ -104,6 +119,69 @@ def test_an_option_is_answered_by_its_number() -> None:
     with QUESTIONS.asking(secret):
         assert not Desk(None).panel.hear({"kind": "answer", "id": secret.id, "option": 0})
         assert secret.outcome.result() == (f"key {SECRET}", "view", None, "answered")
+
+
+def test_options_that_read_alike_are_numbered() -> None:
+    """Two secrets of one kind can be told apart, and the default is still marked."""
+    other = SECRET.replace("1", "2")
+    with run_context("r"):
+        alike = Inquiry("Which?", (SECRET, "none", other), default=other, timeout=60.0, strict=True)
+    with QUESTIONS.asking(alike):
+        (told,) = Desk().panel.told()
+        key = "[redacted: Anthropic key]"
+        assert told["options"] == [f"{key} (1)", "none", f"{key} (2)"]
+        assert told["default"] == f"{key} (2)"
+        Desk().panel.hear({"kind": "answer", "id": alike.id, "option": 2})
+        assert alike.outcome.result().answer == other
+
+
+def test_two_questions_of_one_agent_are_answered_in_the_view() -> None:
+    """Both questions of one reply stand in the view at once, and each is answered by what was said of it."""
+    asks = tuple(ToolCall("ask_user", {"question": f"{name}?"}, id=name) for name in ("first", "second"))
+    agent = Agent(ScriptedModel([ModelReply("", tool_calls=asks), "done"]), tools=[ask_user])
+    desk = Desk()
+    with run_context("r"), on_both() as both, ThreadPoolExecutor(1) as pool:
+        running = pool.submit(propagate(agent.run_sync), "Ask")
+        assert both.wait(GRACE_S)
+        told = desk.panel.told()
+        assert sorted(one["text"] for one in told) == ["first?", "second?"]
+        for one in told:
+            desk.panel.hear({"kind": "answer", "id": one["id"], "text": f"to {one['text']}"})
+        assert [use.output for use in running.result(GRACE_S).tool_calls] == ["to first?", "to second?"]
+
+
+@contextmanager
+def on_both() -> Generator[threading.Event]:
+    """Set when two questions have been asked."""
+    both = threading.Event()
+    asked: list[Question] = []
+
+    def count(question: Question) -> None:
+        asked.append(question)
+        if len(asked) == 2:
+            both.set()
+
+    end = on_question(count)
+    try:
+        yield both
+    finally:
+        end()
+
+
+def test_a_form_that_cannot_be_heard_says_so(question: Inquiry) -> None:
+    """While `input()` asks, a page is told whether the kernel hears it; at once when it does."""
+    desk = Desk()
+    question.at_keyboard = True
+    (told,) = desk.panel.told()
+    assert (told["keyboard"], told["heard"]) == (True, False)
+    desk.panel.hear({"kind": "asked", "ids": [question.id]})
+    assert desk.panel.told()[0]["heard"] is True
+
+
+def test_a_page_that_names_too_many_is_not_read_to_the_end(question: Inquiry) -> None:
+    """Of the ids that a page says the first 1,000 count: no page shows more."""
+    Desk().panel.hear({"kind": "asked", "ids": ["another"] * 1_000 + [question.id]})
+    assert not question.shown
 
 
 def test_words_answer(question: Inquiry) -> None:
@@ -125,6 +203,8 @@ def test_words_answer(question: Inquiry) -> None:
         {"text": 3},
         {"text": "x" * 10_001},
         {"text": None},
+        {"text": "yes\x00"},
+        {"text": "\ud800"},
         {"id": "another", "option": 0},
         {"id": 3, "option": 0},
         {"id": None, "option": 0},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from locus_nb._ask.questions import QUESTIONS
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from locus_nb._bus import EventBus
     from locus_nb._views.page import Answered
 
-_LONGEST_TEXT = 4_000
+_LONGEST_TEXT = 10_000
 _LONGEST_OPTION = 200
 
 
@@ -105,12 +106,16 @@ def _settle(question: Inquiry, answered: Answered) -> bool:
 
 
 def _written(question: Inquiry) -> dict[str, Any]:
+    options, default = question.options, question.default
+    labels = _told_apart([_shown(option, _LONGEST_OPTION) for option in options])
+    if default in options:
+        default = labels[options.index(default)]
     return {
         "id": question.id,
         "run": text_of(question.run_id or ""),
         "text": _shown(question.text, _LONGEST_TEXT),
-        "options": [_shown(option, _LONGEST_OPTION) for option in question.options],
-        "default": None if question.default is None else _shown(question.default, _LONGEST_OPTION),
+        "options": labels,
+        "default": None if default is None else _shown(default, _LONGEST_OPTION),
         "free": not question.strict,
         "ends": question.ends_at * 1_000,
     }
@@ -119,3 +124,14 @@ def _written(question: Inquiry) -> dict[str, Any]:
 def _shown(text: str, longest: int) -> str:
     plain = redact_text(jsonable(text))
     return plain if len(plain) <= longest else f"{plain[: longest - 1]}…"
+
+
+def _told_apart(labels: list[str]) -> list[str]:
+    """Number those that read alike, as two secrets do."""
+    counts = Counter(labels)
+    numbers: Counter[str] = Counter()
+    apart: list[str] = []
+    for label in labels:
+        numbers[label] += 1
+        apart.append(f"{label} ({numbers[label]})" if counts[label] > 1 else label)
+    return apart
