@@ -172,7 +172,8 @@ def test_a_preview_ends_before_a_secret_that_it_would_cut(before: int) -> None:
 def test_the_default_counts(how: str) -> None:
     """Where nobody can be asked, and where nobody answers in time, the default is the answer; the run says which."""
     with answered(lambda _: None) if how == "late" else contextlib.nullcontext(), run_context("r"):
-        assert ask_user("Which?", ["a"], default="none of them", timeout=0.01) == "none of them"
+        seconds = 0.01 if how == "late" else GRACE_S
+        assert ask_user("Which?", ["a"], default="none of them", timeout=seconds) == "none of them"
     why = "timeout" if how == "late" else how
     assert [
         (one["answered_by"], one["answer_preview"], one["success"], one["stop_reason"]) for one in told("r")
@@ -193,7 +194,7 @@ def test_without_a_default_it_fails(how: str, why: str) -> None:
         run_context("r"),
         pytest.raises(UnansweredError, match=rf"^ask_user\('Which\?'\) got no answer: {why}$") as caught,
     ):
-        ask_user("Which?", timeout=0.01)
+        ask_user("Which?", timeout=0.01 if how == "late" else GRACE_S)
     (end,) = told("r")
     assert (end["success"], end["answered_by"], end["answer_preview"]) == (False, None, "")
     assert str(caught.value).endswith(end["error"])
@@ -914,12 +915,24 @@ def test_an_interrupt_at_the_input_interrupts_the_run(typed: Typed, how: str) ->
     assert record.status == "interrupted"
 
 
+def test_an_interrupt_that_stops_the_loop_takes_the_question_back(typed: Typed) -> None:
+    """Where Ctrl-C stops the loop, as in IPython, and not the task, the question is over all the same."""
+    typed.lines = [KeyboardInterrupt()]
+    with contextlib.closing(asyncio.new_event_loop()) as loop:
+        asking = loop.create_task(ask_user.ask("Where to?", default="home"))
+        with pytest.raises(KeyboardInterrupt):
+            loop.run_until_complete(asking)
+        assert QUESTIONS._open == {}
+        with pytest.raises(UnansweredError, match="interrupted"):
+            loop.run_until_complete(asking)
+
+
 def test_another_thread_cannot_ask_by_input(typed: Typed) -> None:
     """A thread of one's own, for which the main one does not wait, asks nobody."""
     with ThreadPoolExecutor(1) as pool, run_context("r"):
         assert pool.submit(propagate(ask_user), "Which?", default="this").result(GRACE_S) == "this"
         with pytest.raises(
-            UnansweredError, match=r"input\(\) asks only from the main thread.*: ask in the main"
+            UnansweredError, match=r"input\(\) asks only from the main thread.*: ask from the main"
         ):
             pool.submit(propagate(ask_user), "Which?").result(GRACE_S)
     assert typed.prompts == []

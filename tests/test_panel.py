@@ -371,6 +371,25 @@ def test_a_page_that_loads_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> Non
         loading.result(GRACE_S)
 
 
+def test_of_a_question_that_was_taken_back_nothing_is_learned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answered before any page has said that it shows it, a question tells nothing of how long pages take."""
+    monkeypatch.setattr(QUESTIONS.patience, "_usual", SHORT_S)
+    view = watch("r")
+    assert view.model_id
+
+    def answer() -> None:
+        while not QUESTIONS._open:
+            pass
+        (asked,) = QUESTIONS._open.values()
+        asked.settle("yes", "code")
+
+    with view, run_context("r"), ThreadPoolExecutor(1) as pool:
+        answering = pool.submit(answer)
+        assert ask_user("Deploy?") == "yes"
+        answering.result(GRACE_S)
+    assert QUESTIONS.patience._usual == SHORT_S
+
+
 def test_patience_learns(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where no page was heard the next one gets less time; where the kernel has subshells any gets more."""
     patience = Patience()

@@ -31,7 +31,8 @@ class Errand:
     Attributes:
         run: Does it.
         stop: Has it come back soon, because the main thread no longer needs to wait. Any thread.
-        drop: Called instead where the main thread no longer waits: with True if it was interrupted.
+        drop: Called where the main thread no longer waits, or when `run` was interrupted on a loop: with True if
+            it was interrupted.
     """
 
     run: Callable[[], None]
@@ -206,7 +207,11 @@ def _run_on_loop(errand: Errand) -> None:
             is_interrupted = True
     # Out of a callback it would end the loop, which may be the kernel's: whoever else handles it does so now.
     if is_interrupted:
-        signal.raise_signal(signal.SIGINT)
+        try:
+            signal.raise_signal(signal.SIGINT)
+        finally:
+            # IPython stops its loop, and leaves the task that waits where it is.
+            errand.drop(True)  # noqa: FBT003 - what an errand is told
 
 
 @contextmanager

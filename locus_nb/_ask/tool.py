@@ -286,7 +286,7 @@ def _nobody(inquiry: Inquiry, why: str) -> None:
     if not panels:
         ways.insert(0, "show the run with watch(run) before")
     if why == _ELSEWHERE:
-        ways.insert(0, "ask in the main thread")
+        ways.insert(0, "ask from the main thread (in a coroutine by `await ask_user.ask(...)`)")
     todo = ", or ".join(filter(None, (", ".join(ways[:-1]), ways[-1])))
     view = _UNHEARD if panels else _NO_PAGE
     inquiry.fall_back("nobody", f"nobody could be asked, because {view} and {why}: {todo}")
