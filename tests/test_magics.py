@@ -256,6 +256,12 @@ def test_name_is_the_cells_by_default(kept: FrontEnd, name: str) -> None:
         kept.ask("__import__('locus_nb').last_run().name")
         == "made_key = '[redacted: OpenAI key]'; emit_sync('a')"
     )
+    kept.run(
+        '%%locus\ndb = "a database of ours"; url = "postgres://ann:hunter2hunterZ9hunter@h/db"; emit_sync("x")'
+    )
+    shown = kept.ask("__import__('locus_nb').last_run().name")
+    assert "hunter2" not in shown
+    assert len(shown) == 60
     for line in ('s = {}; s["DB_PASSWORD"] = "hunter2hunterZ9"', "%env LOCUS_API_KEY hunter2hunterZ9"):
         kept.run(f"%%locus\n{line}\nemit_sync('x')")
         shown = kept.ask("__import__('locus_nb').last_run().name")
@@ -270,7 +276,7 @@ def test_unknown_option_says_what_to_do(kept: FrontEnd, name: str) -> None:
         ("--live maybe", "choose from 'table', 'timeline', 'tree', 'off'"),
         ("two words", "unknown: words (a name with spaces needs quotes)"),
         ("--tag alone", "'alone' is not name=value"),
-        ("'open", "no closing quotation"),
+        ("It's Oslo", 'no closing quotation in "It\'s Oslo"'),
         ("' '", "NAME is empty"),
         ("''", "NAME is empty"),
     ]:
@@ -473,6 +479,8 @@ def test_help_says_what_it_takes(kept: FrontEnd) -> None:
         ("%%locus name --l", ["--live"]),
         ("%%locus --live ", ["table", "timeline", "tree", "off"]),
         ("%%locus a --live ti", ["timeline"]),
+        ("%%locus a --tag a=b --", ["--live", "--tag"]),
+        ("%%locus a --live tree --", ["--tag"]),
         ("# Why.\n%%locus --live t", ["table", "timeline", "tree"]),
         ("%locus ", ["last", "runs", "stats", "off"]),
         ("%locus s", ["stats"]),
