@@ -15,8 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from locus_nb import EventBus, RunRecord, Store, StoreError, StreamEvent, configure, events_df, history, load
-from locus_nb._store import file_history, folder, mounts
-from locus_nb._store import sqlite as sqlite_module
+from locus_nb._store import file_history, folder, mounts, sqlite_file
 from locus_nb._store import store as store_module
 from locus_nb._store.folder import candidates
 from locus_nb._store.jsonl import JsonlStorage
@@ -850,4 +849,4 @@ def test_a_locked_file_says_so(path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         history(path)
     other.close()
     assert repr(history(path)) == f"<History {str(path)!r}>"
-    assert sqlite_module.VERSION == 2
+    assert sqlite_file.VERSION == 2

@@ -92,6 +92,7 @@ LAYERS = [
     "_store.mounts",
     "_store.run_lines",
     "_store.run_file",
+    "_store.sqlite_file",
     "_store.sqlite",
     "_store.folder",
     "_store.growing_file",
