@@ -108,6 +108,7 @@ LAYERS = [
     "_store.failures",
     "_store.alarm",
     "_store.lifetime",
+    "_store.stuck",
     "_store.backlog",
     "_store.writer",
     "_store.store",
