@@ -5,6 +5,7 @@ import os
 import sqlite3
 import sys
 import threading
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -803,6 +804,28 @@ def test_stored_df_is_the_file_as_it_stands(path: Path, tmp_path: Path) -> None:
     stored(tmp_path / "folder", [event()], kind="jsonl")
     with pytest.raises(StoreError, match="events_df"):
         history(tmp_path / "folder").stored_df()
+
+
+def test_stored_df_changes_only_what_holds_a_secret(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of many payloads each that holds a secret is redacted, in its place; the others stay letter by letter."""
+    monkeypatch.setattr("locus_nb._store.adbc._TOGETHER", 8)
+    stored(path, [StreamEvent("run", f"x.{n % 3}", {"n": n}, event_id=f"{n}") for n in range(50)])
+    texts = [
+        '{"n": 1, "note" : "plain"}'
+        if n % 2
+        else '{"n":1,"note":"Bearer abc123def"}'
+        if n % 4
+        else '"too deep"'
+        for n in range(50)
+    ]
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.executemany(
+            "UPDATE events SET data = ? WHERE event_id = ?", [(text, f"{n}") for n, text in enumerate(texts)]
+        )
+    assert history(path).stored_df()["data"].tolist() == [
+        text.replace("Bearer abc123def", "Bearer [redacted: bearer token]") for text in texts
+    ]
+    assert history(path).stored_df(redact=False)["data"].tolist() == texts
 
 
 @KINDS
