@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -59,6 +60,12 @@ def _still_running(before: set[threading.Thread]) -> list[threading.Thread]:
 def _is_ours(thread: threading.Thread) -> bool:
     """Whether the package keeps this thread for the whole process: the pump, the worker loop."""
     return thread.daemon and thread.name.startswith("locus_nb")
+
+
+def pytest_configure() -> None:
+    """Hear Ctrl-C also where the shell had it ignored, as for a command in the background: tests press it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -257,12 +257,68 @@ def test_messages_to_the_model() -> None:
     assert model.calls[0].tools == (add,)
 
 
-def test_several_tool_calls_run_in_order() -> None:
-    """Calls of one reply run one after the other, as the model listed them."""
+def test_several_tool_calls_run_at_once() -> None:
+    """Calls of one reply run side by side, in the agent's run; what came of them has the model's order."""
+    ended = [threading.Event() for _ in range(4)]
+
+    @tool
+    def last_first(n: int) -> int:
+        # Each waits for the one after it: one after the other they would never end.
+        if n + 1 < len(ended):
+            assert ended[n + 1].wait(30)
+        emit_sync("note", n=n)
+        ended[n].set()
+        return n
+
+    calls = [ToolCall("last_first", {"n": n}, f"call{n}") for n in range(4)]
+    model = ScriptedModel([ModelReply("", calls), "ok"])
+    with run_context("r"):
+        result = Agent(model, tools=[last_first]).run_sync("Go")
+    events = get_event_bus().history("r")
+    assert [event.data["n"] for event in events if event.event_type == "note"] == [3, 2, 1, 0]
+    assert types_of(events)[4:8] == ["agent.tool.started"] * 4
+    assert [use.output for use in result.tool_calls] == ["0", "1", "2", "3"]
+    assert [message.tool_call_id for message in model.calls[1].messages[-4:]] == [call.id for call in calls]
+
+
+def test_async_tools_run_at_once() -> None:
+    """Async tools of one reply meet on the loop."""
+    both = asyncio.Barrier(2)
+
+    @tool
+    async def meet() -> None:
+        await both.wait()
+
+    result, _ = play(ModelReply("", [ToolCall("meet")] * 2), "ok", tools=[meet])
+    assert [use.error for use in result.tool_calls] == [None, None]
+
+
+def test_tool_calls_one_after_the_other() -> None:
+    """Where tools must not meet, calls of one reply run in turn, as the model listed them."""
     calls = tuple(ToolCall("add", {"a": n, "b": 0}) for n in range(4))
-    result, events = play(ModelReply("", calls), "ok", tools=[add])
+    result, events = play(ModelReply("", calls), "ok", tools=[add], parallel_tool_calls=False)
     assert [use.output for use in result.tool_calls] == ["0", "1", "2", "3"]
     assert types_of(events)[4:12] == TOOL_CALL * 4
+
+
+def test_a_tool_that_exits_ends_its_neighbours() -> None:
+    """What ends the agent in one of several tools cancels the others, and each is told as completed."""
+    begun = asyncio.Event()
+
+    @tool
+    async def leave() -> None:
+        await begun.wait()
+        raise SystemExit(3)
+
+    @tool
+    async def stay() -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    calls = ModelReply("", [ToolCall("leave"), ToolCall("stay")])
+    events = play_failing(SystemExit, calls, tools=[leave, stay])
+    assert [event.data["error"] for event in events[-3:-1]] == ["SystemExit: 3", "CancelledError"]
+    assert (events[-1].data["reason"], events[-1].data["total_tool_calls"]) == ("error", 2)
 
 
 @pytest.mark.parametrize(
@@ -785,17 +841,19 @@ def test_an_interrupted_model_that_streams_on(ctrl_c: CtrlC) -> None:
     assert events[-2].data["stop_reason"] == events[-1].data["reason"] == "interrupted"
 
 
+@pytest.mark.parametrize("parallel", [False, True])
 @pytest.mark.parametrize("ends", [False, True])
 def test_an_interrupted_tool_that_swallows_it(
-    ctrl_c: CtrlC, monkeypatch: pytest.MonkeyPatch, *, ends: bool
+    ctrl_c: CtrlC, monkeypatch: pytest.MonkeyPatch, *, ends: bool, parallel: bool
 ) -> None:
-    """A tool that swallows its cancellation is the last one, and told as failed if it does not end."""
+    """A tool that swallows its cancellation is told as failed if it does not end, and none follows it."""
     monkeypatch.setattr(worker_module, "INTERRUPT_SECONDS", 30 if ends else 0.05)
     go_on = threading.Event()
 
     @tool
-    async def stubborn() -> str:
-        ctrl_c.press()
+    async def stubborn(*, presses: bool) -> str:
+        if presses:
+            ctrl_c.press()
         while not go_on.is_set():
             try:
                 await asyncio.to_thread(go_on.wait, 30)
@@ -804,19 +862,21 @@ def test_an_interrupted_tool_that_swallows_it(
                     go_on.set()
         return "done"
 
-    calls = ModelReply("", [ToolCall("stubborn"), ToolCall("stubborn")])
+    # At once, the first waits already when the second presses.
+    calls = ModelReply("", [ToolCall("stubborn", {"presses": presses}) for presses in (not parallel, True)])
+    agent = Agent(ScriptedModel([calls, "late"]), tools=[stubborn], parallel_tool_calls=parallel)
     with run_context("r"), pytest.raises(KeyboardInterrupt):
-        Agent(ScriptedModel([calls, "late"]), tools=[stubborn]).run_sync("Go")
+        agent.run_sync("Go")
     events = events_in("r")
     go_on.set()
     run_on_worker(answers_ended)
     assert get_event_bus().history("r") == events
-    assert types_of(events) == [*MODEL_CALL, *TOOL_CALL, "agent.terminate"]
-    assert (events[-2].data["success"], events[-2].data["error"]) == (
-        ends,
-        None if ends else "CancelledError",
-    )
-    assert (events[-1].data["reason"], events[-1].data["total_tool_calls"]) == ("interrupted", 1)
+    count = 1 + parallel
+    told = [TOOL_CALL[0]] * count + [TOOL_CALL[1]] * count
+    assert types_of(events) == [*MODEL_CALL, *told, "agent.terminate"]
+    for event in events[-1 - count : -1]:
+        assert (event.data["success"], event.data["error"]) == (ends, None if ends else "CancelledError")
+    assert (events[-1].data["reason"], events[-1].data["total_tool_calls"]) == ("interrupted", count)
 
 
 def test_an_interrupt_before_it_began(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -889,10 +949,18 @@ def test_giving_up_while_it_ends(ctrl_c: CtrlC, monkeypatch: pytest.MonkeyPatch)
         assert events_in(f"r{n}")[-1].data["reason"] == "interrupted"
 
 
+@pytest.mark.parametrize("doing", ["model", "tools"])
 @pytest.mark.parametrize("where", ["inside", "outside"])
-def test_a_closed_coroutine(where: str) -> None:
+def test_a_closed_coroutine(where: str, doing: str) -> None:
     """An answer whose coroutine is closed, wherever that is, says interrupted, in its own run."""
-    answer = Agent(ScriptedModel(["late"], latency=60)).arun("Go")
+
+    @tool
+    async def wait() -> None:
+        await asyncio.Event().wait()
+
+    replies = {"model": ["late"], "tools": [ModelReply("", [ToolCall("wait")] * 2)]}[doing]
+    model = ScriptedModel(replies, latency=60 if doing == "model" else 0)
+    answer = Agent(model, tools=[wait]).arun("Go")
 
     async def main() -> None:
         with run_context("r"):

@@ -58,6 +58,8 @@ LAYERS = [
     "_agent.worker",
     "_agent.loops",
     "_agent.result",
+    "_agent.reply",
+    "_agent.together",
     "_agent.loop",
     "_agent.events",
     "_agent.agent",

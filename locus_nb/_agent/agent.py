@@ -38,6 +38,9 @@ class Agent:
         system_prompt: First message of each conversation; None or empty for none.
         max_iterations: Model answers at most, 1 or more.
         stream: Ask the model for its text piece by piece, and tell each as `agent.model.chunk`.
+        parallel_tool_calls: Whether the tools that one reply calls run at once: sync ones each in a thread,
+            async ones on the loop, all of them in the agent's run. Else one after the other, for tools that
+            must not meet. The model is given what came of them in its own order either way.
 
     Raises:
         TypeError: An argument is of the wrong type, or `stream` is asked of a model that cannot.
@@ -61,6 +64,7 @@ class Agent:
         system_prompt: str | None = None,
         max_iterations: int = 10,
         stream: bool = False,
+        parallel_tool_calls: bool = True,
     ) -> None:
         self.model = _checked_model(model, stream=stream)
         self.tools = _checked_tools(tools)
@@ -73,6 +77,7 @@ class Agent:
         self.system_prompt = system_prompt
         self.max_iterations = max_iterations
         self.stream = bool(stream)
+        self.parallel_tool_calls = bool(parallel_tool_calls)
 
     def __repr__(self) -> str:
         tools = ", ".join(tool.name for tool in self.tools)
@@ -81,9 +86,9 @@ class Agent:
     async def arun(self, prompt: str) -> AgentResult:
         """Answer `prompt` on the running loop.
 
-        Cancelled, it tells `agent.terminate` with the reason `interrupted` first, unless the model or an
-        async tool swallows the cancellation: then it goes on. A sync tool that is still running is left to
-        itself.
+        Cancelled, it tells `agent.terminate` with the reason `interrupted` first, unless the model swallows the
+        cancellation: then it goes on. An async tool that does so is waited for; a sync tool that is still
+        running is left to itself.
 
         Raises:
             TypeError, ValueError: `prompt` is not a str, or has nothing but white space.
@@ -144,6 +149,7 @@ class Agent:
             system_prompt=self.system_prompt,
             max_iterations=self.max_iterations,
             stream=self.stream,
+            parallel_tool_calls=self.parallel_tool_calls,
         )
 
 

@@ -14,21 +14,22 @@ from uuid import uuid4
 
 from locus_nb import event_types as et
 from locus_nb._agent.main_thread import loop_takes_errands
-from locus_nb._agent.messages import Message, ModelReply, StreamingModel, ToolCall
+from locus_nb._agent.messages import Message, StreamingModel
+from locus_nb._agent.reply import checked_reply
 from locus_nb._agent.result import AgentResult, TokenMetrics, ToolUse
+from locus_nb._agent.together import together
 from locus_nb._emit import emit_sync
 from locus_nb._wire import dumps, jsonable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from locus_nb._agent.messages import Model
+    from locus_nb._agent.messages import Model, ModelReply, ToolCall
     from locus_nb._agent.result import Reason
     from locus_nb._agent.tool import Tool
 
 PREVIEW_CHARS = 240
 _ERROR_CHARS = 2_000
-_COUNTS = ("prompt_tokens", "completion_tokens", "cache_read_tokens", "cache_write_tokens")
 
 
 class _Span:
@@ -59,24 +60,29 @@ class AgentLoop:
         system_prompt: str | None,
         max_iterations: int,
         stream: bool,
+        parallel_tool_calls: bool,
     ) -> None:
         self._model = model
         self._tools = tuple(tools)
         self._max_iterations = max_iterations
         self._stream = stream
+        self._parallel = parallel_tool_calls
         self._messages = [Message("system", system_prompt)] if system_prompt else []
         self._messages.append(Message("user", prompt))
         self._model_name = type(model).__name__
         self._context = contextvars.copy_context()
         # Held while something is told: who gives up waiting tells the end from another thread.
         self._telling = threading.RLock()
-        self._break_off: Callable[[], None] | None = None
+        # What tells the end of each span under way, by its id, should nobody else.
+        self._break_off: dict[str, Callable[[], None]] = {}
         self._is_interrupted = False
         self._is_over = False
         self._iteration = 0
         self._prompt_tokens = 0
         self._completion_tokens = 0
-        self._used: list[ToolUse] = []
+        self._called = 0
+        # By the number of the call, counted as the model listed them.
+        self._used: dict[int, ToolUse] = {}
         self._last_text = ""
 
     async def run(self) -> AgentResult:
@@ -94,7 +100,8 @@ class AgentLoop:
             self._terminate(reason, text)
         prompt, completion = self._prompt_tokens, self._completion_tokens
         metrics = TokenMetrics(prompt, completion, prompt + completion)
-        return AgentResult(self._last_text, metrics, tuple(self._used), reason)
+        used = tuple(self._used[number] for number in sorted(self._used))
+        return AgentResult(self._last_text, metrics, used, reason)
 
     @contextmanager
     def interrupted(self) -> Generator[None]:
@@ -107,10 +114,7 @@ class AgentLoop:
         try:
             yield
         finally:
-            with self._telling:
-                if self._break_off is not None:
-                    self._break_off()
-                self._terminate("interrupted", self._last_text)
+            self._terminate("interrupted", self._last_text)
 
     async def _iterate(self) -> Reason:
         self._model_name = _model_name(self._model)
@@ -130,9 +134,7 @@ class AgentLoop:
             self._go_on()
             if not calls:
                 return "complete"
-            for call in calls:
-                await self._use(call)
-                self._go_on()
+            await self._use_tools(calls)
         return "max_iterations"
 
     async def _ask(self) -> ModelReply:
@@ -148,7 +150,7 @@ class AgentLoop:
         )
         try:
             answer = self._streamed(span) if self._stream else self._whole()
-            reply = self._checked(await answer)
+            reply = checked_reply(await answer, model=self._model_name, streamed=self._stream)
         except BaseException as error:
             self._model_completed(span, "", 0, _reason_of(error))
             raise
@@ -215,20 +217,18 @@ class AgentLoop:
         self._tell(et.AGENT_MODEL_CHUNK, content_preview="", done=True, span_id=span.id)
         return last
 
-    def _checked(self, reply: object) -> ModelReply:
-        """Refuse what a model must not reply, before anything is built on it."""
-        if not isinstance(reply, ModelReply):
-            way = "stream() must end with" if self._stream else "complete() must return"
-            raise TypeError(f"Model {self._model_name}: {way} a ModelReply, not {type(reply).__name__}")
-        wrong = _wrong_field(reply)
-        if wrong:
-            raise TypeError(f"Model {self._model_name} gave a ModelReply whose {wrong}")
-        return reply
+    async def _use_tools(self, calls: Sequence[ToolCall]) -> None:
+        """Call the tools of one reply; the model gets what came of each in the order of its calls."""
+        uses = [partial(self._use, number, call) for number, call in enumerate(calls, self._called)]
+        self._called += len(uses)
+        for group in [uses] if self._parallel else [[use] for use in uses]:
+            self._messages += await together(group)
+            self._go_on()
 
-    async def _use(self, call: ToolCall) -> None:
+    async def _use(self, number: int, call: ToolCall) -> Message:
         span = _Span()
         self._begin(
-            partial(self._tool_completed, span, call, None, asyncio.CancelledError.__name__),
+            partial(self._tool_completed, span, number, call, None, asyncio.CancelledError.__name__),
             et.AGENT_TOOL_STARTED,
             tool_name=call.name,
             span_id=span.id,
@@ -241,11 +241,11 @@ class AgentLoop:
         except BaseException as raised:
             error = error_text(raised)
             if not _is_the_tools_own(raised):
-                self._tool_completed(span, call, None, error)
+                self._tool_completed(span, number, call, None, error)
                 raise
-        self._tool_completed(span, call, output, error)
+        self._tool_completed(span, number, call, output, error)
         content = output if error is None else f"error: {error}"
-        self._messages.append(Message("tool", content or "", tool_call_id=call.id, tool_name=call.name))
+        return Message("tool", content or "", tool_call_id=call.id, tool_name=call.name)
 
     async def _invoked(self, call: ToolCall) -> Any:
         for tool in self._tools:
@@ -254,8 +254,10 @@ class AgentLoop:
         known = ", ".join(tool.name for tool in self._tools) or "none"
         raise LookupError(f"there is no tool {call.name!r}; the tools are: {known}")
 
-    def _tool_completed(self, span: _Span, call: ToolCall, output: str | None, error: str | None) -> None:
-        self._used.append(ToolUse(call.name, call.arguments, output, error))
+    def _tool_completed(
+        self, span: _Span, number: int, call: ToolCall, output: str | None, error: str | None
+    ) -> None:
+        self._used[number] = ToolUse(call.name, call.arguments, output, error)
         self._complete(
             et.AGENT_TOOL_COMPLETED,
             tool_name=call.name,
@@ -268,6 +270,8 @@ class AgentLoop:
 
     def _terminate(self, reason: Reason, text: str) -> None:
         with self._telling:
+            for break_off in tuple(self._break_off.values()):
+                break_off()
             self._tell(
                 et.AGENT_TERMINATE,
                 reason=reason,
@@ -279,14 +283,14 @@ class AgentLoop:
             self._is_over = True
 
     def _begin(self, break_off: Callable[[], None], event_type: str, /, **data: Any) -> None:
-        """Tell the start of a span; `break_off` tells its end should nobody else."""
+        """Tell the start of a span; `break_off` tells its end if the answer's end comes first."""
         with self._telling:
             self._tell(event_type, **data)
-            self._break_off = break_off
+            self._break_off[data["span_id"]] = break_off
 
     def _complete(self, event_type: str, /, **data: Any) -> None:
         with self._telling:
-            self._break_off = None
+            self._break_off.pop(data["span_id"], None)
             self._tell(event_type, **data)
 
     def _tell(self, event_type: str, /, **data: Any) -> None:
@@ -350,23 +354,3 @@ def _model_name(model: object) -> str:
     except Exception:  # noqa: BLE001 - an edge: the model's own code, and the class has a name too
         name = None
     return str.__str__(name) if isinstance(name, str) else type(model).__name__
-
-
-def _wrong_field(reply: ModelReply) -> str:
-    """Say which field of a reply is not what its type says; empty if all are."""
-    fields: dict[str, object] = {name: getattr(reply, name) for name in ModelReply.__slots__}
-    for name in ("content", "stop_reason"):
-        if not isinstance(fields[name], str):
-            return f"{name} is a {type(fields[name]).__name__}, not a str"
-    for name in _COUNTS:
-        if isinstance(fields[name], bool) or not isinstance(fields[name], int):
-            return f"{name} is a {type(fields[name]).__name__}, not an int"
-        if cast("int", fields[name]) < 0:
-            return f"{name} is negative: {fields[name]}"
-    calls = fields["tool_calls"]
-    if not isinstance(calls, list | tuple):
-        return f"tool_calls is a {type(calls).__name__}, not a sequence of ToolCall"
-    for call in cast("Sequence[object]", calls):
-        if not isinstance(call, ToolCall) or not isinstance(cast("object", call.name), str):
-            return f"tool_calls holds a {type(call).__name__}, not a ToolCall with a str as name"
-    return ""
