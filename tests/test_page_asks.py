@@ -191,6 +191,17 @@ def test_what_cannot_be_heard_cannot_be_clicked(view: LiveView) -> None:
     assert view.tab.evaluate(disabled) == [False] * 4
 
 
+def test_a_form_that_has_long_heard_nothing_says_so(view: LiveView) -> None:
+    """Where the kernel, which may have been restarted, has said nothing for 8 s, the form says so."""
+    ask(view, question())
+    assert view.text("heard") == ""
+    view.tab.evaluate("() => { const now = performance.now(); performance.now = () => now + 9_000 }")
+    view.tab.wait(
+        "() => document.querySelector('.lo-heard').textContent === 'Nothing is heard from the kernel.'"
+    )
+    view.tab.evaluate("() => delete performance.now")
+
+
 def test_an_answer_may_have_lines(view: LiveView) -> None:
     """Shift+Enter makes another line, and does not reach the notebook, which would run the cell."""
     ask(view, question())

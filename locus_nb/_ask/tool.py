@@ -75,7 +75,7 @@ class AskUser(Tool[..., str]):
     its loop awaits an agent or `ask_user.ask`. So a thread of your own is answered in a view or by code.
 
     JupyterLab does not show a view again that is closed, or whose page is loaded anew, before the cell has ended: a
-    question that it showed is then answered by another view, by code, by its timeout, or not at all. In a terminal of
+    question that it showed is then answered in another view or by code, or its timeout ends it. In a terminal of
     Windows nothing but a line ends an `input()`, and so the timeout is not seen before there is one.
 
     Args:
