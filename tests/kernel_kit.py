@@ -89,6 +89,10 @@ class Kernel:
         """Wait until the cell that was begun calls `input()`; what that says."""
         return self._client.get_stdin_msg(timeout=GRACE_S)["content"]["prompt"]
 
+    def has_prompt(self) -> bool:
+        """Whether a cell has called `input()` since the last prompt that was waited for."""
+        return self._client.stdin_channel.msg_ready()
+
     def type(self, line: str) -> None:
         """Answer an `input()`."""
         self._client.input(line)

@@ -143,6 +143,22 @@ print(*(result.tool_calls[0].output for result in results))
     assert sorted(kernel.finish().printed.split()) == ["no", "yes"]
 
 
+def test_one_interrupt_ends_all_questions(kernel: Kernel) -> None:
+    """Interrupted once, a cell that awaits several agents ends, and none of their questions is asked any more."""
+    kernel.begin(
+        """
+import asyncio
+with run("r") as r:
+    await asyncio.gather(*(agent(timeout=600).arun("Deploy") for _ in range(3)))
+""",
+        asks=True,
+    )
+    kernel.wait_prompt()
+    assert kernel.interrupt().error in ("KeyboardInterrupt", "CancelledError")
+    assert kernel.value("[ends(r), r.status]") == [[[None, "", "interrupted"]] * 3, "interrupted"]
+    assert not kernel.has_prompt()
+
+
 # An agent whose tool waits for a file, and a thread that asks meanwhile. It polls: the test, in another process,
 # has no other way to tell it.
 WAITS_AND_ASKS = """

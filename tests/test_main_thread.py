@@ -151,6 +151,56 @@ def test_a_loop_of_the_main_thread_takes_errands() -> None:
         assert pool.submit(asyncio.run, elsewhere()).result(GRACE_S) is False
 
 
+def test_an_interrupt_of_one_errand_drops_those_that_wait() -> None:
+    """Interrupted once, a loop does nothing of what it was handed before, and its main task ends."""
+    dropped: list[bool] = []
+    waiting = Notes()
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    async def main() -> None:
+        # Two of them on one loop, as two questions are.
+        with main_thread.loop_takes_errands(), main_thread.loop_takes_errands():
+            assert main_thread.hand(Errand(interrupted, lambda: None, dropped.append))
+            assert main_thread.hand(waiting.errand)
+            await asyncio.Event().wait()
+
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(main())
+    assert dropped == waiting.said == [True]
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_a_loop_that_has_stopped_takes_nothing(closed: bool) -> None:  # noqa: FBT001 - a case
+    """What a loop has left behind that runs no more is nobody who waits; one below it takes the errand."""
+    notes = Notes()
+    loop = asyncio.new_event_loop()
+
+    async def left() -> None:
+        with main_thread.loop_takes_errands():
+            loop.stop()
+            await asyncio.Event().wait()
+
+    task = loop.create_task(left())
+    loop.run_forever()
+    try:
+        if closed:
+            loop.close()
+        assert not main_thread.hand(notes.errand)
+        future: Future[None] = Future()
+        with ThreadPoolExecutor(1) as pool:
+            # It rouses the loops that there are.
+            waits = pool.submit(main_thread.wait, future, GRACE_S)
+            future.set_result(None)
+            waits.result(GRACE_S)
+    finally:
+        task.get_coro().close()  # type: ignore[union-attr]  # is one
+        task._log_destroy_pending = False  # type: ignore[attr-defined]  # it was left behind on purpose
+        loop.close()
+    assert notes.said == []
+
+
 def test_a_call_hears_that_it_is_left() -> None:
     """Who asked for it is told once that nobody waits any more, at once if that is so, and not after it left."""
     call, said = LiveCall(), []

@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextvars
 import signal
 import threading
+from collections import deque
 from concurrent import futures
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from math import inf
 from queue import Empty, SimpleQueue
 from time import monotonic
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from locus_nb._readers import running_loop
 
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 T = TypeVar("T")
+
+# Seconds after which a loop that sleeps is roused.
+_ROUSE_S = 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,30 +45,76 @@ class Errand:
     drop: Callable[[bool], None]
 
 
-class _Taker:
-    """Where errands go: a wait of the main thread, or a loop that runs in it, which can be roused."""
+class _Taker(NamedTuple):
+    """Where errands go: a wait of the main thread, or a loop that runs in it.
 
-    def __init__(
-        self, hand_over: Callable[[Errand], None], loop: asyncio.AbstractEventLoop | None = None
-    ) -> None:
-        self.hand_over = hand_over
-        self._loop = loop
+    Attributes:
+        take: Takes an errand; False if nothing would come of it.
+        queue: The loop's; None for a wait.
+    """
+
+    take: Callable[[Errand], bool]
+    queue: _LoopQueue | None
+
+
+class _LoopQueue:
+    """What a loop of the main thread is to do, one errand after the other. It stands still for each."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self._errands: deque[tuple[Errand, contextvars.Context]] = deque()
+        self._rouse_at = 0.0
+
+    def put(self, errand: Errand, context: contextvars.Context) -> bool:
+        """Have it done in that context; False if the loop does not run any more. Any thread."""
+        if not self.loop.is_running():
+            return False
+        self._errands.append((errand, context))
+        return self._call(self._run_next)
 
     def rouse(self) -> None:
-        """Have a loop that sleeps look up."""
-        if self._loop is not None:
-            # It may be closed by now.
-            with suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(_nothing)
+        """Have the loop look up if it sleeps. However many ask for that, it does so once in a while."""
+        now = monotonic()
+        if now >= self._rouse_at:
+            self._rouse_at = now + _ROUSE_S / 2
+            self._call(_nothing)
+
+    def _call(self, callback: Callable[[], None]) -> bool:
+        try:
+            self.loop.call_soon_threadsafe(callback)
+        except RuntimeError:
+            # It is closed by now.
+            return False
+        return True
+
+    def _run_next(self) -> None:
+        # Those before it may have been dropped, and this one with them.
+        if not self._errands:
+            return
+        errand, context = self._errands.popleft()
+        is_interrupted = False
+        with interruptible():
+            try:
+                context.run(errand.run)
+            except KeyboardInterrupt:
+                is_interrupted = True
+        if not is_interrupted:
+            return
+        # What waits for its turn is interrupted too.
+        dropped = [errand, *(waiting for waiting, _ in self._errands)]
+        self._errands.clear()
+        try:
+            # Out of a callback it would end the loop, which may be the kernel's: whoever else handles it does so now.
+            signal.raise_signal(signal.SIGINT)
+        finally:
+            # IPython stops its loop, and leaves the task that waits where it is.
+            for each in dropped:
+                each.drop(True)  # noqa: FBT003 - what an errand is told
 
 
 _lock = threading.Lock()
 # The main thread's waits, and the loops that run in it; the newest takes what comes.
 _takers: list[_Taker] = []
-
-
-# Seconds after which a loop that sleeps is roused.
-_ROUSE_S = 0.5
 
 
 def is_main() -> bool:
@@ -74,10 +125,7 @@ def is_main() -> bool:
 def hand(errand: Errand) -> bool:
     """Give the main thread something to do; False if it does not wait here, and then nothing is done."""
     with _lock:
-        if not _takers:
-            return False
-        _takers[-1].hand_over(errand)
-    return True
+        return any(taker.take(errand) for taker in reversed(_takers))
 
 
 def wait(future: Future[T], timeout: float | None = None) -> T:
@@ -105,9 +153,10 @@ def _wait_beside(future: Future[T], timeout: float | None) -> T:
     while (left := ends - monotonic()) > 0 and not future.done():
         futures.wait([future], min(left, _ROUSE_S))
         with _lock:
-            takers = tuple(_takers)
-        for taker in takers:
-            taker.rouse()
+            queues = {taker.queue for taker in _takers}
+        for queue in queues:
+            if queue is not None:
+                queue.rouse()
     return future.result(0)
 
 
@@ -123,7 +172,7 @@ class _Wait(Generic[T]):
         self._future = future
         self._errands: SimpleQueue[Errand | None] = SimpleQueue()
         self._under_way: Errand | None = None
-        self._taking = _taking(_Taker(self._errands.put))
+        self._taking = _taking(_Taker(self._take, None))
 
     def __enter__(self) -> Callable[[float | None], T]:
         self._taking.__enter__()
@@ -137,6 +186,10 @@ class _Wait(Generic[T]):
             errand = self._errands.get()
             if errand is not None:
                 errand.drop(is_interrupted)
+
+    def _take(self, errand: Errand) -> bool:
+        self._errands.put(errand)
+        return True
 
     def _result(self, timeout: float | None) -> T:
         ends = None if timeout is None else monotonic() + timeout
@@ -188,30 +241,14 @@ def loop_takes_errands() -> AbstractContextManager[None]:
     # What `input()` asks for belongs to the cell that this code is part of.
     context = contextvars.copy_context()
 
-    def hand_over(errand: Errand) -> None:
-        loop.call_soon_threadsafe(_run_on_loop, errand, context=context)
-
-    return _taking(_Taker(hand_over, loop))
+    with _lock:
+        queue = next((taker.queue for taker in _takers if taker.queue and taker.queue.loop is loop), None)
+    queue = queue or _LoopQueue(loop)
+    return _taking(_Taker(partial(queue.put, context=context), queue))
 
 
 def _nothing() -> None:
     """For a loop to look up."""
-
-
-def _run_on_loop(errand: Errand) -> None:
-    is_interrupted = False
-    with interruptible():
-        try:
-            errand.run()
-        except KeyboardInterrupt:
-            is_interrupted = True
-    # Out of a callback it would end the loop, which may be the kernel's: whoever else handles it does so now.
-    if is_interrupted:
-        try:
-            signal.raise_signal(signal.SIGINT)
-        finally:
-            # IPython stops its loop, and leaves the task that waits where it is.
-            errand.drop(True)  # noqa: FBT003 - what an errand is told
 
 
 @contextmanager
