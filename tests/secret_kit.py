@@ -12,7 +12,7 @@ import re
 import string
 from typing import Any, NamedTuple
 
-COUNT = 350
+COUNT = 400
 LOWER = string.ascii_lowercase + string.digits
 HEX = "0123456789abcdef"
 CAPS = string.ascii_uppercase + string.digits
@@ -32,9 +32,9 @@ sk_live_|<24w>   rk_live_|<24w>   sk_test_|<24w>   whsec_|<32w>   hf_|<34w>   ap
 pypi-|AgEIcHlwaS5vcmc<60w>   rubygems_|<48h>   dckr_pat_|<27u>   dckr_oat_|<32u>   gsk_|<52w>   xai-|<70w>
 pplx-|<48w>   nvapi-|<60u>   r8_|<37w>   tgp_v1_|<43u>   fw_|<24w>   sk_|<48h>   jina_|<60w>   tvly-|<32w>
 fc-|<32h>   pcsk_|<6w>_<60w>   e2b_|<40h>   lsv2_pt_|<32h>_<10h>   lsv2_sk_|<32h>_<10h>   wandb_v1_|<40w>
-dapi|<32h>   dapi|<32h>-2   dop_v1_|<64h>   doo_v1_|<64h>   shpat_|<32h>   shpss_|<32h>   shpca_|<32h>
-lin_api_|<40w>   lin_oauth_|<64h>   ntn_|<46w>   secret_|<43w>   figd_|<40u>   glsa_|<32w>_<8h>   glc_|<60w>
-sntrys_|<60w>   sntryu_|<64h>   pscale_tkn_|<43u>   pscale_pw_|<43u>   sb_secret_|<31u>   sbp_|<40h>
+bot|<9d>:AA<33w>   dapi|<32h>   dapi|<32h>-2   dop_v1_|<64h>   doo_v1_|<64h>   shpat_|<32h>   shpss_|<32h>
+shpca_|<32h>   lin_api_|<40w>   lin_oauth_|<64h>   ntn_|<46w>   secret_|<43w>   figd_|<40u>   glsa_|<32w>_<8h>
+glc_|<60w>   sntrys_|<60w>   sntryu_|<64h>   pscale_tkn_|<43u>   pscale_pw_|<43u>   sb_secret_|<31u>   sbp_|<40h>
 nfp_|<36w>   rzp_live_|<14w>   CCIPAT_|<22w>_<40h>   pnu_|<36w>   tfp_|<44w>   key-|<32h>   |<32h>-us14
 pat-na1-|<8h>-<4h>-<4h>-<12h>   PMAK-|<24h>-<34h>   NRAK-|<27C>   HRKU-|<8h>-<4h>-<4h>-<12h>   sq0csp-|<43u>
 sq0atp-|<22u>   EAAAE|<59w>   SG.|<22u>.<43u>   hvs.|<24w><60u>   hvb.|<60u>   dp.st.|dev.<43w>   dp.pt.|<43w>
@@ -122,6 +122,54 @@ my access token = §
 'client_secret' => '§'
 smtp://ann@example.org:§@smtp.example.org
 postgres://ann:p/§@db/main
+{"name": "API_KEY", "value": "§"}
+{'name': 'X-API-Key', 'value': '§'}
+{"Key": "password", "Value": "§"}
+{"name":"API_KEY","type":"plain","value":"§"}
+{\"name\": \"API_KEY\", \"value\": \"§\"}
+- name: API_KEY~  value: §~- name: n~  value: 1
+- name: "API_KEY"~  value: "§"
+env:\n- name: API_KEY\n  value: §\n
+Header(name='X-API-Key', value='§')
+<add key="ApiKey" value="§"/>
+<input name="csrf_token" type="hidden" value="§">
+<password>§</password>
+<x:apiKey a="1">§</x:apiKey>
+<db.password><![CDATA[§]]></db.password>
+<name>fs.s3a.secret.key</name><value>§</value>
+<key>API_KEY</key>~  <string>§</string>
+password = os.getenv("P") or '§'
+api_key = args.key or "§"
+password = x if y else '§'
+password = "abc" + "§"
+user, password = "ann", "§"
+password = config.get(KEY) or "§"
+password = os.environ["DB_PASSWORD"] or "§"
+password = process.env.DB_PASSWORD || '§'
+api_key = getenv('API_KEY', default='§')
+password = input("Password: ") or '§'
+password=str('§')
+setattr(c, 'api_key', '§')
+requests.get(url, auth=('ann', '§'))
+HTTPBasicAuth('ann', '§')
+server.login("ann@example.org", "§")
+curl -s -X GET --user "ann:§" https://example.org
+curl -u ann:§ https://example.org
+["curl", "-u", "ann:§"]
+curl \~  -u ann:§ \~  https://example.org
+setx OPENAI_API_KEY "§"
+aws configure set aws_secret_access_key §
+machine example.org login ann password §
+machine example.org~  login ann~  password §
+CREATE USER ann WITH PASSWORD '§';
+CREATE USER 'ann'@'%' IDENTIFIED BY '§';
+ALTER USER ann IDENTIFIED WITH sha256_password BY '§'
+https://§:x-oauth-basic@example.org/a/b
+https://§12@o1.ingest.example.org/1
+ann:§@tcp(db:3306)/main
+"line\nMY_KEY=§"
+"line\nBearer §1"
+fernet_key=§ become_pass=§
 """.strip().splitlines()
 
 

@@ -28,8 +28,9 @@ from locus_nb import (
     watch,
 )
 from locus_nb._files.files import save_run
+from locus_nb._payloads.ordinary import all_ordinary, is_ordinary
 from locus_nb._payloads.redact import redact
-from locus_nb._payloads.shapes import all_ordinary, is_ordinary, searched
+from locus_nb._payloads.shapes import searched
 from locus_nb._views.row_sink import RowSink
 from tests.run_kit import html_of, put, text_of
 from tests.secret_kit import Secret, look_alikes, places_of, secrets

@@ -14,6 +14,7 @@ from locus_nb import event_types as et
 from locus_nb._bus import get_event_bus
 from locus_nb._context import current_run_id
 from locus_nb._emit import emit_sync
+from locus_nb._wire import MAX_PREVIEW
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 Way = Literal["view", "input", "code", "default"]
 
-PREVIEW_CHARS = 240
 MAX_ANSWER = 10_000
 _OPTIONS_TOLD = 20
 
@@ -84,7 +84,7 @@ class Question:
         self._deadline = time.monotonic() + timeout
 
     def __repr__(self) -> str:
-        return f"<Question {self.text[:PREVIEW_CHARS]!r}>"
+        return f"<Question {self.text[:MAX_PREVIEW]!r}>"
 
     @property
     def is_open(self) -> bool:
@@ -139,9 +139,9 @@ class Question:
             emit_sync,
             et.AGENT_INTERRUPT,
             interrupt_id=self.id,
-            question_preview=self.text[:PREVIEW_CHARS],
-            options=[option[:PREVIEW_CHARS] for option in self.options[:_OPTIONS_TOLD]] or None,
-            default=None if self.default is None else self.default[:PREVIEW_CHARS],
+            question_preview=self.text[:MAX_PREVIEW],
+            options=[option[:MAX_PREVIEW] for option in self.options[:_OPTIONS_TOLD]] or None,
+            default=None if self.default is None else self.default[:MAX_PREVIEW],
             timeout_s=self.timeout,
             span_id=self.id,
         )
@@ -162,7 +162,7 @@ class Question:
         if len(alike) == 1:
             return alike[0]
         if self.strict:
-            raise ValueError(f"{given[:PREVIEW_CHARS]!r} is none of the options: {', '.join(self.options)}")
+            raise ValueError(f"{given[:MAX_PREVIEW]!r} is none of the options: {', '.join(self.options)}")
         return text
 
     def _end(self, outcome: Outcome) -> bool:
@@ -182,8 +182,8 @@ class Question:
         emit_sync(
             et.AGENT_INTERRUPT_COMPLETED,
             interrupt_id=self.id,
-            question_preview=self.text[:PREVIEW_CHARS],
-            answer_preview=(outcome.answer or "")[:PREVIEW_CHARS],
+            question_preview=self.text[:MAX_PREVIEW],
+            answer_preview=(outcome.answer or "")[:MAX_PREVIEW],
             answered_by=outcome.way,
             success=outcome.error is None,
             duration_ms=round((time.perf_counter() - self._began) * 1000, 3),

@@ -31,7 +31,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from locus_nb._payloads.names import LONGEST_KEY, MARK, is_count, mark, secret_name
-from locus_nb._payloads.shapes import is_ordinary, without_secrets
+from locus_nb._payloads.ordinary import is_ordinary
+from locus_nb._payloads.shapes import without_secrets
 from locus_nb._wire import MAX_DEPTH, dumps, jsonable
 
 if TYPE_CHECKING:
