@@ -11,7 +11,7 @@ import re
 from typing import NamedTuple
 
 from locus_nb._payloads.names import LONGEST_NAME, mark, may_tell, secret_name, secret_phrase
-from locus_nb._payloads.values import PREFIXED, QUOTE, Form, Name, value_spans
+from locus_nb._payloads.values import COLOUR, ESCAPED, PREFIXED, QUOTE, Form, Name, value_spans
 
 
 class _Way(NamedTuple):
@@ -23,12 +23,12 @@ class _Way(NamedTuple):
 
 
 _NAMED = re.compile(
-    rf"(?<![\w-])([\w-]++)\s{{0,4}}(?:{QUOTE}(?:\s{{0,4}}\])?|\??)(?:\*\*)?\s{{0,4}}"
+    rf"(?<![\w-])([\w-]++){COLOUR}\s{{0,4}}(?:{QUOTE}(?:\s{{0,4}}\])?|\??)(?:\*\*)?\s{{0,4}}"
     r"(:=|!?={1,3}>?|:)\s{0,4}(?:\*\*\s{0,4})?",
     re.ASCII,
 )
 _FLAG = re.compile(
-    rf"(?<![\w-])(--[A-Za-z][\w-]*+)(?:{QUOTE}\s{{0,4}},\s{{0,4}}(?={PREFIXED})|[ \t]{{1,4}}(?!-))",
+    rf"(?:(?<![\w-])|{ESCAPED})(--[A-Za-z][\w-]*+)(?:{QUOTE}\s{{0,4}},\s{{0,4}}(?={PREFIXED})|[ \t]{{1,4}}(?!-))",
     re.ASCII,
 )
 # A line: of IPython, a Dockerfile, Windows, the AWS command.
@@ -50,7 +50,7 @@ _MEMBER = (
 )
 # `{"name": "API_KEY", "value": ...}`, in JSON, YAML, XML or code.
 _BESIDE = re.compile(
-    rf"(?<![\w-]){_NAME_KEY}{QUOTE}?\s{{0,4}}[:=]\s{{0,4}}(?:{PREFIXED})?([\w.-]++)(?:{QUOTE})?{_APART}"
+    rf"(?:(?<![\w-])|{ESCAPED}){_NAME_KEY}{QUOTE}?\s{{0,4}}[:=]\s{{0,4}}(?:{PREFIXED})?([\w.-]++)(?:{QUOTE})?{_APART}"
     rf"(?:{_MEMBER}){{0,2}}(?:{QUOTE})?{_VALUE_KEY}{QUOTE}?\s{{0,4}}([:=])\s{{0,4}}",
     re.ASCII,
 )
@@ -67,11 +67,14 @@ _SIGN_IN = re.compile(
     re.ASCII,
 )
 _NETRC = re.compile(
-    r"(?<![\w-])machine {1,8}\S{1,100}+\s{1,8}login\s{1,8}\S{1,100}+\s{1,8}(password)\s{1,8}(?=\S)", re.ASCII
+    rf"(?:(?<![\w-])|{ESCAPED})machine {{1,8}}\S{{1,100}}+\s{{1,8}}login\s{{1,8}}\S{{1,100}}+\s{{1,8}}"
+    r"(password)\s{1,8}(?=\S)",
+    re.ASCII,
 )
 _SQL = re.compile(
     rf"(?<![\w-])(password|identified(?: with \w{{1,40}})? by) {{1,4}}(?={QUOTE})", re.ASCII | re.IGNORECASE
 )
+_ESCAPE = re.compile(r"\\(?:[nrtfvb]|x[0-9a-f]{2}|u[0-9a-f]{4})|%[0-9A-F]{2}|[\[;][0-9]{1,3}m")
 _WAYS = (
     _Way("assigned", _NAMED),
     _Way("assigned", _BESIDE),
@@ -115,10 +118,8 @@ def _without(text: str, way: _Way) -> str:
 def _name_of(text: str, found: re.Match[str], way: _Way) -> Name | None:
     group = 1 if found[1] is not None else 2
     start, end = found.span(group)
-    if text[start - 1 : start] == "\\" and text[start] in "nrt":
-        # In JSON, the end of the line before.
-        start += 1
-    start = max(start, end - LONGEST_NAME)
+    escape = _ESCAPE.match(text, start - 1, end) if start else None
+    start = max(escape.end() if escape else start, end - LONGEST_NAME)
     told = way.told or _told_by(text, start, end, way)
     return None if told is None else Name(told, text[start:end], found[found.lastindex or 1], way.form, start)
 

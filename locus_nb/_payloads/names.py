@@ -19,7 +19,7 @@ LONGEST_KEY = 128
 LONGEST_NAME = 40
 # One of these is in the last `LONGEST_NAME` characters, in lower case, of each name that tells.
 STEMS = (
-    *("key", "token", "secret", "pass", "pwd", "cookie", "credential", "auth", "connection", "sig"),
+    *("key", "token", "secret", "pass", "pwd", "cookie", "cred", "auth", "connection", "sig"),
     *("jwt", "bearer"),
 )
 
@@ -30,9 +30,11 @@ def _words(text: str) -> frozenset[str]:
 
 # Compared with a key in lower case, without separators. As they stand here they are named in marks.
 _TELLING_NAMES = """
-    password password_confirm password_confirmation passwd passphrase password_hash secret secret_value
-    credential authorization authorization_header auth_header bearer cookie connection_string jwt api_key
-    access_key secret_key private_key signing_key encryption_key master_key ssh_key account_key access_token
+    password password_confirm password_confirmation passwd passphrase passcode password_hash db_pass db_pwd
+    user_pass secret secret_value
+    credential creds authorization authorization_header auth_header bearer cookie connection_string jwt api_key
+    access_key secret_key private_key priv_key preshared_key signing_key encryption_key master_key ssh_key account_key
+    access_token
     api_token auth_token bearer_token bot_token client_token csrf_token github_token gitlab_token hf_token
     personal_token refresh_token secret_token security_token session_token slack_token xsrf_token
     shared_access_signature
@@ -58,7 +60,8 @@ _KEYS_OF = _words(
     """
     auth authentication authorization subscription functions function service role anon admin deploy deployment
     license licence webhook hmac aes rsa gpg pgp fernet jwt sign signature encrypt decrypt decryption cipher crypto
-    consumer shared bot app bearer openai anthropic azure aws gemini google groq mistral cohere deepseek xai
+    consumer shared session kms unseal bot app
+    bearer openai anthropic azure aws gemini google groq mistral cohere deepseek xai
     together replicate perplexity huggingface hf stripe twilio sendgrid mailgun datadog pinecone tavily langsmith
     langfuse openrouter cerebras fireworks nvidia serper serpapi brave exa jina voyage elevenlabs firecrawl
     weaviate qdrant supabase

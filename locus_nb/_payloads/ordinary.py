@@ -29,7 +29,9 @@ def is_ordinary(text: str) -> bool:
         or ("<" in text and _may_mark(text))
     ):
         return False
-    if len(text) >= _LONG and (_may_hold_long(text) or (len(text) >= MAX_PREVIEW and _may_go_on(text))):
+    if (len(text) >= _LONG and _may_hold_long(text)) or (
+        (text[-1] == "…" or len(text) >= MAX_PREVIEW) and _may_go_on(text)
+    ):
         return False
     return not ((":" in text or "=" in text) and _may_tell(text))
 
@@ -54,7 +56,9 @@ def all_ordinary(texts: Sequence[str]) -> bool:
         or ("<" in text and _may_mark(text))
     ):
         return False
-    if _may_hold_long(text) or any(_may_go_on(each) for each in texts if len(each) >= MAX_PREVIEW):
+    if _may_hold_long(text) or any(
+        _may_go_on(each) for each in texts if len(each) >= MAX_PREVIEW or each[-1:] == "…"
+    ):
         return False
     return not ((":" in text or "=" in text) and _may_tell(text))
 
@@ -62,10 +66,12 @@ def all_ordinary(texts: Sequence[str]) -> bool:
 def cut_at(text: str) -> int:
     """Say where a text was cut before it came here, as previews are; 0 if it was not.
 
-    What has just that length is taken as cut, unless it was redacted before.
+    What has just that length, or ends with an ellipsis, is taken as cut, unless it was redacted before.
     """
     end = len(text)
-    if end not in _CUTS:
+    if text[-1:] == "…":
+        end -= 1
+    elif end not in _CUTS:
         end = MAX_REPR if text.startswith("... (", MAX_REPR) and text.endswith(" characters)") else 0
     return 0 if end and _MARKED in text else end
 
@@ -138,9 +144,11 @@ def _may_pair(text: str) -> bool:
 
 def _may_say(text: str) -> bool:
     """Say whether a secret's name and a secret may stand in `text` with nothing but a blank between."""
-    if ("%" in text and "env" in text) or _any_in(_BEFORE_NAMES, text):
+    if ("%" in text and "env" in text) or "set" in text or "ENV " in text or "machine " in text:
         return may_tell(text)
-    return _any_in(_IN_SQL, text) and _SQL(text) is not None
+    if "assw" in text or "ASSW" in text or "entified" in text or "ENTIFIED" in text:
+        return _SQL(text) is not None
+    return False
 
 
 def _may_mark(text: str) -> bool:
@@ -175,8 +183,6 @@ _FLAGS = re.compile(r"--[A-Za-z][\w-]*+", re.ASCII).findall
 _FIRST_OF_PAIR = re.compile(
     r"[\[(](?:[\w.]{1,60}+,)?\s{0,4}[bBfFrRuU]{0,2}\\{0,31}[\"'`][\w-]++", re.ASCII
 ).findall
-_BEFORE_NAMES = ("ENV ", "setx ", "configure set ", "machine ")
-_IN_SQL = ("assw", "ASSW", "dentif", "DENTIF")
 _SQL = re.compile(
     r"(?:password|identified(?: with \w{1,40})? by) {1,4}\\{0,31}[\"'`]", re.ASCII | re.IGNORECASE
 ).search

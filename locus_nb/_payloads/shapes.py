@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from locus_nb._payloads.assigned import without_assigned
 from locus_nb._payloads.names import mark
 from locus_nb._payloads.ordinary import continued, cut_at, is_ordinary
-from locus_nb._payloads.values import NOTHING, QUOTE
+from locus_nb._payloads.values import ESCAPED, NOTHING, QUOTE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,6 +68,12 @@ _SHAPES: tuple[tuple[str, str], ...] = (
     ("Razorpay key", r"rzp_(?:live|test)_[A-Za-z0-9]{12}"),
     ("CircleCI token", r"CCIPAT_[A-Za-z0-9]{12}"),
     ("Prefect key", r"pn[bu]_[A-Za-z0-9]{30}"),
+    ("Neon key", r"napi_[a-z0-9]{30}"),
+    ("PostHog key", r"phx_[A-Za-z0-9]{30}"),
+    ("Sourcegraph token", r"sgp_(?:[a-f0-9]{16}_)?[a-f0-9]{40}"),
+    ("Resend key", r"re_[A-Za-z0-9]{8}_[A-Za-z0-9]{20}"),
+    ("Buildkite token", r"bkua_[a-f0-9]{40}"),
+    ("ReadMe key", r"rdme_[a-z0-9]{40}"),
     ("Typeform token", r"tfp_[A-Za-z0-9]{30}"),
     ("Mailgun key", r"key-[a-f0-9]{32}"),
     ("Mailchimp key", r"[a-f0-9]{32}-us[0-9]{1,2}"),
@@ -90,17 +96,15 @@ _SHAPES: tuple[tuple[str, str], ...] = (
     ("age key", r"AGE-SECRET-KEY-1[A-Z0-9]{20}"),
     ("Azure secret", r"[\w.~-]{3}[0-9]Q~[\w.~-]{30}[\w.~-]*+"),
 )
-# The end of the line before, in JSON.
-_NEW_LINE = r"(?<=\\[nrt])"
-_SHAPED = rf"(?:(?<![A-Za-z0-9])|{_NEW_LINE})(?:{'|'.join(f'({shape})' for _, shape in _SHAPES)})[\w-]*+"
+_SHAPED = rf"(?:(?<![A-Za-z0-9])|{ESCAPED})(?:{'|'.join(f'({shape})' for _, shape in _SHAPES)})[\w-]*+"
 _WEBHOOK = (
     r"(hooks\.slack\.com/(?:services|workflows)/|discord(?:app)?\.com/api/webhooks/[0-9]{5,25}/)[\w/-]{16,}+"
 )
 _BEARER = (
-    rf"((?:\b|{_NEW_LINE})(?:[Bb]earer|BEARER)\s{{1,4}})(?!(?<=bearer )[a-z]{{1,15}}(?![\w.~+/=-]))"
+    rf"((?:\b|{ESCAPED})(?:[Bb]earer|BEARER)\s{{1,4}})(?!(?<=bearer )[a-z]{{1,15}}(?![\w.~+/=-]))"
     r"(?!(?:tokens?|auth\w{0,20}|scheme|credentials?|certificates?|headers?|realm)\b)[A-Za-z0-9._~+/=-]{6,}+"
 )
-_BASIC = rf"((?:\b|{_NEW_LINE})[Bb]asic\s{{1,4}})([A-Za-z0-9+/]{{11,}}+={{0,2}})"
+_BASIC = rf"((?:\b|{ESCAPED})[Bb]asic\s{{1,4}})([A-Za-z0-9+/]{{11,}}+={{0,2}})"
 _PEM = r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY.*?(?:-----END [A-Z0-9 ]{0,60}-----|\Z)"
 _NO_PORT = r"(?![0-9]{1,5}[/?,;|)\]}>])"
 # What stands for a password that is filled in.
@@ -114,7 +118,7 @@ _CURL = (
 )
 # A password may hold a slash; but not where the name is an address: `ssh://git@host:ann/repo@main` has none.
 _IN_URL = (
-    rf"(://[^\s/:@?#\[\]\"']{{0,256}}:){_NO_PORT}{_NO_PLACE}(?:[^\s/\"']{{1,256}}(?=@)|[^\s\"'?#]{{1,256}}(?=@))",
+    rf"(://[^\s/:@?#\[\]\"']{{0,256}}:){_NO_PORT}{_NO_PLACE}(?:(?:[^\s/\"']|[\"'](?![\s,:;)\]}}>])){{1,256}}(?=@)|[^\s\"'?#]{{1,256}}(?=@))",
     rf"(://[^\s/:@?#\[\]\"']{{1,256}}@[^\s/:@?#\"']{{1,256}}:){_NO_PORT}[^\s/\"']{{1,256}}(?=@)",
     r"((?<![\w.-])[\w.-]{1,64}+:)[^\s:@\"'/]{1,256}+(?=@(?:tcp|unix)\()",
     _CURL,
@@ -127,7 +131,7 @@ _IN_QUERY = (
     r"((?:[?&;]|\\u0026)(?:sig|token|x-(?:amz|goog)-signature)=)"
     rf"(?!{NOTHING})[\w%.~+/=-]{{16,}}+"
 )
-_JWT = rf"(?:(?<![\w-])|{_NEW_LINE})eyJ[\w-]{{5,}}+\.[\w-]{{5,}}+(?:\.[\w-]*+){{0,3}}"
+_JWT = rf"(?:(?<![\w-])|{ESCAPED})eyJ[\w-]{{5,}}+\.[\w-]{{5,}}+(?:\.[\w-]*+){{0,3}}"
 
 
 def _without_shaped(found: re.Match[str]) -> str:

@@ -15,6 +15,9 @@ from locus_nb._payloads.names import SOFT, is_alike, is_count, secret_name
 Span = tuple[int, int]
 Form = Literal["assigned", "flag", "pair", "line", "element"]
 
+# A letter or digit that ends an escape or a terminal's colour, as `\\n` and `\\x1b[32m`, begins no word.
+ESCAPED = r"(?<=[a-vA-F0-9])(?:(?<=\\[nrtfvb])|(?<=[0-9]m)|(?<=%[0-9A-F]{2})|(?<=\\x[0-9a-f]{2})|(?<=\\u[0-9a-f]{4}))"
+COLOUR = r"(?:(?:\x1b|\\{1,8}(?:x1b|u001b|033))\[[0-9;]{0,9}m)?+"
 QUOTE = r"\\{0,31}[\"'`]"
 PREFIXED = rf"[bBfFrRuU]{{0,2}}{QUOTE}"
 _TYPES = r"(?:str|string|bytes|Text|Secret(?:Str|Bytes)|Optional|Union|Final|ClassVar|Annotated|Literal)"
