@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import threading
 from pathlib import Path
@@ -40,7 +41,7 @@ def configure(
     child, call it again.
 
     Secrets are hidden, unless told otherwise, in views, saved pages, frames, stores and files, of payloads, event
-    types, the names, tags and cells of runs, and the labels of readers: by the name of a key (`api_key`,
+    types, the names, tags and cells of runs, and the labels of readers in `monitor`: by the name of a key (`api_key`,
     `Authorization`, `password`; not `input_tokens`) and by their shape in any text (keys and tokens of well-known
     services, `Bearer ...`, private keys, passwords in URLs). Ids of runs are shown as they are: put no secret in
     one. A mark stands for each, and says why: `[redacted: api_key]`, `[redacted: OpenAI key]`. How to go on with
@@ -74,8 +75,8 @@ def configure(
 
     Raises:
         StoreError, FileNotFoundError, ValueError: As `Store` does; `redact` and `prices` then hold already.
-        TypeError: As `Store` does; `redact` is neither a function nor a bool, `prices` no prices; nothing was given,
-            or only what belongs to a store.
+        TypeError: As `Store` does; `redact` is neither a plain function nor a bool, `prices` no prices; nothing
+            was given, or only what belongs to a store.
         ModuleNotFoundError: genai-prices is not installed.
 
     Example:
@@ -91,6 +92,10 @@ def configure(
     if redact is not ... and not isinstance(redact, bool) and not callable(redact):
         raise TypeError(
             f"redact is a function of a key and a value, or False or True, not {type(redact).__name__}"
+        )
+    if inspect.iscoroutinefunction(redact):
+        raise TypeError(
+            "redact is asked where nothing can be awaited: pass a plain function, not an `async def`"
         )
     if store is ...:
         if (kind, keep_runs, keep_days, keep_mb) != (None,) * 4:

@@ -41,7 +41,7 @@ def reset_run_id(token: RunToken) -> None:
     """Undo a `set_run_id`, also in another context than it was done in.
 
     Raises:
-        RuntimeError: The token was used before.
+        RuntimeError: The token was used before, in the context where it was made.
     """
     token.leave()
 

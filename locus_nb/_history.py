@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from itertools import islice
 from operator import attrgetter
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 from locus_nb._atomic import commit
 from locus_nb._event import exact
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from locus_nb._event import StreamEvent
 
 RunStatus = Literal["running", "ok", "error", "interrupted"]
+STATUSES: tuple[RunStatus, ...] = get_args(RunStatus)
 
 _NO_TAGS: Mapping[str, str] = MappingProxyType({})
 

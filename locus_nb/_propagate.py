@@ -60,7 +60,8 @@ class PropagatingExecutor(Executor):
     """An executor whose calls run in the context they were submitted in, so that their events find the run.
 
     It gives each call, with a copy of the context that is current at `submit` or `map`, to the executor that it
-    is made of. Wherever an executor is taken it can be, as by `loop.run_in_executor`. It owns nothing: `shutdown`,
+    is made of. Wherever an executor is taken it can be, as by `loop.run_in_executor`, but not where asyncio wants a
+    ThreadPoolExecutor and nothing else (`loop.set_default_executor`). It owns nothing: `shutdown`,
     and leaving its `with`, is the other one's, which may have several of these. Any thread.
 
     Args:

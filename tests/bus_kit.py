@@ -1,8 +1,9 @@
-"""What the tests of the bus share: a clock that stands still, short events, threads that must end."""
+"""What the tests of the bus share: a clock that stands still, short events, threads that must end, names of cases."""
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -106,3 +107,9 @@ def python(script: str, *options: str) -> str:
     assert done.returncode == 0, done.stderr
     assert not done.stderr, done.stderr
     return done.stdout
+
+
+def case_id(value: object) -> str:
+    """Name a test's case by its repr, without what differs each time: an address, the order of a set."""
+    text = f"{{{', '.join(sorted(map(repr, value)))}}}" if isinstance(value, set | frozenset) else repr(value)
+    return re.sub(r" at 0x[0-9a-f]+", "", text)

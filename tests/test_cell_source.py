@@ -14,7 +14,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 import locus_nb
-from locus_nb._notebook.cell_source import MAX_TITLE, MarkCell, Marker, check_marked, title_of
+from locus_nb._notebook.cell_source import LONGEST_TITLE, MarkCell, Marker, check_marked, title_of
 from locus_nb._notebook.cell_tree import wrapped
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def test_marked_text_has_the_same_lines(body: str, line: str) -> None:
     marker = Marker.read(ast.literal_eval(marked[0].strip()))
     assert marker is not None
     assert marker.line == line.strip()
-    assert len(marker.title) <= MAX_TITLE
+    assert len(marker.title) <= LONGEST_TITLE
     if not inner.startswith("%%"):
         assert marked[1:] == lines[1:]
 
@@ -186,6 +186,27 @@ def test_wrapped_tree_has_the_same_places(source: str) -> None:
     assert set(places(futures)) <= set(places(before))
     assert all(isinstance(each, ast.ImportFrom) for each in futures)
     assert [each for each in block.body if isinstance(each, ast.ImportFrom) and each in futures] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "'%%locus, marked by locus_nb: hm'\n3",
+        "'%%locus, marked by locus_nb: [1]'\n3",
+        "'%%locus, marked by locus_nb: null'\n3",
+        "x = '%%locus, marked by locus_nb: '\n3;",
+        "'%%locus, marked by locus_nb: ' + (\n'a');",
+    ],
+)
+def test_a_text_that_begins_like_a_marker(text: str) -> None:
+    """What only looks like a marker is the user's own text, with a `%%locus` above it and without."""
+    lines = text.splitlines(keepends=True)
+    assert check_marked(lines) == lines
+    tree = ast.parse(text)
+    assert wrapped(tree.body, "all") is tree.body
+    marked = MarkCell()(["%%locus a\n", *lines])
+    assert check_marked(marked)[1:] == lines
+    wrapped(ast.parse("".join(marked)).body, "all")
 
 
 def test_cells_without_the_magic_are_left_alone() -> None:
@@ -218,9 +239,13 @@ def test_cells_without_the_magic_are_left_alone() -> None:
         ("%%bash\nls", "%%bash"),
         ("!ls", "!ls"),
         ("\n  \n#\n", ""),
-        ("x = " + "1 + " * 20 + "1", "x = " + "1 + " * 13 + "1 +…"),
+        ("from os import (path,\n  sep)\nx = 3", "x = 3"),
+        ("from os import (  # both (really)\n  path,\n  sep,\n)\nimport sys\nx = 3", "x = 3"),
+        ("from os import path, \\\n  sep\nx = 3", "x = 3"),
+        ("import os; x = (1,\n  2)", "import os; x = (1,"),
+        ("x" * 2000, "x" * 1000),
     ],
 )
 def test_title_is_the_cells_first_word(body: str, title: str) -> None:
-    """A run is called after the comment its cell begins with, else its first line that is no import; cut short."""
+    """A run is called after the comment its cell begins with, else its first line that is of no import."""
     assert title_of(body.splitlines(keepends=True)) == title

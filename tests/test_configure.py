@@ -232,8 +232,14 @@ def test_settings_leave_each_other_alone(tmp_path: Path) -> None:
     assert get_event_bus().store is None
 
 
+async def _nobody_awaits(key: str, value: object) -> object:
+    return value
+
+
 def test_what_cannot_be_configured_is_refused() -> None:
     """A redactor that is none, options of a store without one, and nothing at all are errors that say so."""
+    with pytest.raises(TypeError, match="pass a plain function, not an `async def`"):
+        configure(redact=_nobody_awaits)
     with pytest.raises(
         TypeError, match="redact is a function of a key and a value, or False or True, not str"
     ):

@@ -374,6 +374,16 @@ def test_variables_tell_no_secret() -> None:
     assert {each.verdict for each in found} == {"ok", "note"}
 
 
+def test_no_function_of_the_users_is_asked_about_variables() -> None:
+    """A report says what it says, whatever `configure(redact=...)` was given."""
+    configure(redact=lambda key, value: "changed")
+    try:
+        found = list(variable_findings({"LOCUS_RUN_ID": "run-1", "LOCUS_MODEL_PROVIDER": "nothing"}))
+    finally:
+        configure(redact=True)
+    assert "changed" not in str(found)
+
+
 @pytest.mark.parametrize("value, verdict", [("mock", "ok"), ("", "ok"), ("nothing", "problem")])
 def test_the_models_provider_must_be_known(value: str, verdict: str) -> None:
     """A provider that nothing is known of is a problem, and those that are known are named."""

@@ -21,6 +21,7 @@ from locus_nb._frames import event_columns as event_columns_module
 from locus_nb._frames.frames import events_df
 from locus_nb._payloads import chunks as payloads_module
 from locus_nb._rest import gc_at_rest
+from tests.bus_kit import case_id
 
 DTYPES = {
     "run_id": "category",
@@ -206,7 +207,7 @@ def test_events_given() -> None:
 
 
 @pytest.mark.parametrize(
-    "run", [3, 1.5, object(), b"run", [1], ["a", None], SimpleNamespace(run_id=3), [b"a"]], ids=repr
+    "run", [3, 1.5, object(), b"run", [1], ["a", None], SimpleNamespace(run_id=3), [b"a"]], ids=case_id
 )
 def test_what_is_no_run(run: object) -> None:
     """What names no run is refused with its type."""

@@ -5,6 +5,7 @@ import os
 import sqlite3
 import sys
 import threading
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,8 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from locus_nb import EventBus, RunRecord, Store, StoreError, StreamEvent, configure, events_df, history, load
-from locus_nb._store import file_history, folder, mounts
-from locus_nb._store import sqlite as sqlite_module
+from locus_nb._store import file_history, folder, mounts, sqlite_file
 from locus_nb._store import store as store_module
 from locus_nb._store.folder import candidates
 from locus_nb._store.jsonl import JsonlStorage
@@ -806,6 +806,28 @@ def test_stored_df_is_the_file_as_it_stands(path: Path, tmp_path: Path) -> None:
         history(tmp_path / "folder").stored_df()
 
 
+def test_stored_df_changes_only_what_holds_a_secret(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of many payloads each that holds a secret is redacted, in its place; the others stay letter by letter."""
+    monkeypatch.setattr("locus_nb._store.adbc._TOGETHER", 8)
+    stored(path, [StreamEvent("run", f"x.{n % 3}", {"n": n}, event_id=f"{n}") for n in range(50)])
+    texts = [
+        '{"n": 1, "note" : "plain"}'
+        if n % 2
+        else '{"n":1,"note":"Bearer abc123def"}'
+        if n % 4
+        else '"too deep"'
+        for n in range(50)
+    ]
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.executemany(
+            "UPDATE events SET data = ? WHERE event_id = ?", [(text, f"{n}") for n, text in enumerate(texts)]
+        )
+    assert history(path).stored_df()["data"].tolist() == [
+        text.replace("Bearer abc123def", "Bearer [redacted: bearer token]") for text in texts
+    ]
+    assert history(path).stored_df(redact=False)["data"].tolist() == texts
+
+
 @KINDS
 def test_what_leaves_a_store_is_redacted(path: Path, tmp_path: Path, kind: Any) -> None:
     """Of a store written with redaction off no frame and no Parquet file has a secret, unless that is asked for."""
@@ -850,4 +872,4 @@ def test_a_locked_file_says_so(path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         history(path)
     other.close()
     assert repr(history(path)) == f"<History {str(path)!r}>"
-    assert sqlite_module.VERSION == 2
+    assert sqlite_file.VERSION == 2

@@ -292,6 +292,25 @@ def test_nothing_becomes_markup(rows: list[Row], title: str, status: str, css_cl
     markup.encode()
 
 
+@pytest.mark.parametrize("name", ["Plan <the> trip", ""])
+def test_runs_are_called_by_their_names(name: str) -> None:
+    """A run is called by its name, wherever it is shown, as in the live view; of one run the id stands behind it."""
+    rows = [make(seq, run_id="run-1", status="error") for seq in range(1, 30)]
+    tallies = about(rows).tallies
+    for tally in tallies:
+        tally.name = name
+    one = about(rows, run="run-1")._replace(tallies=tallies)
+    titles = [*filter(None, [name]), "run-1", "ended"]
+    assert picture_text(rows, one).startswith(" · ".join(titles))
+    assert "".join(Reader(picture_html(rows, one)).texts).startswith(" · ".join(titles))
+    all_runs = about(rows)._replace(tallies=tallies)
+    called = name or "run-1"
+    assert picture_text(rows, all_runs).splitlines()[2].split("  ")[-2].strip() == called
+    read = Reader(picture_html(rows, all_runs))
+    assert {cells[3] for cells in read.cells if len(cells) == 7} == {"run", called}
+    assert sum(called in text for text in read.texts) == 3
+
+
 LONG = "experiment-2026-01-05T09:30:00-of-the-crew-that-plans-a-trip-to-lisbon-and-porto-"
 
 

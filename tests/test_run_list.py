@@ -108,8 +108,8 @@ def test_empty_bus_has_no_runs() -> None:
     """Without any run the list is empty and says so, and there is no last run."""
     found = runs(source=EventBus())
     assert (len(found), list(found), last_run(source=EventBus())) == (0, [], None)
-    assert "No runs yet." in text_of(found)
-    assert "No runs yet." in html_of(found)
+    assert text_of(found) == "0 runs"
+    assert "<b>0 runs</b>" in html_of(found)
 
 
 def test_list_is_looked_up_and_cut() -> None:
@@ -178,6 +178,20 @@ def test_naive_times_are_refused(which: str) -> None:
     """A time without a zone is a guess, and refused."""
     with pytest.raises(ValueError, match=f"filter refuses a naive {which}"):
         RunList().filter(**{which: AT.replace(tzinfo=None)})  # pyright: ignore[reportArgumentType] - one of both
+
+
+def test_status_that_no_run_has_is_refused() -> None:
+    """A misspelt status is an error that names those there are, not an empty list."""
+    with pytest.raises(ValueError, match=r"status='failed'.* use running, ok, error, interrupted"):
+        RunList().filter(status=["ok", "failed"])
+
+
+def test_run_that_is_called_as_its_id_is_named_once() -> None:
+    """A name that is the id says it all."""
+    bus = EventBus()
+    bus.open_stream_nowait("shop-4", name="shop-4")
+    put(bus, "shop-4", "agent.think")
+    assert text_of(runs(source=bus)).count("shop-4") == 1
 
 
 def test_unknown_start_is_in_no_span_of_time() -> None:

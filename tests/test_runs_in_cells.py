@@ -32,6 +32,14 @@ def look() -> str:
     emit_sync("step", n=0)
     return "seen"
 
+both = threading.Barrier(2)
+
+@tool
+def meet(n: int) -> None:
+    "Meet another one."
+    both.wait(30)
+    emit_sync("step", n=n)
+
 CHILD = '''
 import json
 from locus_nb import current_run_id, emit_sync, get_event_bus
@@ -111,6 +119,13 @@ for event in json.loads(child.stdout):
     "awaited agent": (
         'await Agent(ScriptedModel([ToolCall("look", {}), "done"]), tools=[look]).arun("Go.")',
         [0],
+    ),
+    "tools of an agent that meet in threads": (
+        """
+calls = ModelReply("", [ToolCall("meet", {"n": 7}), ToolCall("meet", {"n": 7})])
+Agent(ScriptedModel([calls, "done"]), tools=[meet]).run_sync("Go.")
+""",
+        [7, 7],
     ),
 }
 

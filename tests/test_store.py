@@ -30,8 +30,7 @@ from locus_nb import (
 )
 from locus_nb._files.files import save_run
 from locus_nb._store import backlog as backlog_module
-from locus_nb._store import growing_file
-from locus_nb._store import sqlite as sqlite_module
+from locus_nb._store import growing_file, sqlite_file
 from locus_nb._store import writer as writer_module
 from locus_nb._store.jsonl import JsonlStorage
 from locus_nb._store.sqlite import SqliteStorage
@@ -593,7 +592,7 @@ def test_a_full_disk_is_told_once_and_outlived(
 ) -> None:
     """A full disk is logged and warned of once, counted, and does not reach who publishes; with room all goes on."""
     monkeypatch.setattr(writer_module, "RETRY_S", 0.0)
-    real = sqlite_module._opened
+    real = sqlite_file._opened
     pages = ["PRAGMA max_page_count = 1"]
 
     def small(where: Path) -> sqlite3.Connection:
@@ -602,7 +601,7 @@ def test_a_full_disk_is_told_once_and_outlived(
             connection.execute(statement).fetchall()
         return connection
 
-    monkeypatch.setattr(sqlite_module, "_opened", small)
+    monkeypatch.setattr(sqlite_file, "_opened", small)
     bus = EventBus()
     store = Store(path, bus=bus)
     with caplog.at_level(logging.WARNING):
@@ -699,7 +698,7 @@ class unwritable:  # noqa: N801 - reads as what it does
 @pytest.mark.parametrize("how", ["close", "close_all_nowait", "del"])
 def test_a_lock_is_waited_for_at_the_end(path: Path, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
     """A store that ends while somebody else holds its file goes on trying, and loses nothing."""
-    monkeypatch.setattr(sqlite_module, "BUSY_S", 0.01)
+    monkeypatch.setattr(sqlite_file, "BUSY_S", 0.01)
     bus = EventBus(store=path)
     store = bus.store
     assert store is not None
@@ -743,7 +742,7 @@ def test_a_lock_is_waited_for_at_the_end(path: Path, monkeypatch: pytest.MonkeyP
 
 def test_at_the_end_a_lock_is_not_waited_for_for_ever(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A store that is closed while its file stays locked gives up in time, and says how many events are lost."""
-    monkeypatch.setattr(sqlite_module, "BUSY_S", 0.01)
+    monkeypatch.setattr(sqlite_file, "BUSY_S", 0.01)
     bus = EventBus(store=path)
     store = bus.store
     assert store is not None
@@ -761,7 +760,7 @@ def test_a_loss_at_the_end_of_the_process_is_printed(path: Path) -> None:
     """Whoever only configured a store, and never asked it, reads at the end of the process what was lost."""
     Store(path, bus=EventBus()).close()
     script = (
-        f"from locus_nb import *\nfrom locus_nb._store import sqlite\nsqlite.BUSY_S = 0.01\n"
+        f"from locus_nb import *\nfrom locus_nb._store import sqlite_file\nsqlite_file.BUSY_S = 0.01\n"
         f"from locus_nb._store import lifetime\nlifetime._AT_EXIT_S = 0.1\n"
         f"configure(store={str(path)!r})\n"
         "for n in range(7): get_event_bus().publish_nowait(StreamEvent('run', 'x', {'n': n}))"
@@ -890,7 +889,7 @@ def test_a_refused_store_costs_nothing(path: Path, tmp_path: Path) -> None:
 
 def test_a_locked_file_is_waited_for(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While somebody else holds the file nothing is lost, and it is written when it is free."""
-    monkeypatch.setattr(sqlite_module, "BUSY_S", 0.01)
+    monkeypatch.setattr(sqlite_file, "BUSY_S", 0.01)
     bus = EventBus()
     store = Store(path, bus=bus)
     other = sqlite3.connect(path, isolation_level=None)

@@ -24,6 +24,7 @@ from pydantic import BaseModel, Field, SecretStr
 
 from locus_nb import _wire
 from locus_nb._wire import dumps, jsonable
+from tests.bus_kit import case_id
 
 SCALARS = (
     st.none()
@@ -195,7 +196,7 @@ class Answer(BaseModel):
         (ValueError("no"), "ValueError('no')"),
         ([True, False, None], [True, False, None]),
     ],
-    ids=repr,
+    ids=case_id,
 )
 def test_each_kind_of_value(value: object, expected: object) -> None:
     """Each kind of value is written as the module's docstring says, alone and inside a payload."""

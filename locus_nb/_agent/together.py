@@ -39,5 +39,9 @@ async def together(functions: Sequence[Callable[[], Awaitable[T]]]) -> list[T]:
         for task in tasks:
             task.cancel()
         if raised:
-            raise raised[0]
+            try:
+                raise raised[0]
+            finally:
+                # The exception knows this frame; the frame is not to know it, or they would keep each other.
+                raised.clear()
     return cast("list[T]", results)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from locus_nb._agent.model import PROVIDER_VARIABLE, providers
 from locus_nb._doctor.finding import Finding
 from locus_nb._entered import RUN_VARIABLE
-from locus_nb._payloads.redact import redact_text
+from locus_nb._payloads.redact import redact_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -23,7 +23,7 @@ def variable_findings(environment: Mapping[str, str] = os.environ) -> Iterator[F
         if name == PROVIDER_VARIABLE:
             yield _provider(value)
         elif name == RUN_VARIABLE:
-            said = f"{redact_text(value, key=name)}: the run that this process belongs to"
+            said = f"{redact_name(value)}: the run that this process belongs to"
             yield Finding("variables", name, said if value else "empty: no run is inherited")
         else:
             yield Finding("variables", name, "set, and not known to locus_nb: it does nothing here", "note")
@@ -31,7 +31,7 @@ def variable_findings(environment: Mapping[str, str] = os.environ) -> Iterator[F
 
 def _provider(value: str) -> Finding:
     if value and value not in providers():
-        said = f"{redact_text(value, key=PROVIDER_VARIABLE)}: no such model provider"
+        said = f"{redact_name(value)}: no such model provider"
         cure = f"unset it, or set it to one of: {', '.join(providers())}"
         return Finding("variables", PROVIDER_VARIABLE, said, "problem", cure)
     return Finding(

@@ -10,6 +10,7 @@ from IPython.utils.text import DollarFormatter
 
 from locus_nb._notebook.cell_source import show_magic
 from locus_nb._notebook.options import OFF, read_cell_line
+from locus_nb._payloads.format import clean
 from locus_nb._payloads.redact import redact_text
 from locus_nb._runs.block import run
 from locus_nb._views.notebook import show_output
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 # So many views of cells live at one time; a page of more is of cells that ran long ago.
 MAX_LIVE = 20
+# Characters of the name of a run that is named after its cell.
+MAX_TITLE = 60
 
 _opened: weakref.WeakSet[RowsView] = weakref.WeakSet()
 
@@ -46,8 +49,10 @@ class cell_run:  # noqa: N801 - reads as the statement it is used in
         # Only the cell's code knows what the cell is called.
         show_magic(sys._getframe(1).f_code.co_filename)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
         name, tags, self._live = read_cell_line(_expanded(shell, line))
-        # A line of code may hold a secret, which nobody meant for a name.
-        self._run = run(name or redact_text(title) or f"cell {shell.execution_count - 1}", tags=tags)
+        # A line of code may hold a secret, which nobody meant for a name; it is found in the whole line only.
+        self._run = run(
+            name or clean(redact_text(title), MAX_TITLE) or f"cell {shell.execution_count - 1}", tags=tags
+        )
         self._can_show = getattr(shell, "kernel", None) is not None
         self._made: Run | None = None
 

@@ -13,14 +13,18 @@ import linecache
 import re
 import tokenize
 import warnings
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from IPython.core.inputtransformer2 import (
     cell_magic,  # pyright: ignore[reportUnknownVariableType] - it says nothing of types
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 MARK = "%%locus, marked by locus_nb: "
-MAX_TITLE = 60
+# Characters. Secrets are yet to be taken out of it, which are found as a whole only: what is shown is far shorter.
+LONGEST_TITLE = 1_000
 
 _MAGIC = re.compile(r"%%locus(?:[ \t]+(.*))?$")
 _IMPORT = re.compile(r"(import|from)\s")
@@ -59,8 +63,12 @@ class Marker(NamedTuple):
         """Read the string of such a line; None if it is another string, or none."""
         if not isinstance(text, str) or not text.startswith(MARK):
             return None
-        line, title, quiet = json.loads(text.removeprefix(MARK))
-        return cls(line, title, quiet)
+        try:
+            line, title, quiet = json.loads(text.removeprefix(MARK))
+        except (ValueError, TypeError):
+            # A text of the user's that begins alike.
+            return None
+        return cls(str(line), str(title), bool(quiet))
 
 
 class MarkCell:
@@ -127,12 +135,24 @@ def title_of(body: list[str]) -> str:
     number of an execution would not be.
     """
     lines = [line.strip() for line in body if line.strip().lstrip("#%! ")]
-    code = [line for line in lines if not line.startswith("#")]
     if lines and lines[0].startswith("#"):
         title = lines[0].lstrip("#%! ")
     else:
-        title = next((line for line in code if not _IMPORT.match(line)), code[0] if code else "")
-    return title if len(title) <= MAX_TITLE else f"{title[: MAX_TITLE - 1].rstrip()}…"
+        code = [line for line in lines if not line.startswith("#")]
+        title = next(_without_imports(code), code[0] if code else "")
+    return title[:LONGEST_TITLE]
+
+
+def _without_imports(lines: list[str]) -> Iterator[str]:
+    """Give the lines that belong to no import; one may go on over several."""
+    goes_on = ""
+    for line in lines:
+        if goes_on or _IMPORT.match(line):
+            code = line.partition("#")[0].rstrip()
+            opened = "(" in code or goes_on == ")"
+            goes_on = ")" if opened and ")" not in code else "\\" if code.endswith("\\") else ""
+        else:
+            yield line
 
 
 def _quiet(lines: list[str], at: int) -> list[str]:
@@ -152,7 +172,7 @@ def _first_of_code(lines: list[str]) -> int | None:
 
 
 def _as_typed(line: str) -> str:
-    marker = Marker.read(_string_in(line)) if line.lstrip().startswith(("'", '"')) else None
+    marker = Marker.read(_string_in(line))
     return line if marker is None else f"# %%locus {marker.line}".rstrip() + "\n"
 
 
@@ -162,7 +182,13 @@ def _is_blank(line: str) -> bool:
 
 
 def _string_in(line: str) -> object:
-    return ast.literal_eval(line.strip()) if MARK in line else None
+    """Give the string that a line consists of; None for another line."""
+    if MARK not in line:
+        return None
+    try:
+        return ast.literal_eval(line.strip())
+    except (ValueError, SyntaxError):
+        return None
 
 
 def _refuse_lost_await(text: str) -> None:

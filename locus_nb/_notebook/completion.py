@@ -30,8 +30,9 @@ def completions(before: str) -> tuple[str, list[str]]:
     elif word.startswith("--live="):
         candidates = [f"--live={tab}" for tab in LIVE]
     else:
-        candidates = CELL_OPTIONS if said[-1:] != ["--tag"] else ()
-    return word, [each for each in candidates if each.startswith(word) and each not in {word, *said[:-1]}]
+        candidates = [each for each in CELL_OPTIONS if each == "--tag" or each not in said]
+        candidates = candidates if said[-1:] != ["--tag"] else ()
+    return word, [each for each in candidates if each.startswith(word) and each != word]
 
 
 def make_matcher() -> Any:

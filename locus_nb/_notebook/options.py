@@ -27,8 +27,8 @@ _ABOUT_CELL = """Make this cell one run.
 What is emitted in the cell, by an agent or by `emit`, belongs to the run, which ends with the cell: `error` if an
 exception leaves it (which goes on as ever), `interrupted` if it was stopped, else `ok`. All else is as without the
 line: its last expression is its output, `await`, magics and `!commands` work, tracebacks have the cell's own lines.
-Above another `%%magic` it runs that inside of the run. Below one it works where that runs its text as a cell:
-below %%capture and %%time, but not below %%timeit and %%prun.
+Above another `%%magic` it runs that inside of the run: put it first. Below one it works where that runs its text
+as a cell of code that does not await, as below %%capture and %%time.
 
 Variables are put in for {name}, as in the line of any magic: %%locus trip-{city} --tag prompt={version}
 """
@@ -85,7 +85,7 @@ class _Parser(argparse.ArgumentParser):
         try:
             return list(lexer)
         except ValueError as error:
-            self.error(f"{error} in {line!r}".lower())
+            self.error(f"{error} in {line!r}".replace("No closing", "no closing"))
 
 
 def _tag(text: str) -> tuple[str, str]:

@@ -98,7 +98,7 @@ def _cells(number: int, facts: RunFacts, more: Sequence[str]) -> tuple[str, ...]
 
 def _name(facts: RunFacts) -> str:
     """Give its name, and as much of its id as tells it from others of that name."""
-    if not (facts.record and facts.record.name):
+    if not (facts.record and facts.record.name) or facts.title == facts.run_id:
         return clean(facts.title, MAX_NAME)
     return f"{clean(facts.title, MAX_NAME - MAX_ID - 3)} · {clean(text_of(facts.run_id), MAX_ID)}"
 
@@ -116,4 +116,4 @@ _MORE: dict[str, Callable[[RunFacts], str]] = {"cell": _cell, "tags": _tags}
 
 def _notes(shown: Sequence[RunFacts], total: int) -> list[str]:
     more = [f"{total - len(shown):,} more"] if total > len(shown) else []
-    return [*more, *unpriced_notes(shown)] if total else ["No runs yet."]
+    return [*more, *unpriced_notes(shown)]

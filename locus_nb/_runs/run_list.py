@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
+from locus_nb._history import STATUSES
 from locus_nb._payloads.patterns import is_like
 from locus_nb._runs.facts import RunFacts, facts_of, started_ns_of
 from locus_nb._runs.list_picture import MAX_RUNS, runs_html, runs_text
@@ -130,7 +131,7 @@ class RunList(Sequence[Run]):
             where: Called with each run that is left; what it gives is taken for true or false.
 
         Raises:
-            TypeError, ValueError: `since` or `until` is no time, or naive.
+            TypeError, ValueError: `since` or `until` is no time, or naive; no run ever has that status.
             Exception: What `where` raises.
 
         Example:
@@ -140,7 +141,7 @@ class RunList(Sequence[Run]):
             0
         """
         time = between(since, until, "filter")
-        statuses = {status} if isinstance(status, str) else None if status is None else set(status)
+        statuses = _statuses(status)
         tags = _tags(tag)
 
         def fits(now: Source, run_id: str) -> bool:
@@ -220,6 +221,15 @@ class RunList(Sequence[Run]):
 
 def _pickled(runs: Sequence[tuple[str, Source]]) -> RunList:
     return RunList(Run(run_id, source=source) for run_id, source in runs)
+
+
+def _statuses(status: str | Collection[str] | None) -> Collection[str] | None:
+    if status is None:
+        return None
+    statuses = {status} if isinstance(status, str) else set(status)
+    for unknown in statuses.difference(STATUSES):
+        raise ValueError(f"filter(status={unknown!r}) finds no run, ever: use {', '.join(STATUSES)}")
+    return statuses
 
 
 def _tags(tag: str | Mapping[str, str] | None) -> list[tuple[str, str | None]]:

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from locus_nb._errors import StoreError
-from locus_nb._payloads.redact import redact, redact_name, redaction
+from locus_nb._payloads.chunks import clean_chunks
+from locus_nb._payloads.redact import redact_name, redaction
 from locus_nb._store.past import payloads
 from locus_nb._store.sqlite_reader import conditions, sqlite_snapshot
 from locus_nb._wire import dumps
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
     from locus_nb._store.past import Wanted
 
+# Texts parsed and looked at together: few enough to be near at hand still when they are looked at.
+_TOGETHER = 1024
 _SELECT = "SELECT run_id, seq, event_id, time_us, event_type, data FROM events JOIN runs USING (run)"
 
 
@@ -62,23 +65,34 @@ def stored_frame(path: Path, wanted: Wanted, *, secrets: bool) -> pd.DataFrame:
     times = df.pop("time_us").to_numpy(np.int64)
     df.insert(3, "timestamp", pd.DatetimeIndex(times.view("M8[us]")).tz_localize("UTC"))
     if not secrets and redaction() != "off" and len(df):
-        for name, clean in (("event_type", _clean_names), ("data", _clean_payloads)):
-            df[name] = pd.Series(clean(df[name].tolist()), dtype=df[name].dtype)
+        types, texts = df["event_type"].tolist(), df["data"].tolist()
+        df["event_type"] = pd.Series(list(map(redact_name, types)), dtype=df["event_type"].dtype)
+        df["data"] = pd.Series(_clean_texts(types, texts), dtype=df["data"].dtype)
     return df
 
 
-def _clean_names(event_types: Sequence[str]) -> list[str]:
-    return list(map(redact_name, event_types))
+def _clean_texts(event_types: Sequence[str], texts: Sequence[str]) -> list[str]:
+    """Take secrets out of payloads as JSON texts; one that holds none stays as it is."""
+    clean: list[str] = []
+    for start in range(0, len(texts), _TOGETHER):
+        some = slice(start, start + _TOGETHER)
+        clean += _cleaned(event_types[some], texts[some])
+    return clean
 
 
-def _clean_payloads(texts: Sequence[str]) -> list[str]:
-    """Take secrets out of JSON texts; one that holds none stays as it is."""
-    found = payloads(texts)
-    cleaned = map(redact, found)
-    return [
-        text if clean == each else dumps(clean)
-        for text, each, clean in zip(texts, found, cleaned, strict=True)
-    ]
+def _cleaned(event_types: Sequence[str], texts: Sequence[str]) -> list[str]:
+    clean, found = list(texts), payloads(texts)
+    rows: dict[str, list[int]] = {}
+    for row, event_type in enumerate(event_types):
+        rows.setdefault(event_type, []).append(row)
+    for event_type, alike in rows.items():
+        for chunk in clean_chunks(event_type, alike, found, secrets=False, copy=False):
+            # Nothing was taken out of ordinary ones.
+            changed = () if chunk.ordinary else zip(chunk.rows, chunk.payloads, strict=True)
+            for row, payload in changed:
+                if payload != found[row]:
+                    clean[row] = dumps(payload)
+    return clean
 
 
 def _no_rows() -> Any:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from locus_nb._errors import StoreError
 from locus_nb._store.account import counted
 from locus_nb._store.storage import Outcome, encoded, still_open
+from locus_nb._store.stuck import StuckRuns
 from locus_nb._wire import jsonable
 from locus_nb.event_types import LIVE_ONLY
 
@@ -72,11 +73,7 @@ class Backlog:
         self._account = account
         self._failures = failures
         self._pending: list[StreamEvent] = []
-        # Events of runs that could not be written when others could, and these runs; and the last reason.
-        self._aside: list[StreamEvent] = []
-        self._stuck: set[str] = set()
-        self._failure: Exception | None = None
-        self._is_told = False
+        self._stuck = StuckRuns(MOST_PENDING, failures)
         self._records: dict[str, RunRecord] = {}
         self._waiting_since = self.busy_at = time.monotonic()
         self._run_closed = False
@@ -90,11 +87,11 @@ class Backlog:
         self.last = last
 
     def __len__(self) -> int:
-        return len(self._pending) + len(self._aside)
+        return len(self._pending) + len(self._stuck.events)
 
     def __bool__(self) -> bool:
         """Whether there is anything to write, be it only of runs."""
-        return bool(self._pending or self._aside or self._records or self._amiss)
+        return bool(self._pending or self._stuck.events or self._records or self._amiss)
 
     def take(self) -> bool:
         """Take what the subscription has, as far as there is room; True at its end."""
@@ -113,7 +110,7 @@ class Backlog:
             self.busy_at = now
             events = [event for event in batch.events if event._event_type not in LIVE_ONLY]
             self._account.meet(batch.runs, events)
-            self._pending += events if not self._stuck else self._not_stuck(events)
+            self._pending += self._not_stuck(events) if self._stuck.run_ids else events
             self._amiss = self._amiss or batch.dropped > 0
             for record in batch.runs:
                 self._records[record.run_id] = record
@@ -138,25 +135,24 @@ class Backlog:
             OSError, sqlite3.OperationalError, StoreError: The place, or the file of one run, cannot be written to;
                 what is left is still here.
         """
-        stuck, self._failure = set(self._stuck), None
+        stuck, self._stuck.failure = set(self._stuck.run_ids), None
         left = len(self._pending)
         if self._is_first:
             left -= self._leave_out()
         self._write_through(left)
         if stuck:
-            again = [event for event in self._aside if event._run_id in stuck]
-            self._aside = [event for event in self._aside if event._run_id not in stuck]
-            self._stuck -= stuck
+            again = self._stuck.release(stuck)
             self._pending[:0] = again
             try:
                 self._write_through(len(again))
             except BaseException:
-                self._set_aside(stuck)
+                self._stuck.run_ids.update(stuck)
+                self._pending = self._not_stuck(self._pending)
                 raise
         self._run_closed = any(record.closed for record in self._records.values())
         self._waiting_since = time.monotonic()
-        if self._failure is not None:
-            raise self._failure
+        if self._stuck.failure is not None:
+            raise self._stuck.failure
 
     def _write_through(self, left: int) -> None:
         """Write so many of the pending events, if there still are as many, and what is known of runs."""
@@ -179,7 +175,7 @@ class Backlog:
     def clear(self) -> None:
         """Forget all: it is another's."""
         self._pending.clear()
-        self._aside.clear()
+        self._stuck.events.clear()
         self._records.clear()
 
     def _write_some(self, events: list[StreamEvent], *, last: bool) -> None:
@@ -188,7 +184,7 @@ class Backlog:
         self._touched.update(counts)
         amiss = self._amiss
         known = self._known() if last else {}
-        waiting = counted([*self._pending[len(events) :], *self._aside]) if known else Counter[str]()
+        waiting = counted([*self._pending[len(events) :], *self._stuck.events]) if known else Counter[str]()
         # Only together with its last event, or after it: a run must not be called complete while it lacks some.
         records = {
             run_id: still_open(record) if self._is_full or waiting[run_id] else record
@@ -224,9 +220,9 @@ class Backlog:
         del self._pending[: len(events)]
         failed = _named(changes, outcome.failed)
         if failed:
-            self._failure = next(iter(failed.values()))
-            self._aside += [event for event in events if event._run_id in failed]
-            self._set_aside(failed)
+            self._stuck.fail(failed)
+            unwritten = [event for event in events if event._run_id in failed]
+            self._pending = self._not_stuck([*unwritten, *self._pending])
         self.written += len(events) - sum(counts[run_id] for run_id in failed)
         lacking = _named(changes, outcome.lacking)
         self._account.note({run: change for run, change in changes.items() if run not in failed}, lacking)
@@ -249,25 +245,11 @@ class Backlog:
             if run_id not in self._records and (record := self._bus.run_record(run_id)) is not None:
                 self._records[run_id] = record
 
-    def _set_aside(self, run_ids: Iterable[str]) -> None:
-        """Keep the events of these runs where they hold back no others."""
-        self._stuck.update(run_ids)
-        self._pending = self._not_stuck(self._pending)
-
     def _not_stuck(self, events: Iterable[StreamEvent]) -> list[StreamEvent]:
-        """Give the events of other runs; those of runs that are stuck are set aside, or lost if they are too many."""
-        others: list[StreamEvent] = []
-        for event in events:
-            (self._aside if event._run_id in self._stuck else others).append(event)
-        if (lost := len(self._aside) - MOST_PENDING) > 0:
-            del self._aside[-lost:]
-            self.lost += lost
-            self._amiss = True
-            if not self._is_told:
-                self._is_told = True
-                self._failures.tell(
-                    "events of runs that cannot be written are lost, and counted: too many wait"
-                )
+        """Give the events of runs that are not stuck; the others are set aside, or lost if they are too many."""
+        others, lost = self._stuck.sift(events)
+        self.lost += lost
+        self._amiss = self._amiss or lost > 0
         return others
 
     def _known(self) -> dict[str, RunRecord]:

@@ -14,7 +14,7 @@ from locus_nb._history import RunRecord
 from locus_nb._payloads.patterns import glob
 from locus_nb._rest import gc_at_rest
 from locus_nb._store.past import Wanted, payloads
-from locus_nb._store.sqlite import BUSY_S, check, told
+from locus_nb._store.sqlite_file import BUSY_S, check, told
 from locus_nb._wire import jsonable
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from locus_nb._store.alarm import Alarm, go_round
 from locus_nb._store.backlog import MAY_PASS, Backlog
 from locus_nb._store.failures import KEPT, Failures
 from locus_nb._store.lifetime import outlive
-from locus_nb._store.sqlite import BUSY_S, is_held
+from locus_nb._store.sqlite_file import BUSY_S, is_held
 from locus_nb._store.stats import StoreStats
 from locus_nb._store.storage import Limits
 

@@ -98,7 +98,7 @@ class About(NamedTuple):
     """What a picture says besides its rows.
 
     Attributes:
-        title: What is watched: a run id, or "all runs".
+        title: What is watched: a run id, or "all runs". A run with a name is called by it before.
         status: "waiting", "live", "ended" or "failed".
         missing: How many events never reached the view.
         total: How many events the view saw, also those no longer at hand.
@@ -126,19 +126,21 @@ def picture_html(rows: Sequence[Row], about: About, *, css_class: str = "") -> s
         css_class: A class by which a page can find it.
     """
     items = fold(rows)
-    facts = " · ".join(html(fact, MAX_TITLE) for fact in _facts(rows, about))
+    title, *facts = (html(text, MAX_TITLE) for text in (*_titles(about), *_facts(rows, about)))
+    names = _names(about)
     parts = [
         f'<div class="{html(f"locus-static {css_class}", MAX_CLASSES)}">{STYLE}',
-        f"<p><b>{html(about.title, MAX_TITLE)}</b> · {facts}</p>",
+        f"<p><b>{title}</b> · {' · '.join(facts)}</p>",
         banner(about.missing),
         waterfall(items, rows) if about.one_run else _runs(about),
-        errors_html(items, with_run=not about.one_run),
+        errors_html(items, names=names),
     ]
     room = MAX_BYTES - sum(len(part.encode()) for part in parts) - 1_000
-    with_run = not about.one_run
-    table, shown = events_table(items, with_run=with_run, ended=_ended(rows, about), room=room)
+    table, shown = events_table(items, names=names, ended=_ended(rows, about), room=room)
     if table:
-        classes = "locus-static-scroll locus-static-events" + (" locus-static-of-all" if with_run else "")
+        classes = "locus-static-scroll locus-static-events" + (
+            "" if about.one_run else " locus-static-of-all"
+        )
         parts.append(f'<div class="{classes}">{table}</div>')
     notes = _notes(len(items) - shown, rows, about)
     return "".join([*parts, *(f'<p class="locus-static-note">{note}</p>' for note in notes), "</div>"])
@@ -146,10 +148,21 @@ def picture_html(rows: Sequence[Row], about: About, *, css_class: str = "") -> s
 
 def picture_text(rows: Sequence[Row], about: About) -> str:
     """Give the header and the newest 20 rows as lines of at most 120 characters; times are in UTC."""
-    lines = [" · ".join([clean(about.title, MAX_TITLE), *_facts(rows, about)])]
-    lines += events_text(rows, with_run=not about.one_run)
+    lines = [" · ".join([*_titles(about), *_facts(rows, about)])]
+    lines += events_text(rows, names=_names(about))
     lines += _notes(max(0, len(rows) - MAX_TEXT_ROWS), rows, about)
     return "\n".join(cut(line, MAX_TEXT_WIDTH) for line in lines)
+
+
+def _titles(about: About) -> list[str]:
+    """What is watched: of a run its name, if it has one, and its id."""
+    name = about.tallies[-1].name if about.one_run and about.tallies else ""
+    return [clean(title, MAX_TITLE) for title in dict.fromkeys((name, about.title)) if title]
+
+
+def _names(about: About) -> dict[str, str] | None:
+    """What the runs of rows are called; None where all rows are of one run."""
+    return None if about.one_run else {tally.run_id: tally.name for tally in about.tallies}
 
 
 def _ended(rows: Sequence[Row], about: About) -> set[str]:

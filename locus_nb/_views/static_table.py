@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from locus_nb._payloads.format import clean, clock, counted, cut, duration, html, middle, name_html
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Sequence
+    from collections.abc import Container, Iterable, Mapping, Sequence
 
     from locus_nb._views.fold import Item
     from locus_nb._views.rows import Row
@@ -30,21 +30,25 @@ _CLASSES = {"model": "m", "tool": "t", "think": "k", "end": "e", "agent": "a"}
 
 
 def events_table(
-    items: Sequence[Item], *, with_run: bool, ended: Container[str], room: int
+    items: Sequence[Item], *, names: Mapping[str, str] | None, ended: Container[str], room: int
 ) -> tuple[str, int]:
     """Give the newest 500 items as html of at most about `room` bytes, oldest first, and how many those are.
 
-    What is open in one of the `ended` runs was never completed.
+    Args:
+        items: What there is, ascending.
+        names: What runs are called, by their ids; None for rows of one run, which is not named in each.
+        ended: Runs in which what is open was never completed.
+        room: Bytes.
     """
     lines: list[str] = []
     for item in reversed(items[-MAX_ITEMS:]):
-        line = _line(item, with_run=with_run, ended=ended)
+        line = _line(item, names=names, ended=ended)
         room -= len(line.encode()) + 1
         if room < 0:
             break
         lines.append(line)
-    names = ["seq", "time (UTC)", "type", "run", "took", "", "preview"]
-    head = "".join(f"<th>{name}</th>" for name in names if with_run or name != "run")
+    columns = ["seq", "time (UTC)", "type", "run", "took", "", "preview"]
+    head = "".join(f"<th>{column}</th>" for column in columns if names is not None or column != "run")
     body = "\n".join(reversed(lines))
     table = f"<table><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table>" if lines else ""
     return table, len(lines)
@@ -55,30 +59,34 @@ def runs_table(tallies: Sequence[Tally]) -> str:
     if not tallies:
         return ""
     lines = [_run_line(tally) for tally in reversed(tallies[-MAX_RUNS:])]
-    names = ["run", "", "status", "elapsed", "events", "model calls", "tool calls", "errors", "tokens"]
-    head = "".join(f"<th>{name}</th>" for name in names)
+    columns = ["run", "", "status", "elapsed", "events", "model calls", "tool calls", "errors", "tokens"]
+    head = "".join(f"<th>{column}</th>" for column in columns)
     body = "\n".join(lines)
     return f"<table><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table>"
 
 
-def errors_html(items: Sequence[Item], *, with_run: bool) -> str:
+def errors_html(items: Sequence[Item], *, names: Mapping[str, str] | None) -> str:
     """Give how many of the newest 500 items failed, and the newest three of them, as html.
 
-    Empty where there are none, or so few items that all are seen at once.
+    Empty where there are none, or so few items that all are seen at once. `names` as in `events_table`.
     """
     shown = items[-MAX_ITEMS:]
     failed = [item for item in shown if item.last.status == "error"]
     if not failed or len(shown) <= _FEW:
         return ""
-    lines = [f"<p>✕ {' · '.join(_error_words(item, with_run=with_run))}</p>" for item in failed[-MAX_ERRORS:]]
+    lines = [f"<p>✕ {' · '.join(_error_words(item, names))}</p>" for item in failed[-MAX_ERRORS:]]
     said = counted(len(failed), "error") + (", the newest:" if len(failed) > MAX_ERRORS else ":")
     return f'<div class="locus-static-errors"><p><b>{said}</b></p>{"".join(lines)}</div>'
 
 
-def events_text(rows: Sequence[Row], *, with_run: bool) -> list[str]:
-    """Give the newest 20 rows as lines of at most 120 characters, under a line that names their parts."""
-    cells = [("seq", "time (UTC)", "type", "run", "preview"), *map(_cells, rows[-MAX_TEXT_ROWS:])]
-    if not with_run:
+def events_text(rows: Sequence[Row], *, names: Mapping[str, str] | None) -> list[str]:
+    """Give the newest 20 rows as lines of at most 120 characters, under a line that names their parts.
+
+    `names` as in `events_table`.
+    """
+    cells = [("seq", "time (UTC)", "type", "run", "preview")]
+    cells += (_cells(row, names or {}) for row in rows[-MAX_TEXT_ROWS:])
+    if names is None:
         cells = [(*line[:3], line[4]) for line in cells]
     return [cut(line.rstrip(), MAX_TEXT_WIDTH) for line in aligned(cells)] if rows else []
 
@@ -88,7 +96,7 @@ def elapsed(tally: Tally) -> float:
     return max(0.0, max(tally.ended_ms or 0.0, tally.last_ms) - tally.started_ms)
 
 
-def _line(item: Item, *, with_run: bool, ended: Container[str]) -> str:
+def _line(item: Item, *, names: Mapping[str, str] | None, ended: Container[str]) -> str:
     row, last = item.lead, item.last
     took = item.duration_ms
     never = "never completed" if row.run_id in ended else "…"
@@ -97,7 +105,7 @@ def _line(item: Item, *, with_run: bool, ended: Container[str]) -> str:
         str(row.seq),
         clock(row.time_ms),
         html(last.event_type, MAX_TYPE),
-        name_html(row.run_id, MAX_RUN, title=False) if with_run else None,
+        None if names is None else name_html(_called(row, names), MAX_RUN, title=False),
         never if item.is_open else duration(took) if took is not None else "",
         MARKS.get(last.status or "", ""),
         html(_preview(item), MAX_PREVIEW),
@@ -114,10 +122,14 @@ def _preview(item: Item) -> str:
     return " · ".join(filter(None, told))
 
 
-def _error_words(item: Item, *, with_run: bool) -> list[str]:
+def _called(row: Row, names: Mapping[str, str]) -> str:
+    return names.get(row.run_id) or row.run_id
+
+
+def _error_words(item: Item, names: Mapping[str, str] | None) -> list[str]:
     told = [(item.last.event_type, MAX_TYPE), (_preview(item), MAX_PREVIEW)]
-    if with_run:
-        told.insert(0, (middle(item.lead.run_id, MAX_RUN), MAX_RUN))
+    if names is not None:
+        told.insert(0, (middle(_called(item.lead, names), MAX_RUN), MAX_RUN))
     return [str(item.lead.seq), *(html(*text) for text in told)]
 
 
@@ -138,12 +150,12 @@ def _run_line(tally: Tally) -> str:
     return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
 
 
-def _cells(row: Row) -> tuple[str, str, str, str, str]:
+def _cells(row: Row, names: Mapping[str, str]) -> tuple[str, str, str, str, str]:
     return (
         str(row.seq),
         clock(row.time_ms),
         clean(row.event_type, MAX_TYPE),
-        middle(row.run_id, MAX_RUN),
+        middle(_called(row, names), MAX_RUN),
         clean(row.preview, MAX_PREVIEW),
     )
 
