@@ -234,7 +234,8 @@ def cut(text: str) -> str:
 # Until enough of them is seen they could be anything, or what is seen is no secret.
 LATE = re.compile(
     r"(?:bot)?[0-9]{9,}:|[0-9a-f]{32}-us|EAAA|SG\.|dt0c01|pat\w{14}\.|\w{14}\.atlasv1|M\w{24}\.|SK[0-9a-f]|...8Q~"
-    r"|pcsk_|\S*https?://[^:]*@|https://\w+:x-oauth|ann:\w+@tcp|\w+ --(?:token|password) \w|curl sent Basic|<(?:name|key)>|sgp_|re_"
+    r"|pcsk_|\S*https?://[^:]*@|https://\w+:x-oauth|ann:\w+@tcp|\w+ --(?:token|password) \w"
+    r"|curl sent Basic|<(?:name|key)>|sgp_|re_"
 )
 
 
