@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from locus_nb._agent.model import get_model
     from locus_nb._agent.result import AgentResult
     from locus_nb._agent.tool import Tool, tool
+    from locus_nb._ask.callbacks import on_question
     from locus_nb._ask.question import Question
-    from locus_nb._ask.questions import on_question
     from locus_nb._ask.tool import AskUser, ask_user
     from locus_nb._bus import EventBus, get_event_bus, reset_event_bus
     from locus_nb._configure import configure
@@ -208,7 +208,7 @@ _HOMES = {
     "load": "_files.files",
     "model_calls_df": "_frames.frames",
     "monitor": "_views.monitor",
-    "on_question": "_ask.questions",
+    "on_question": "_ask.callbacks",
     "propagate": "_propagate",
     "reset_event_bus": "_bus",
     "reset_run_id": "_context",

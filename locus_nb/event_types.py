@@ -12,9 +12,11 @@ payload keys:
 - `agent.think`: iteration, reasoning_preview, has_tool_calls, tool_call_count
 - `agent.tool.started`: tool_name, span_id, arg_keys
 - `agent.tool.completed`: tool_name, span_id, success, duration_ms, output_preview, error
-- `agent.interrupt`: interrupt_id, question_preview, options, default, timeout_s, span_id (`ask_user` asks the user)
-- `agent.interrupt.completed`: interrupt_id, question_preview, answer_preview, answered_by, success, duration_ms,
-  error, span_id (`answered_by`: view, input, code, default, or None without an answer)
+- `agent.interrupt`: interrupt_id, question_preview, options, default, timeout_s, span_id, parent_span_id (`ask_user`
+  asks the user; the parent is the tool that asks, if one does)
+- `agent.interrupt.completed`: interrupt_id, question_preview, answer_preview, answered_by, stop_reason, success,
+  duration_ms, error, span_id (`answered_by`: view, input, code, default, or None without an answer; `stop_reason`:
+  answered, timeout, nobody, if nobody could be asked, or interrupted)
 - `agent.terminate`: reason, iterations_used, final_confidence, total_tool_calls, final_message_preview
 
 `iteration` counts from 1, durations are milliseconds as float, a preview is the first 240 characters.

@@ -5,22 +5,28 @@ from __future__ import annotations
 import asyncio
 import builtins
 import contextlib
+import inspect
 import io
 import os
 import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from locus_nb import (
     Agent,
+    ModelReply,
     Question,
     ToolCall,
     UnansweredError,
     ask_user,
+    current_run_id,
+    events_df,
     get_event_bus,
     on_question,
     propagate,
@@ -29,6 +35,7 @@ from locus_nb import (
     tool,
 )
 from locus_nb._agent import main_thread
+from locus_nb._ask.inquiry import Inquiry
 from locus_nb._ask.questions import QUESTIONS
 from locus_nb.testing import ScriptedModel
 from tests.bus_kit import GRACE_S
@@ -37,6 +44,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping
 
     from locus_nb import Tool
+
+
+SECRET = "sk-proj-" + "a1B2c3D4" * 6
 
 
 @pytest.fixture(autouse=True)
@@ -58,6 +68,19 @@ def answered(by: Callable[[Question], object]) -> Generator[None]:
         end()
 
 
+@contextlib.contextmanager
+def answered_yes() -> Generator[list[Question]]:
+    """Have each question answered by yes meanwhile; gives them."""
+    heard: list[Question] = []
+
+    def answer(question: Question) -> None:
+        heard.append(question)
+        question.answer("yes")
+
+    with answered(answer):
+        yield heard
+
+
 def told(run_id: str) -> list[Mapping[str, Any]]:
     """What the bus was told of the end of each question of a run."""
     return [
@@ -70,6 +93,18 @@ def told(run_id: str) -> list[Mapping[str, Any]]:
 def types(run_id: str) -> list[str]:
     """The event types of a run."""
     return [event.event_type for event in get_event_bus().history(run_id)]
+
+
+class Asynchronous:
+    """What can only be awaited."""
+
+    async def answer(self, question: Question) -> None:
+        """Answer, if it were awaited."""
+        question.answer("yes")
+
+    async def __call__(self, question: Question) -> None:
+        """Do the same."""
+        question.answer("yes")
 
 
 def asking_agent(*questions: dict[str, Any], **how: Any) -> Agent:
@@ -102,12 +137,14 @@ def test_code_answers() -> None:
         "default": "red",
         "timeout_s": 60.0,
         "span_id": span,
+        "parent_span_id": None,
     }
     assert dict(ended.data) | {"duration_ms": 0} == {
         "interrupt_id": span,
         "question_preview": "Which?",
         "answer_preview": "blue",
         "answered_by": "code",
+        "stop_reason": "answered",
         "success": True,
         "duration_ms": 0,
         "error": None,
@@ -134,14 +171,28 @@ def test_previews_are_cut() -> None:
     assert ended.data["answer_preview"] == "a" * 240
 
 
+@pytest.mark.parametrize("before", range(196, 241))
+def test_a_preview_ends_before_a_secret_that_it_would_cut(before: int) -> None:
+    """A password in a URL is not shown because the preview lacks what makes it known for one."""
+    url = "postgres://admin:hunter2secret@db.example.com/x"
+    text = f"{'q' * before} {url} ok?"
+    with answered(lambda question: question.answer(text)), run("r") as made:
+        ask_user(text, [text], default=text)
+    told = str(made.df()["data"].tolist())
+    assert "hunter2" not in told
+    assert "q" * 196 in told
+
+
 @pytest.mark.parametrize("how", ["nobody", "late"])
 def test_the_default_counts(how: str) -> None:
-    """Where nobody can be asked, and where nobody answers in time, the default is the answer."""
+    """Where nobody can be asked, and where nobody answers in time, the default is the answer; the run says which."""
     with answered(lambda _: None) if how == "late" else contextlib.nullcontext(), run_context("r"):
-        assert ask_user("Which?", ["a"], default="none of them", timeout=0.01) == "none of them"
-    assert [(one["answered_by"], one["answer_preview"], one["success"]) for one in told("r")] == [
-        ("default", "none of them", True)
-    ]
+        seconds = 0.01 if how == "late" else GRACE_S
+        assert ask_user("Which?", ["a"], default="none of them", timeout=seconds) == "none of them"
+    why = "timeout" if how == "late" else how
+    assert [
+        (one["answered_by"], one["answer_preview"], one["success"], one["stop_reason"]) for one in told("r")
+    ] == [("default", "none of them", True, why)]
 
 
 @pytest.mark.parametrize(
@@ -158,7 +209,7 @@ def test_without_a_default_it_fails(how: str, why: str) -> None:
         run_context("r"),
         pytest.raises(UnansweredError, match=rf"^ask_user\('Which\?'\) got no answer: {why}$") as caught,
     ):
-        ask_user("Which?", timeout=0.01)
+        ask_user("Which?", timeout=0.01 if how == "late" else GRACE_S)
     (end,) = told("r")
     assert (end["success"], end["answered_by"], end["answer_preview"]) == (False, None, "")
     assert str(caught.value).endswith(end["error"])
@@ -166,11 +217,12 @@ def test_without_a_default_it_fails(how: str, why: str) -> None:
 
 def test_a_late_answer_has_no_effect() -> None:
     """Who answers a question that is over hears that it does not count."""
-    kept: list[Question] = []
-    with answered(kept.append), run_context("r"):
+    kept: SimpleQueue[Question] = SimpleQueue()
+    with answered(kept.put), run_context("r"):
         assert ask_user("Which?", default="a", timeout=0.01) == "a"
-    assert kept[0].answer("b") is False
-    assert kept[0].seconds_left == 0
+    question = kept.get(timeout=GRACE_S)
+    assert question.answer("b") is False
+    assert question.seconds_left == 0
     assert len(told("r")) == 1
 
 
@@ -239,6 +291,7 @@ def test_an_answer_is_a_text_of_bounded_length() -> None:
         ({"options": ["yes", ""]}, ValueError, "an empty option"),
         ({"options": map(str, range(101))}, ValueError, "100 options at the most, not 101"),
         ({"default": 3}, TypeError, "a str or None, not int"),
+        ({"strict": "no"}, TypeError, "takes True or False, not str"),
         ({"timeout": "3"}, TypeError, "takes seconds, not str"),
         ({"timeout": True}, TypeError, "takes seconds, not bool"),
         ({"timeout": 0}, ValueError, "seconds above 0"),
@@ -280,13 +333,12 @@ def test_a_model_says_question_and_options_alone() -> None:
     assert sorted(ask_user.parameters["properties"]) == ["options", "question"]
     assert ask_user.parameters["required"] == ["question"]
     assert "the user" in ask_user.description
-    heard: list[Question] = []
-    with answered(heard.append):
+    with answered_yes() as heard:
         result = asking_agent(
-            {"question": "Deploy?", "options": ["yes", "no"]}, default="no", timeout=0.01, strict=True
+            {"question": "Deploy?", "options": ["yes", "no"]}, default="no", timeout=60, strict=True
         ).run_sync("Deploy")
-    assert result.tool_calls[0].output == "no"
-    assert [(one.default, one.timeout, one.strict) for one in heard] == [("no", 0.01, True)]
+    assert result.tool_calls[0].output == "yes"
+    assert [(one.default, one.timeout, one.strict) for one in heard] == [("no", 60, True)]
 
 
 def test_a_model_hears_that_nobody_answered() -> None:
@@ -363,15 +415,172 @@ def test_the_first_answer_counts() -> None:
     assert len(told("r")) == 1
 
 
+def fail(_: Question) -> None:
+    """A callback that cannot answer."""
+    raise ZeroDivisionError("by nothing")
+
+
 def test_a_failing_callback_is_reported(caplog: pytest.LogCaptureFixture) -> None:
     """What a callback raises is logged, and the question goes on to the others."""
-
-    def fail(_: Question) -> None:
-        raise ZeroDivisionError
-
     with answered(fail), answered(lambda question: question.answer("yes")):
         assert ask_user("Which?") == "yes"
     assert "on_question callback" in caplog.text
+
+
+def test_if_all_callbacks_fail_others_are_asked(typed: Typed) -> None:
+    """Where no callback is left that may answer the question is asked as without any."""
+    typed.lines = ["this"]
+    with answered(fail), answered(fail):
+        assert ask_user("Which?") == "this"
+    assert len(typed.prompts) == 1
+
+
+def test_an_unanswered_question_names_what_failed() -> None:
+    """If nobody answers the error says what a callback failed with, whether others were asked or the time was over."""
+    failed = "; a callback of on_question failed: ZeroDivisionError: by nothing"
+    with answered(fail), pytest.raises(UnansweredError, match=f"nobody could be asked.*{failed}$"):
+        ask_user("Which?")
+    late = Inquiry("Which?", (), default=None, timeout=60, strict=False)
+    late.failure = "ZeroDivisionError: by nothing"
+    late.fall_back("timeout", "nobody answered within 60 s")
+    assert late.outcome.result().error == f"nobody answered within 60 s{failed}"
+
+
+def test_a_callback_that_hangs_is_left_to_itself() -> None:
+    """One that waits does not keep a question open for longer than its timeout."""
+    gate = threading.Event()
+    with answered(lambda _: gate.wait()):
+        assert ask_user("Which?", default="this", timeout=0.01) == "this"
+    gate.set()
+
+
+def test_a_callback_is_called_in_a_context_like_that_of_who_asks() -> None:
+    """In another thread it belongs to the run that asks; and it may ask a question of its own."""
+
+    def answer(question: Question) -> None:
+        threads.append(threading.current_thread())
+        runs.append(current_run_id())
+        question.answer("inner" if question.text == "Inner?" else ask_user("Inner?"))
+
+    threads: list[threading.Thread] = []
+    runs: list[str | None] = []
+    with answered(answer), run_context("r"):
+        assert ask_user("Outer?") == "inner"
+    assert runs == ["r", "r"]
+    assert len({*threads, threading.current_thread()}) == 3
+
+
+@pytest.mark.parametrize(
+    "callback, error",
+    [
+        (3, "a function that is given each question, not int"),
+        (None, "not NoneType"),
+        (Asynchronous.answer, "not a coroutine function"),
+        (Asynchronous().answer, "not a coroutine function"),
+        (Asynchronous(), "not a coroutine function"),
+        (partial(Asynchronous().answer), "not a coroutine function"),
+    ],
+    ids=["int", "None", "function", "method", "object", "partial"],
+)
+def test_what_can_never_answer_is_refused(callback: Any, error: str) -> None:
+    """`on_question` takes no coroutine function, which nobody would await, and nothing that cannot be called."""
+    with pytest.raises(TypeError, match=error):
+        on_question(callback)
+
+
+def test_a_callback_that_gives_a_coroutine_has_failed() -> None:
+    """What only turns out to be a coroutine when it is called cannot answer."""
+    with (
+        answered(lambda question: Asynchronous().answer(question)),
+        pytest.raises(UnansweredError, match="it returned a coroutine, which nobody awaits"),
+    ):
+        ask_user("Which?")
+
+
+def test_a_question_shows_nobody_its_inside() -> None:
+    """What a callback is given can be read and answered, and nothing else; what it is shown as holds no secret."""
+    with answered_yes() as kept:
+        ask_user(f"Use {SECRET}?")
+    assert sorted(name for name in dir(kept[0]) if not name.startswith("_")) == [
+        *(
+            "answer",
+            "default",
+            "ends_at",
+            "id",
+            "is_open",
+            "options",
+            "run_id",
+            "seconds_left",
+            "strict",
+            "text",
+        ),
+        "timeout",
+    ]
+    assert repr(kept[0]) == "<Question 'Use [redacted: OpenAI key]?'>"
+
+
+def test_an_error_holds_no_secret() -> None:
+    """An error may be kept in a notebook, so the question in it has its secrets taken out."""
+    with pytest.raises(UnansweredError, match=r"^ask_user\('Use \[redacted: OpenAI key\]\?'\) got no answer"):
+        ask_user(f"Use {SECRET}?")
+
+
+def test_it_says_what_it_is_called_with() -> None:
+    """The signature has what a caller may say, and the tool keeps what a model may."""
+    assert list(inspect.signature(ask_user).parameters) == [
+        "question",
+        "options",
+        "default",
+        "timeout",
+        "strict",
+    ]
+    assert sorted(ask_user.parameters["properties"]) == ["options", "question"]
+
+
+def test_a_tool_keeps_what_it_is_not_given_anew() -> None:
+    """`with_` changes what it is given alone, and a call can do without a default that the tool has."""
+    tool = ask_user.with_(default="no", strict=True).with_(timeout=60)
+    with answered_yes() as heard:
+        tool("Deploy?", ["yes"])
+        tool("Deploy?", ["yes"], default=None, strict=False)
+        tool.with_(default=None)("Deploy?", ["yes"])
+    assert [(one.default, one.timeout, one.strict) for one in heard] == [
+        ("no", 60, True),
+        (None, 60, False),
+        (None, 60, True),
+    ]
+
+
+def test_a_question_belongs_to_the_tool_that_asks() -> None:
+    """The span of a question has that of its tool as its parent; outside of a tool it has none."""
+
+    @tool
+    def deploy() -> str:
+        return ask_user("Deploy?")
+
+    @tool
+    def delegate() -> str:
+        ask_user("Delegate?")
+        return (
+            Agent(ScriptedModel([ToolCall("deploy", {}), "done"]), tools=[deploy]).run_sync("Deploy").message
+        )
+
+    agent = Agent(ScriptedModel([ToolCall("delegate", {}), "done"]), tools=[delegate])
+    with answered(lambda question: question.answer("yes")), run("r") as made:
+        ask_user("Begin?")
+        agent.run_sync("Go")
+    spans = made.spans_df()
+    names = dict(zip(spans["span_id"], spans["name"], strict=True))
+    asked = spans[spans["name"] == "agent.interrupt"]
+    assert [names.get(parent) for parent in asked["parent_id"]] == [None, "delegate", "deploy"]
+
+
+def test_a_question_that_was_taken_back_is_interrupted() -> None:
+    """In the frames a question whose agent was cancelled is interrupted, as the agent is."""
+    cancelled_while_asking(asking_agent({"question": "Where to?"}))
+    events = events_df("r")
+    last = events[events["event_type"].isin(["agent.interrupt.completed", "agent.terminate"])]
+    assert list(last["status"]) == ["interrupted", "interrupted"]
 
 
 def cancelled_while_asking(agent: Agent) -> Question:
@@ -419,7 +628,7 @@ def test_a_cancelled_agent_takes_back_what_an_inner_one_asks() -> None:
 
     question = cancelled_while_asking(delegating(delegate))
     assert not question.is_open
-    assert question.outcome.result().error == "interrupted"
+    assert [one["error"] for one in told("r")] == ["interrupted"]
 
 
 def test_a_cancelled_async_tool_takes_its_question_back() -> None:
@@ -432,16 +641,86 @@ def test_a_cancelled_async_tool_takes_its_question_back() -> None:
     assert not cancelled_while_asking(delegating(delegate)).is_open
 
 
-def test_a_coroutine_asks_in_a_thread() -> None:
+@pytest.mark.parametrize("how", ["ask", "to_thread"])
+def test_a_coroutine_asks(how: str) -> None:
     """In a coroutine a question waits beside the loop, and keeps the run."""
 
     async def main() -> list[str]:
+        asks = ask_user.ask if how == "ask" else partial(asyncio.to_thread, ask_user)
         with run_context("r"):
-            return await asyncio.gather(*(asyncio.to_thread(ask_user, f"{number}?") for number in range(3)))
+            return await asyncio.gather(*(asks(f"{number}?") for number in range(3)))
 
     with answered(lambda question: question.answer(question.text)):
         assert asyncio.run(main()) == ["0?", "1?", "2?"]
     assert len(told("r")) == 3
+
+
+@pytest.mark.parametrize("how", ["ask", "agent"])
+def test_a_cancelled_coroutine_takes_its_question_back(how: str) -> None:
+    """Cancelled while it asks, it ends at once, its question with it, and the loop has no thread to wait for."""
+
+    async def main() -> Question:
+        kept: list[Question] = []
+        asked = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def keep(question: Question) -> None:
+            kept.append(question)
+            loop.call_soon_threadsafe(asked.set)
+
+        with answered(keep), run_context("r"):
+            if how == "ask":
+                asking = asyncio.create_task(ask_user.ask("Where to?", default="home"))
+            else:
+                asking = asyncio.create_task(asks.arun("Book"))
+            await asked.wait()
+            asking.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await asking
+            assert not kept[0].is_open
+        return kept[0]
+
+    @tool
+    async def book() -> str:
+        return await ask_user.ask("Where to?", default="home")
+
+    asks = Agent(ScriptedModel([ToolCall("book", {}), "done"]), tools=[book])
+    assert not asyncio.run(main()).answer("Oslo")
+    (end,) = told("r")
+    assert (end["stop_reason"], end["success"], end["answered_by"]) == ("interrupted", False, None)
+
+
+def test_an_awaited_question_takes_what_the_tool_was_given() -> None:
+    """`ask` knows the default, timeout and strictness of `with_`, and refuses what calling the tool does."""
+    careful = ask_user.with_(default="no", timeout=60, strict=True)
+    with answered_yes() as heard:
+        assert asyncio.run(careful.ask("Deploy?", ["yes"])) == "yes"
+        asyncio.run(careful.ask("Deploy?", ["yes"], default=None, timeout=30))
+    assert [(one.default, one.timeout, one.strict) for one in heard] == [("no", 60, True), (None, 30, True)]
+    with answered(lambda _: None):
+        assert asyncio.run(careful.ask("Deploy?", ["yes"], timeout=0.01)) == "no"
+        with pytest.raises(UnansweredError, match=r"nobody answered within 0\.01 s"):
+            asyncio.run(careful.ask("Deploy?", ["yes"], default=None, timeout=0.01))
+    with pytest.raises(ValueError, match="an empty question"):
+        asyncio.run(ask_user.ask(" "))
+
+
+def test_a_loop_beside_the_main_thread_is_not_held_up() -> None:
+    """Called by a coroutine on the worker's loop, which nothing could interrupt, it says how to ask there."""
+
+    @tool
+    async def deploy() -> str:
+        return ask_user("Deploy?")
+
+    model = ScriptedModel([ToolCall("deploy", {}), "done"])
+    with answered(lambda question: question.answer("yes")), run_context("r"):
+        result = Agent(model, tools=[deploy]).run_sync("Deploy")
+        assert "write `await ask_user.ask(...)`" in (result.tool_calls[0].error or "")
+        assert told("r") == []
+        # On the main thread's own loop it can be interrupted.
+        model = ScriptedModel([ToolCall("deploy", {}), "done"])
+        result = asyncio.run(Agent(model, tools=[deploy]).arun("Deploy"))
+    assert result.tool_calls[0].output == "yes"
 
 
 # By input().
@@ -480,7 +759,7 @@ class Typed:
         return line
 
 
-@pytest.mark.parametrize("how", ["function", "run_sync", "arun", "gather"])
+@pytest.mark.parametrize("how", ["function", "ask", "run_sync", "arun", "gather"])
 def test_input_asks_in_the_main_thread(typed: Typed, how: str) -> None:
     """Where nobody shows the run `input()` asks, in the main thread, whatever waits there."""
     typed.lines = ["Oslo", "Oslo"]
@@ -494,6 +773,8 @@ def test_input_asks_in_the_main_thread(typed: Typed, how: str) -> None:
     with run_context("r"):
         if how == "function":
             assert ask_user("Where to?", ["Oslo", "Rome"], default="home") == "Oslo"
+        elif how == "ask":
+            assert asyncio.run(ask_user.ask("Where to?", ["Oslo", "Rome"], default="home")) == "Oslo"
         elif how == "run_sync":
             assert agent.run_sync("Book").tool_calls[0].output == "Oslo"
         elif how == "arun":
@@ -520,28 +801,83 @@ def test_what_is_no_answer_is_asked_again(typed: Typed) -> None:
 
 
 def test_secrets_are_not_in_the_prompt(typed: Typed) -> None:
-    """What `input()` shows is kept in the notebook, so it holds no secret."""
+    """What `input()` shows is kept in the notebook, so it holds no secret, also where it is asked again."""
+    typed.lines = ["perhaps", "yes"]
+    assert ask_user(f"Use {SECRET}?", ["yes", SECRET], strict=True) == "yes"
+    asked = "Use [redacted: OpenAI key]? [yes / [redacted: OpenAI key]]: "
+    refused = "'perhaps' is none of the options: yes, [redacted: OpenAI key]\n"
+    assert typed.prompts == [asked, refused + asked]
+
+
+def test_a_prompt_repaints_nothing(typed: Typed) -> None:
+    """What a model says cannot move, hide or turn around what the user sees in a terminal; its lines stay."""
     typed.lines = ["yes"]
-    secret = "sk-proj-" + "a1B2c3D4" * 6
-    assert ask_user(f"Use {secret}?") == "yes"
-    assert typed.prompts == ["Use [redacted: OpenAI key]?: "]
+    ask_user("rm -rf /\r\x1b[2Kls?\r\n  \u202eall\x00", ["a\nb"], default="\x9bno")
+    assert typed.prompts == ["rm -rf /\ufffd\ufffd[2Kls?\n  \ufffdall\ufffd [a\nb] (default: \ufffdno): "]
 
 
-@pytest.mark.parametrize("error", [NotImplementedError, EOFError])
-def test_a_front_end_without_input_is_nobody(typed: Typed, error: type[Exception]) -> None:
-    """Where `input()` is refused, or at its end, nobody can be asked."""
+def two_at_once() -> Agent:
+    """An agent whose model asks two questions in one reply."""
+    asks = tuple(ToolCall("ask_user", {"question": f"{name}?"}, id=name) for name in ("first", "second"))
+    return Agent(
+        ScriptedModel([ModelReply("", tool_calls=asks), "done"]), tools=[ask_user.with_(timeout=GRACE_S)]
+    )
+
+
+@pytest.mark.parametrize("how", ["run_sync", "arun"])
+def test_two_questions_of_one_agent_are_asked_one_after_the_other(typed: Typed, how: str) -> None:
+    """By `input()` the questions of one reply are asked in turn, and each gets its own answer."""
+    typed.lines = ["a", "b"]
+    agent = two_at_once()
+    with run_context("r"):
+        result = agent.run_sync("Ask") if how == "run_sync" else asyncio.run(agent.arun("Ask"))
+    given = dict(zip(typed.prompts, "ab", strict=True))
+    assert [use.output for use in result.tool_calls] == [given["first?: "], given["second?: "]]
+    assert [one["answered_by"] for one in told("r")] == ["input", "input"]
+
+
+def test_two_questions_of_one_agent_are_open_at_once() -> None:
+    """Code hears of both questions of one reply before it answers either, and each gets its own answer."""
+    both: list[Question] = []
+
+    def answer(question: Question) -> None:
+        both.append(question)
+        if len(both) == 2:
+            for one in reversed(both):
+                assert one.answer(f"to {one.text}")
+
+    with answered(answer), run_context("r"):
+        result = two_at_once().run_sync("Ask")
+    assert [use.output for use in result.tool_calls] == ["to first?", "to second?"]
+    assert len(told("r")) == 2
+
+
+@pytest.mark.parametrize(
+    "error, why",
+    [
+        (NotImplementedError, r"there is no input\(\) here"),
+        (EOFError, r"the input\(\) here is at its end"),
+    ],
+)
+def test_a_front_end_without_input_is_nobody(typed: Typed, error: type[Exception], why: str) -> None:
+    """Where `input()` is refused, or at its end, nobody can be asked, and the error says which."""
     typed.lines = [error(), error()]
     assert ask_user("Which?", default="this") == "this"
-    with pytest.raises(UnansweredError, match="nobody could be asked"):
+    todo = r": show the run with watch\(run\) before, or give a default$"
+    with pytest.raises(
+        UnansweredError, match=f"nobody could be asked, because no page shows the run and {why}{todo}"
+    ):
         ask_user("Which?")
 
 
-@pytest.mark.parametrize("how", ["function", "run_sync", "arun"])
+@pytest.mark.parametrize("how", ["function", "ask", "run_sync", "arun"])
 def test_input_ends_in_time(typed: Typed, how: str) -> None:
     """Nobody types: after its timeout the question ends, and the `input()` with it."""
     agent = asking_agent({"question": "Where to?"}, default="home", timeout=0.05)
     if how == "function":
         assert ask_user("Where to?", default="home", timeout=0.05) == "home"
+    elif how == "ask":
+        assert asyncio.run(ask_user.ask("Where to?", default="home", timeout=0.05)) == "home"
     elif how == "run_sync":
         assert agent.run_sync("Book").tool_calls[0].output == "home"
     else:
@@ -565,20 +901,21 @@ def test_another_answer_ends_the_input(typed: Typed) -> None:
     assert [one["answered_by"] for one in told("r")] == ["view"]
 
 
-@pytest.mark.parametrize("how", ["function", "run_sync", "arun"])
+@pytest.mark.parametrize("how", ["function", "ask", "run_sync", "arun"])
 def test_an_interrupt_at_the_input_interrupts_the_run(typed: Typed, how: str) -> None:
     """Ctrl-C at the `input()` ends the question, and the agent as interrupted; the default does not count."""
     typed.lines = [KeyboardInterrupt()]
     agent = asking_agent({"question": "Where to?"}, default="home")
     ways: dict[str, Callable[[], object]] = {
         "function": lambda: ask_user("Where to?", default="home"),
+        "ask": lambda: asyncio.run(ask_user.ask("Where to?", default="home")),
         "run_sync": lambda: agent.run_sync("Book"),
         "arun": lambda: asyncio.run(agent.arun("Book")),
     }
     with pytest.raises(KeyboardInterrupt), run("r", run_id="r"):
         ways[how]()
     assert [one["error"] for one in told("r")] == ["interrupted"]
-    if how != "function":
+    if how in ("run_sync", "arun"):
         last = get_event_bus().history("r")[-1]
         assert (last.event_type, last.data["reason"]) == ("agent.terminate", "interrupted")
     record = get_event_bus().run_record("r")
@@ -586,10 +923,26 @@ def test_an_interrupt_at_the_input_interrupts_the_run(typed: Typed, how: str) ->
     assert record.status == "interrupted"
 
 
+def test_an_interrupt_that_stops_the_loop_takes_the_question_back(typed: Typed) -> None:
+    """Where Ctrl-C stops the loop, as in IPython, and not the task, the question is over all the same."""
+    typed.lines = [KeyboardInterrupt()]
+    with contextlib.closing(asyncio.new_event_loop()) as loop:
+        asking = loop.create_task(ask_user.ask("Where to?", default="home"))
+        with pytest.raises(KeyboardInterrupt):
+            loop.run_until_complete(asking)
+        assert QUESTIONS._open == {}
+        with pytest.raises(UnansweredError, match="interrupted"):
+            loop.run_until_complete(asking)
+
+
 def test_another_thread_cannot_ask_by_input(typed: Typed) -> None:
     """A thread of one's own, for which the main one does not wait, asks nobody."""
     with ThreadPoolExecutor(1) as pool, run_context("r"):
         assert pool.submit(propagate(ask_user), "Which?", default="this").result(GRACE_S) == "this"
+        with pytest.raises(
+            UnansweredError, match=r"input\(\) asks only from the main thread.*: ask from the main"
+        ):
+            pool.submit(propagate(ask_user), "Which?").result(GRACE_S)
     assert typed.prompts == []
 
 
@@ -604,29 +957,65 @@ def test_a_script_without_a_terminal_asks_nobody(monkeypatch: pytest.MonkeyPatch
 
 
 SCRIPT = """
-import sys
 from locus_nb import Agent, ToolCall, ask_user
 from locus_nb.testing import ScriptedModel
-model = ScriptedModel([ToolCall("ask_user", {"question": "Deploy?", "options": ["yes", "no"]}), "done"])
-agent = Agent(model, tools=[ask_user.with_(default="no", timeout=float(sys.argv[1]))])
-print("took", agent.run_sync("Deploy").tool_calls[0].output)
+model = ScriptedModel([ToolCall("ask_user", {{"question": "Deploy?", "options": ["yes", "no"]}}), "done"])
+agent = Agent(model, tools=[ask_user.with_(default="no", timeout={timeout})])
+print("took", repr(agent.run_sync("Deploy").tool_calls[0].output))
+"""
+
+TWICE = """
+from locus_nb import ask_user
+print("took", [ask_user(f"{number}?", ["yes", "no"], timeout=60) for number in range(2)])
 """
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there are no such terminals")
-@pytest.mark.parametrize("line, timeout, taken", [("YES", 60, "yes"), ("", 60, "no"), (None, 0.2, "no")])
-def test_a_terminal_asks(line: str | None, timeout: float, taken: str) -> None:
-    """In a terminal the question is asked there, and a silent one is left in time."""
+def in_terminal(script: str, *typed: bytes, early: bytes = b"") -> str:
+    """What a script prints in a terminal, where `early` is typed before its first prompt and `typed` after each."""
     ours, theirs = os.openpty()
-    command = [sys.executable, "-c", SCRIPT, str(timeout)]
-    with subprocess.Popen(command, stdin=theirs, stdout=subprocess.PIPE, text=True) as script:
+    command = [sys.executable, "-c", script]
+    with subprocess.Popen(command, stdin=theirs, stdout=subprocess.PIPE) as running:
         os.close(theirs)
         try:
-            if line is not None:
-                os.write(ours, f"{line}\n".encode())
-            said, _ = script.communicate(timeout=GRACE_S)
+            os.write(ours, early)
+            assert running.stdout is not None
+            said = b""
+            for line in typed:
+                while not said.endswith(b": "):
+                    said += (read := os.read(running.stdout.fileno(), 1_000))
+                    assert read, said
+                os.write(ours, line)
+                said += b"\n"
+            return (said + running.communicate(timeout=GRACE_S)[0]).decode()
         finally:
             os.close(ours)
-            script.kill()
+            running.kill()
+
+
+in_a_terminal = pytest.mark.skipif(sys.platform == "win32", reason="there are no such terminals")
+
+
+@in_a_terminal
+@pytest.mark.parametrize(
+    "line, timeout, taken",
+    [
+        ("YES", 60, "yes"),
+        ("", 60, "no"),
+        ("maybe", 60, "maybe"),
+        (" maybe ", 60, " maybe "),
+        (None, 0.2, "no"),
+    ],
+)
+def test_a_terminal_asks(line: str | None, timeout: float, taken: str) -> None:
+    """In a terminal the question is asked there, and a silent one is left in time; an answer has no line end."""
+    typed = [] if line is None else [f"{line}\n".encode()]
+    said = in_terminal(SCRIPT.format(timeout=timeout), *typed)
     assert said.startswith("Deploy? [yes / no] (default: no): ")
-    assert said.endswith(f"took {taken}\n")
+    assert said.endswith(f"took {taken!r}\n")
+
+
+@in_a_terminal
+def test_what_was_typed_ahead_answers_nothing() -> None:
+    """A line that was typed before the question was shown is not taken for its answer."""
+    said = in_terminal(TWICE, b"no\nyes\n", b"no\n", early=b"yes\n")
+    assert said.endswith("took ['no', 'no']\n")

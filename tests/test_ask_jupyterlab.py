@@ -55,6 +55,15 @@ with run("trip") as r:
     result = await agent("Deploy now?", ["yes", "no"], timeout=120).arun("Deploy")
 """
 
+BOTH = """
+import asyncio
+with run("both") as r:
+    display(watch(r))
+    answers = await asyncio.gather(
+        ask_user.ask("First?", ["yes", "no"], timeout=120), ask_user.ask("Second?", timeout=120)
+    )
+"""
+
 ANSWERED = """
 [event.data["answer_preview"] + " by " + str(event.data["answered_by"])
  for event in r.events if event.event_type == "agent.interrupt.completed"], result.tool_calls[0].output
@@ -117,7 +126,8 @@ def test_without_subshells_input_answers(lab: JupyterLab, chromium: Chromium) ->
         notebook.run(0)
         notebook.start(1)
         notebook.page.wait("() => document.querySelector('.jp-Stdin-input')")
-        notebook.page.wait(f"() => {ASKS}[0]?.textContent.includes('in a box of its own')")
+        notebook.page.wait(f"() => {ASKS}[0]?.textContent.includes('Answer in the box of the cell')")
+        assert notebook.page.evaluate(f"() => {ASKS}[0].querySelector('button').disabled")
         notebook.page.call(lambda page: page.fill(".jp-Stdin-input", "Yes"))
         notebook.page.press("Enter")
         notebook.finish()
@@ -149,6 +159,33 @@ def test_a_cell_that_awaits_is_answered_in_any_view(lab: JupyterLab, chromium: C
         notebook.finish()
         wait_for_asks(notebook, 0)
         assert said(notebook, 2) == "(['yes by view'], 'yes')"
+
+
+def test_a_cell_that_awaits_answers_hears_of_both(lab: JupyterLab, chromium: Chromium) -> None:
+    """A cell may await two questions at once, which are answered in the view in any order, one in two lines."""
+    with lab.open(chromium, "ask.ipynb", [SETUP, BOTH, "answers"]) as notebook:
+        notebook.run(0)
+        notebook.start(1)
+        wait_for_asks(notebook, 2)
+        notebook.page.click(".lo-ask:has-text('Second?') .lo-answer")
+        for key in ("a", "Shift+Enter", "b", "Enter"):
+            notebook.page.press(key)
+        wait_for_asks(notebook, 1)
+        notebook.page.click(".lo-ask .lo-option:has-text('yes')")
+        notebook.finish()
+        assert said(notebook, 2) == "['yes', 'a\\nb']"
+
+
+def test_a_cell_that_awaits_can_be_interrupted(lab: JupyterLab, chromium: Chromium) -> None:
+    """Interrupted while its question stands in the view, a cell that awaits its agent ends, and the form goes."""
+    with lab.open(chromium, "stop.ipynb", [SETUP, AWAITS, "r.status"]) as notebook:
+        notebook.run(0)
+        notebook.start(1)
+        wait_for_asks(notebook, 2)
+        notebook.interrupt_kernel()
+        notebook.finish()
+        wait_for_asks(notebook, 0)
+        assert said(notebook, 2) == "'interrupted'"
 
 
 def test_an_interrupted_cell_takes_its_question_back(lab: JupyterLab, chromium: Chromium) -> None:

@@ -37,6 +37,7 @@ def ends(run):
 WAYS = {
     "function": "took = ask_user('Deploy?', ['yes', 'no'], {how})",
     "coroutine": "import asyncio\nawait asyncio.sleep(0)\ntook = ask_user('Deploy?', ['yes', 'no'], {how})",
+    "ask": "took = await ask_user.ask('Deploy?', ['yes', 'no'], {how})",
     "run_sync": "took = agent({how}).run_sync('Deploy').tool_calls[0].output",
     "await": "took = (await agent({how}).arun('Deploy')).tool_calls[0].output",
 }
@@ -98,13 +99,31 @@ def test_without_input_nobody_is_waited_for(kernel: Kernel, way: str, default: s
     ran = kernel.fail(cell(way, f"default={default!r}, timeout=600"))
     if default:
         assert ran.printed == "took no\n"
-    elif way in ("function", "coroutine"):
+    elif way in ("function", "coroutine", "ask"):
         assert ran.error == "UnansweredError"
-        assert "Show it with watch(run) before, or give a default" in ran.traceback
+        assert "show the run with watch(run) before, or give a default" in ran.traceback
     else:
         assert ran.printed == "took None\n"
     (end,) = kernel.value("ends(r)")
     assert end[0] == (default and "default")
+
+
+def test_an_interrupt_is_heard_while_a_cell_awaits_an_answer(kernel: Kernel) -> None:
+    """A cell that awaits an agent, whose question somebody else is to answer, ends as interrupted when it is."""
+    kernel.begin(
+        """
+from locus_nb import on_question
+end = on_question(lambda question: print("asked"))
+try:
+    with run("r") as r:
+        await agent(timeout=600).arun("Deploy")
+finally:
+    end()
+"""
+    )
+    kernel.wait_printed("asked")
+    assert kernel.interrupt().error in ("KeyboardInterrupt", "CancelledError")
+    assert kernel.value("[ends(r), r.status]") == [[[None, "", "interrupted"]], "interrupted"]
 
 
 def test_two_agents_ask_one_after_the_other(kernel: Kernel) -> None:

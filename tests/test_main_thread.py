@@ -92,6 +92,21 @@ def test_an_errand_is_stopped_when_the_wait_is_over() -> None:
     assert notes.said == []
 
 
+def test_an_errand_is_stopped_when_the_time_is_over() -> None:
+    """A wait ends in time also while an errand is under way, which is told to come back."""
+    future: Future[str] = Future()
+    notes = Notes()
+
+    def run() -> None:
+        assert notes.stopped.wait(GRACE_S)
+
+    with main_thread.waiting(future) as result:
+        assert main_thread.hand(Errand(run, notes.stopped.set, notes.errand.drop))
+        with pytest.raises(TimeoutError):
+            result(0.01)
+    assert notes.said == []
+
+
 @pytest.mark.parametrize("interrupted", [True, False])
 def test_what_comes_too_late_is_dropped(interrupted: bool) -> None:  # noqa: FBT001 - a case
     """What the main thread does not get to is dropped, and told whether that was an interrupt."""

@@ -34,6 +34,7 @@ def question(name: str = "q1", **fields: Any) -> dict[str, Any]:
         "free": True,
         "ends": NOW + 65_000,
         "keyboard": False,
+        "heard": True,
     }
     return asked | fields
 
@@ -176,6 +177,81 @@ def test_it_says_where_else_it_is_asked(view: LiveView) -> None:
     assert view.texts("heard") == ["The cell asks for it in a box of its own, too."]
     ask(view, question())
     assert view.text("heard") == ""
+
+
+def test_what_cannot_be_heard_cannot_be_clicked(view: LiveView) -> None:
+    """While the cell asks by `input()`, and the kernel has heard no page, the form says where to answer."""
+    ask(view, question(keyboard=True, heard=False))
+    assert view.text("heard").startswith("Answer in the box of the cell")
+    disabled = (
+        "() => [...document.querySelectorAll('.lo-ask :is(button, textarea)')].map((one) => one.disabled)"
+    )
+    assert view.tab.evaluate(disabled) == [True] * 4
+    ask(view, question(keyboard=True))
+    assert view.tab.evaluate(disabled) == [False] * 4
+
+
+def test_a_form_that_has_long_heard_nothing_says_so(view: LiveView) -> None:
+    """Where the kernel, which may have been restarted, has said nothing for 8 s, the form says so."""
+    ask(view, question())
+    assert view.text("heard") == ""
+    view.tab.evaluate("() => { const now = performance.now(); performance.now = () => now + 9_000 }")
+    view.tab.wait(
+        "() => document.querySelector('.lo-heard').textContent === 'Nothing is heard from the kernel.'"
+    )
+    view.tab.evaluate("() => delete performance.now")
+
+
+def test_an_answer_may_have_lines(view: LiveView) -> None:
+    """Shift+Enter makes another line, and does not reach the notebook, which would run the cell."""
+    ask(view, question())
+    view.tab.evaluate(
+        "() => { window.heard = []; document.addEventListener('keydown', (event) => heard.push(event.key)) }"
+    )
+    low = view.tab.evaluate("() => document.querySelector('.lo-answer').clientHeight")
+    view.tab.click(".lo-answer")
+    view.press("a", "Shift+Enter", "b")
+    assert view.tab.evaluate("() => document.querySelector('.lo-answer').clientHeight") > low
+    view.press("Enter")
+    assert sent(view, "answer") == [{"id": "q1", "text": "a\nb"}]
+    assert view.tab.evaluate("() => heard.filter((key) => key === 'Enter')") == []
+
+
+def type_half(view: LiveView) -> None:
+    """Type an answer that is not sent."""
+    view.tab.click(".lo-answer")
+    view.tab.call(lambda page: page.fill(".lo-answer", "half an ans"))
+
+
+def test_who_was_typing_hears_what_was_answered(view: LiveView) -> None:
+    """Answered elsewhere meanwhile, the form keeps what was typed and the focus, and says the answer, until closed."""
+    asked = row(1, event_type="agent.interrupt", phase="start", span="q1", preview="Deploy?")
+    view.deliver([asked], questions=[question(), question("q2")], now=NOW)
+    type_half(view)
+    said = "Deploy? → yes (input)"
+    ended = row(2, event_type="agent.interrupt.completed", phase="end", span="q1", preview=said)
+    view.deliver([ended], questions=[], now=NOW)
+    assert view.texts("heard") == ["Over: Deploy? → yes (input)"]
+    assert view.texts("ask button") == ["Close"]
+    typed = "() => [document.activeElement.className, document.activeElement.value, document.activeElement.disabled]"
+    assert view.tab.evaluate(typed) == ["lo-answer", "half an ans", False]
+    view.press("Enter")
+    assert sent(view, "answer") == []
+    view.tab.click(".lo-ask .lo-send")
+    view.drawn()
+    assert view.texts("ask") == []
+
+
+@pytest.mark.parametrize(
+    "later, why", [(0, "answered elsewhere, or no longer asked"), (66_000, "time was over")]
+)
+def test_who_was_typing_hears_why_it_is_over(view: LiveView, later: int, why: str) -> None:
+    """Where the page has not got the answer the form says whether the time was over."""
+    ask(view, question())
+    type_half(view)
+    view.deliver([], questions=[], now=NOW + later)
+    assert view.texts("heard") == [f"Over: {why}"]
+    assert view.texts("left") == []
 
 
 def test_all_runs_say_whose_question_it_is(chromium_page: Tab) -> None:

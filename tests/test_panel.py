@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from queue import Queue
 from types import SimpleNamespace
@@ -11,15 +12,29 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from locus_nb import EventBus, Question, UnansweredError, ask_user, get_event_bus, run_context, watch
+from locus_nb import (
+    Agent,
+    EventBus,
+    ModelReply,
+    Question,
+    ToolCall,
+    UnansweredError,
+    ask_user,
+    get_event_bus,
+    on_question,
+    propagate,
+    run_context,
+    watch,
+)
+from locus_nb._ask.inquiry import Inquiry
 from locus_nb._ask.patience import LONG_S, SHORT_S, USUAL_S, Patience
-from locus_nb._ask.question import Question as AskedQuestion
 from locus_nb._ask.questions import QUESTIONS
 from locus_nb._views.panel import Panel
+from locus_nb.testing import ScriptedModel
 from tests.bus_kit import GRACE_S, in_threads
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
 SECRET = "sk-ant-api03-" + "a1B2" * 20
 
@@ -39,7 +54,7 @@ class Desk:
 
 
 @pytest.fixture
-def question() -> Iterator[Question]:
+def question() -> Iterator[Inquiry]:
     """A question of run r that is open during the test."""
     with run_context("r"):
         question = made()
@@ -48,12 +63,12 @@ def question() -> Iterator[Question]:
     assert QUESTIONS._open == {}
 
 
-def made(text: str = "Deploy?", *options: str, strict: bool = False) -> Question:
+def made(text: str = "Deploy?", *options: str, strict: bool = False) -> Inquiry:
     """A question that nobody has asked yet."""
-    return AskedQuestion(text, options or ("yes", "no"), default="no", timeout=60.0, strict=strict)
+    return Inquiry(text, options or ("yes", "no"), default="no", timeout=60.0, strict=strict)
 
 
-def test_the_page_is_told_all_that_it_shows(question: Question) -> None:
+def test_the_page_is_told_all_that_it_shows(question: Inquiry) -> None:
     """Text, options, default, whether other words count, until when, and whether the cell asks too."""
     (told,) = Desk().panel.told()
     assert told == {
@@ -65,19 +80,20 @@ def test_the_page_is_told_all_that_it_shows(question: Question) -> None:
         "free": True,
         "ends": question.ends_at * 1_000,
         "keyboard": False,
+        "heard": False,
     }
     question.at_keyboard = True
     assert Desk().panel.told()[0]["keyboard"] is True
 
 
-def test_a_view_shows_the_questions_of_its_run(question: Question) -> None:
+def test_a_view_shows_the_questions_of_its_run(question: Inquiry) -> None:
     """A view of one run shows its own, one of all runs all, and one of another bus none."""
     assert Desk("r").ids() == Desk(None).ids() == [question.id]
     assert Desk("other").ids() == []
     assert Desk("r", EventBus()).ids() == []
 
 
-def test_a_view_that_is_on_no_page_shows_none(question: Question) -> None:
+def test_a_view_that_is_on_no_page_shows_none(question: Inquiry) -> None:
     """Not put on a page, or frozen, a view shows no question, and is no place to answer one."""
     desk = Desk()
     desk.on_page = False
@@ -93,7 +109,7 @@ def test_secrets_are_hidden_and_long_texts_cut() -> None:
         (told,) = Desk(None).panel.told()
     assert told["text"].startswith("Use [redacted: Anthropic key]? qqq")
     assert told["options"][0] == "key [redacted: Anthropic key]"
-    assert [len(told["text"]), len(told["options"][1])] == [4_000, 200]
+    assert [len(told["text"]), len(told["options"][1])] == [5_031, 200]
     assert SECRET not in str(told)
 
 
@@ -102,13 +118,76 @@ def test_an_option_is_answered_by_its_number() -> None:
     secret = made("Which?", f"key {SECRET}")
     with QUESTIONS.asking(secret):
         assert not Desk(None).panel.hear({"kind": "answer", "id": secret.id, "option": 0})
-        assert secret.outcome.result() == (f"key {SECRET}", "view", None)
+        assert secret.outcome.result() == (f"key {SECRET}", "view", None, "answered")
 
 
-def test_words_answer(question: Question) -> None:
+def test_options_that_read_alike_are_numbered() -> None:
+    """Two secrets of one kind can be told apart, and the default is still marked."""
+    other = SECRET.replace("1", "2")
+    with run_context("r"):
+        alike = Inquiry("Which?", (SECRET, "none", other), default=other, timeout=60.0, strict=True)
+    with QUESTIONS.asking(alike):
+        (told,) = Desk().panel.told()
+        key = "[redacted: Anthropic key]"
+        assert told["options"] == [f"{key} (1)", "none", f"{key} (2)"]
+        assert told["default"] == f"{key} (2)"
+        Desk().panel.hear({"kind": "answer", "id": alike.id, "option": 2})
+        assert alike.outcome.result().answer == other
+
+
+def test_two_questions_of_one_agent_are_answered_in_the_view() -> None:
+    """Both questions of one reply stand in the view at once, and each is answered by what was said of it."""
+    asks = tuple(ToolCall("ask_user", {"question": f"{name}?"}, id=name) for name in ("first", "second"))
+    agent = Agent(ScriptedModel([ModelReply("", tool_calls=asks), "done"]), tools=[ask_user])
+    desk = Desk()
+    with run_context("r"), on_both() as both, ThreadPoolExecutor(1) as pool:
+        running = pool.submit(propagate(agent.run_sync), "Ask")
+        assert both.wait(GRACE_S)
+        told = desk.panel.told()
+        assert sorted(one["text"] for one in told) == ["first?", "second?"]
+        for one in told:
+            desk.panel.hear({"kind": "answer", "id": one["id"], "text": f"to {one['text']}"})
+        assert [use.output for use in running.result(GRACE_S).tool_calls] == ["to first?", "to second?"]
+
+
+@contextmanager
+def on_both() -> Generator[threading.Event]:
+    """Set when two questions have been asked."""
+    both = threading.Event()
+    asked: list[Question] = []
+
+    def count(question: Question) -> None:
+        asked.append(question)
+        if len(asked) == 2:
+            both.set()
+
+    end = on_question(count)
+    try:
+        yield both
+    finally:
+        end()
+
+
+def test_a_form_that_cannot_be_heard_says_so(question: Inquiry) -> None:
+    """While `input()` asks, a page is told whether the kernel hears it; at once when it does."""
+    desk = Desk()
+    question.at_keyboard = True
+    (told,) = desk.panel.told()
+    assert (told["keyboard"], told["heard"]) == (True, False)
+    desk.panel.hear({"kind": "asked", "ids": [question.id]})
+    assert desk.panel.told()[0]["heard"] is True
+
+
+def test_a_page_that_names_too_many_is_not_read_to_the_end(question: Inquiry) -> None:
+    """Of the ids that a page says the first 1,000 count: no page shows more."""
+    Desk().panel.hear({"kind": "asked", "ids": ["another"] * 1_000 + [question.id]})
+    assert not question.shown
+
+
+def test_words_answer(question: Inquiry) -> None:
     """What was typed in the page is the answer."""
     assert not Desk().panel.hear({"kind": "answer", "id": question.id, "text": "only staging"})
-    assert question.outcome.result() == ("only staging", "view", None)
+    assert question.outcome.result() == ("only staging", "view", None, "answered")
 
 
 @pytest.mark.parametrize(
@@ -124,6 +203,8 @@ def test_words_answer(question: Question) -> None:
         {"text": 3},
         {"text": "x" * 10_001},
         {"text": None},
+        {"text": "yes\x00"},
+        {"text": "\ud800"},
         {"id": "another", "option": 0},
         {"id": 3, "option": 0},
         {"id": None, "option": 0},
@@ -132,7 +213,7 @@ def test_words_answer(question: Question) -> None:
     ],
     ids=str,
 )
-def test_what_is_no_answer_has_no_effect(question: Question, said: dict[str, Any]) -> None:
+def test_what_is_no_answer_has_no_effect(question: Inquiry, said: dict[str, Any]) -> None:
     """A page is not trusted: what is malformed, or answers something else, leaves the question open."""
     Desk().panel.hear({"kind": "answer", "id": question.id} | said)
     assert question.is_open
@@ -146,7 +227,7 @@ def test_other_words_are_refused_where_the_question_is_strict() -> None:
         assert strict.is_open
 
 
-def test_a_late_answer_is_told_so(question: Question) -> None:
+def test_a_late_answer_is_told_so(question: Inquiry) -> None:
     """The first answer counts; a page that answers after it is to be told how things stand."""
     first, second = Desk(), Desk(None)
     answer = {"kind": "answer", "id": question.id}
@@ -156,7 +237,7 @@ def test_a_late_answer_is_told_so(question: Question) -> None:
     assert first.ids() == second.ids() == []
 
 
-def test_of_many_pages_one_answers(question: Question) -> None:
+def test_of_many_pages_one_answers(question: Inquiry) -> None:
     """Of pages that answer at once one is taken, and all others are told."""
     desks = [Desk() for _ in range(8)]
 
@@ -169,7 +250,7 @@ def test_of_many_pages_one_answers(question: Question) -> None:
 
 
 @pytest.mark.parametrize("ids", [None, "q", [3, None, {}], ["another"]])
-def test_a_page_says_which_questions_it_shows(question: Question, ids: Any) -> None:
+def test_a_page_says_which_questions_it_shows(question: Inquiry, ids: Any) -> None:
     """A question is known to be shown when a page says so, whatever else it says."""
     Desk().panel.hear({"kind": "asked", "ids": ids})
     assert not question.shown
@@ -243,8 +324,8 @@ def test_a_view_that_no_page_shows_is_not_waited_for(monkeypatch: pytest.MonkeyP
     view = watch("r")
     assert view.model_id
     with view, run_context("r"), ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(ask_user, "Deploy?")
-        with pytest.raises(UnansweredError, match="no page shows the run"):
+        asked = pool.submit(propagate(ask_user), "Deploy?")
+        with pytest.raises(UnansweredError, match="no page has said that it shows the question"):
             asked.result(GRACE_S)
 
 
@@ -288,6 +369,25 @@ def test_a_page_that_loads_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> Non
         loading = pool.submit(load_page)
         assert ask_user("Deploy?", ["yes", "no"], timeout=GRACE_S) == "yes"
         loading.result(GRACE_S)
+
+
+def test_of_a_question_that_was_taken_back_nothing_is_learned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answered before any page has said that it shows it, a question tells nothing of how long pages take."""
+    monkeypatch.setattr(QUESTIONS.patience, "_usual", SHORT_S)
+    view = watch("r")
+    assert view.model_id
+
+    def answer() -> None:
+        while not QUESTIONS._open:
+            pass
+        (asked,) = QUESTIONS._open.values()
+        asked.settle("yes", "code")
+
+    with view, run_context("r"), ThreadPoolExecutor(1) as pool:
+        answering = pool.submit(answer)
+        assert ask_user("Deploy?") == "yes"
+        answering.result(GRACE_S)
+    assert QUESTIONS.patience._usual == SHORT_S
 
 
 def test_patience_learns(monkeypatch: pytest.MonkeyPatch) -> None:

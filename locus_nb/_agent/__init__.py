@@ -2,6 +2,6 @@
 
 `tool` makes tools of functions, whose parameters `schema` describes; `model` finds the model that `messages` go to,
 by default the `mock`. `events` are the agent's while it runs, `worker` is a loop where none may be started, and
-`loops` lets one be started inside another. A tool at work is a `live_call`, and the `main_thread` can be handed what
-only it can do while it waits.
+`loops` lets one be started inside another. A tool at work is a `live_call`, a sync one in its
+`own_thread`, and the `main_thread` can be handed what only it can do while it waits.
 """

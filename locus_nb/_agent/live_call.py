@@ -12,9 +12,14 @@ if TYPE_CHECKING:
 
 
 class LiveCall:
-    """A call that may work in another thread, which cannot be stopped; it may hear that it was left to itself."""
+    """A call that may work in another thread, which cannot be stopped; it may hear that it was left to itself.
 
-    def __init__(self) -> None:
+    Attributes:
+        span_id: Of the events that tell of the call; None if none do.
+    """
+
+    def __init__(self, span_id: str | None = None) -> None:
+        self.span_id = span_id
         self._lock = threading.Lock()
         self._calls: dict[object, Callable[[], None]] = {}
         self._is_left = False
@@ -49,12 +54,13 @@ LIVE_CALL: ContextVar[LiveCall | None] = ContextVar("locus_nb_live_call", defaul
 
 
 @contextmanager
-def live_call() -> Generator[None]:
+def live_call(span_id: str | None = None) -> Generator[None]:
     """Make what runs in this context a call of its own, which is left when an exception leaves this.
 
-    A call within another one, by an agent that is a tool, is left with that one too.
+    A call within another one, by an agent that is a tool, is left with that one too. Without a span of its own it is
+    told of by that one's.
     """
-    call = LiveCall()
+    call = LiveCall(span_id or current_span_id())
     with when_left(call.leave):
         token = LIVE_CALL.set(call)
         try:
@@ -66,6 +72,12 @@ def live_call() -> Generator[None]:
             # A coroutine that is thrown away may be ended in another context.
             with suppress(ValueError):
                 LIVE_CALL.reset(token)
+
+
+def current_span_id() -> str | None:
+    """Give the id of the span of the tool that this code is part of; None outside of one."""
+    live_call = LIVE_CALL.get()
+    return None if live_call is None else live_call.span_id
 
 
 @contextmanager

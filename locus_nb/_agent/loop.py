@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
 from locus_nb import event_types as et
+from locus_nb._agent.live_call import live_call
 from locus_nb._agent.main_thread import loop_takes_errands
 from locus_nb._agent.messages import Message, StreamingModel
 from locus_nb._agent.reply import checked_reply
@@ -234,7 +235,8 @@ class AgentLoop:
         output: str | None = None
         error: str | None = None
         try:
-            output = _text(await self._invoked(call))
+            with live_call(span.id):
+                output = _text(await self._invoked(call))
         except BaseException as raised:
             error = error_text(raised)
             if not _is_the_tools_own(raised):

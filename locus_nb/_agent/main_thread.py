@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextvars
 import signal
 import threading
-from contextlib import contextmanager, nullcontext
+from concurrent import futures
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from math import inf
 from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from locus_nb._readers import running_loop
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Generator
     from concurrent.futures import Future
     from contextlib import AbstractContextManager
@@ -28,7 +31,8 @@ class Errand:
     Attributes:
         run: Does it.
         stop: Has it come back soon, because the main thread no longer needs to wait. Any thread.
-        drop: Called instead where the main thread no longer waits: with True if it was interrupted.
+        drop: Called where the main thread no longer waits, or when `run` was interrupted on a loop: with True if
+            it was interrupted.
     """
 
     run: Callable[[], None]
@@ -37,15 +41,29 @@ class Errand:
 
 
 class _Taker:
-    """Where errands go: a wait of the main thread, or a loop that runs in it."""
+    """Where errands go: a wait of the main thread, or a loop that runs in it, which can be roused."""
 
-    def __init__(self, hand_over: Callable[[Errand], None]) -> None:
+    def __init__(
+        self, hand_over: Callable[[Errand], None], loop: asyncio.AbstractEventLoop | None = None
+    ) -> None:
         self.hand_over = hand_over
+        self._loop = loop
+
+    def rouse(self) -> None:
+        """Have a loop that sleeps look up."""
+        if self._loop is not None:
+            # It may be closed by now.
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(_nothing)
 
 
 _lock = threading.Lock()
 # The main thread's waits, and the loops that run in it; the newest takes what comes.
 _takers: list[_Taker] = []
+
+
+# Seconds after which a loop that sleeps is roused.
+_ROUSE_S = 0.5
 
 
 def is_main() -> bool:
@@ -65,16 +83,32 @@ def hand(errand: Errand) -> bool:
 def wait(future: Future[T], timeout: float | None = None) -> T:
     """Give the result of a future; the main thread does what it is handed meanwhile.
 
+    While another thread waits the main thread's loop looks up now and then: a signal does not wake one that
+    sleeps, so that an interrupt of a cell that awaits an agent would not be heard before something else happens.
+
     Args:
         future: Another thread settles it.
         timeout: Seconds; None for ever.
 
     Raises:
-        TimeoutError: It is not settled by then.
+        TimeoutError: It is not settled by then; an errand under way is stopped.
         BaseException: What the future, or an errand, raises.
     """
+    if not is_main():
+        return _wait_beside(future, timeout)
     with waiting(future) as result:
         return result(timeout)
+
+
+def _wait_beside(future: Future[T], timeout: float | None) -> T:
+    ends = inf if timeout is None else monotonic() + timeout
+    while (left := ends - monotonic()) > 0 and not future.done():
+        futures.wait([future], min(left, _ROUSE_S))
+        with _lock:
+            takers = tuple(_takers)
+        for taker in takers:
+            taker.rouse()
+    return future.result(0)
 
 
 def waiting(future: Future[T]) -> AbstractContextManager[Callable[[float | None], T]]:
@@ -113,7 +147,8 @@ class _Wait(Generic[T]):
             if self._future.done():
                 self._errands.put(errand)
                 break
-            errand.run()
+            with _alarm(ends, errand.stop):
+                errand.run()
             self._under_way = None
         return self._future.result()
 
@@ -130,6 +165,21 @@ class _Wait(Generic[T]):
             errand.stop()
 
 
+@contextmanager
+def _alarm(ends: float | None, call: Callable[[], None]) -> Generator[None]:
+    """Have `call` called, in another thread, if that moment comes meanwhile; None never comes."""
+    if ends is None:
+        yield
+        return
+    timer = threading.Timer(max(0.0, ends - monotonic()), call)
+    timer.name, timer.daemon = "locus_nb-errand", True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
 def loop_takes_errands() -> AbstractContextManager[None]:
     """Have the running loop, if it is the main thread's, do meanwhile what that is handed. It stands still for it."""
     loop = running_loop()
@@ -141,7 +191,11 @@ def loop_takes_errands() -> AbstractContextManager[None]:
     def hand_over(errand: Errand) -> None:
         loop.call_soon_threadsafe(_run_on_loop, errand, context=context)
 
-    return _taking(_Taker(hand_over))
+    return _taking(_Taker(hand_over, loop))
+
+
+def _nothing() -> None:
+    """For a loop to look up."""
 
 
 def _run_on_loop(errand: Errand) -> None:
@@ -153,7 +207,11 @@ def _run_on_loop(errand: Errand) -> None:
             is_interrupted = True
     # Out of a callback it would end the loop, which may be the kernel's: whoever else handles it does so now.
     if is_interrupted:
-        signal.raise_signal(signal.SIGINT)
+        try:
+            signal.raise_signal(signal.SIGINT)
+        finally:
+            # IPython stops its loop, and leaves the task that waits where it is.
+            errand.drop(True)  # noqa: FBT003 - what an errand is told
 
 
 @contextmanager

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
 import functools
 import inspect
 import re
-import threading
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import Any, Generic, NamedTuple, ParamSpec, TypeVar, cast, get_type_hints, overload
 
 from locus_nb._agent.live_call import live_call
+from locus_nb._agent.own_thread import in_thread
 from locus_nb._agent.schema import SUPPORTED, Kind, Mismatch, kind_of
 from locus_nb._wire import dumps, jsonable
 
@@ -81,7 +78,7 @@ class Tool(Generic[P, R]):
         """
         call = functools.partial(cast("Callable[..., Any]", self._function), **self._converted(arguments))
         with live_call():
-            result = call() if self._is_async else await _in_thread(call)
+            result = call() if self._is_async else await in_thread(call, "locus_nb-tool")
             return await result if inspect.isawaitable(result) else result
 
     def _converted(self, arguments: object) -> dict[str, Any]:
@@ -235,38 +232,3 @@ def _shown(value: object) -> str:
 
 def _quoted(key: object) -> str:
     return f"'{key}'" if isinstance(key, str) else _shown(key)
-
-
-class _Outcome(NamedTuple):
-    value: Any
-    error: BaseException | None
-
-
-async def _in_thread(call: Callable[[], Any]) -> Any:
-    """Run `call` in a thread of its own, in a copy of this context.
-
-    Not `asyncio.to_thread`: its pool is small, so nested agents would wait for each other for ever, and
-    a process waits for its threads at exit, also for one that an interrupt has left behind.
-    """
-    loop = asyncio.get_running_loop()
-    ended: asyncio.Future[_Outcome] = loop.create_future()
-    context = contextvars.copy_context()
-
-    def settle(outcome: _Outcome) -> None:
-        if not ended.done():
-            ended.set_result(outcome)
-
-    def work() -> None:
-        try:
-            outcome = _Outcome(context.run(call), None)
-        except BaseException as error:  # noqa: BLE001 - raised again where it is awaited
-            outcome = _Outcome(None, error)
-        # A loop that has closed meanwhile has nobody left who waits.
-        with suppress(RuntimeError):
-            loop.call_soon_threadsafe(settle, outcome)
-
-    threading.Thread(target=work, name="locus_nb-tool", daemon=True).start()
-    outcome = await ended
-    if outcome.error is not None:
-        raise outcome.error
-    return outcome.value

@@ -1,5 +1,6 @@
-"""Asking the user: `tool` is `ask_user`, which waits until a `question` is over.
+"""Asking the user: `tool` is `ask_user`, which waits until an `inquiry` is over.
 
-`questions` are those that are open, `patience` is how long a page is waited for, and `keyboard` asks by `input()`.
-Nothing here knows of views: they enter themselves as panels, where questions are shown.
+`questions` are the inquiries that are open, `patience` is how long a page is waited for, `keyboard` asks by `input()`,
+and `callbacks` are code that answers, which sees an inquiry as a `question`. Nothing here knows of views: they enter
+themselves as panels, where questions are shown.
 """

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import builtins
 import ctypes
+import os
 import select
 import sys
 import threading
 import time
 from types import BuiltinFunctionType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+from locus_nb._payloads.format import clean_lines
 from locus_nb._payloads.redact import redact_text
 
 if TYPE_CHECKING:
-    from locus_nb._ask.question import Question
+    from locus_nb._ask.inquiry import Inquiry
 
 # Seconds between two looks whether a question that a terminal asks is over.
 _LOOK_S = 0.05
 # Seconds in which an exception that was put into this thread strikes; it takes a few microseconds.
 _STRIKES_S = 1.0
+
+
+# How the asking ended: the question is over or the asking was stopped, nobody takes input, or input is at its end.
+Ended = Literal["over", "refused", "closed"]
 
 
 class _BreakOff(BaseException):
@@ -32,14 +38,14 @@ class Keyboard:
     What is typed is the answer; an empty line is the default, if there is one. What is no answer is asked again.
     """
 
-    def __init__(self, question: Question) -> None:
+    def __init__(self, question: Inquiry) -> None:
         self._question = question
         self._lock = threading.Lock()
         self._thread = 0
         self._is_stopped = self._is_inside = self._is_broken_off = False
 
-    def ask(self) -> bool:
-        """Ask until the question is over, or this is stopped; False if there is nobody to be asked.
+    def ask(self) -> Ended:
+        """Ask until the question is over, or this is stopped, or there is nobody to be asked.
 
         Raises:
             KeyboardInterrupt: The user interrupts it.
@@ -50,17 +56,19 @@ class Keyboard:
         said = ""
         while not self._is_stopped:
             try:
-                line = read(said + _prompt(question))
-            except (NotImplementedError, EOFError, OSError, RuntimeError):
-                # A kernel whose front end takes no input, and a terminal or a file that is at its end.
-                return False
+                line = read(_shown(said) + _prompt(question))
+            except EOFError:
+                return "closed"
+            except (NotImplementedError, OSError, RuntimeError):
+                # A kernel whose front end takes no input, and a script without a terminal.
+                return "refused"
             if line is None:
                 continue
             try:
                 question.settle(line if line.strip() else question.default or "", "input")
             except ValueError as error:
                 said = f"{error}\n"
-        return True
+        return "over"
 
     def stop(self) -> None:
         """End the asking, and the `input()` under way with it. Any thread; idempotent."""
@@ -74,17 +82,18 @@ class Keyboard:
     def _terminal_line(self, prompt: str) -> str | None:
         """Read a line; None if this is stopped before there is one."""
         if sys.stdin is None or sys.stdin.closed or not sys.stdin.isatty():
-            raise EOFError
+            raise NotImplementedError
         if sys.platform == "win32":
             # Nothing can be waited for there: the line comes whenever it comes.
             return input(prompt)
+        _forget_typed()
         print(prompt, end="", flush=True)  # noqa: T201 - as input() does
         while not self._is_stopped:
             if select.select([sys.stdin], [], [], _LOOK_S)[0]:
                 line = sys.stdin.readline()
                 if not line:
                     raise EOFError
-                return line
+                return line.removesuffix("\n")
         print()  # noqa: T201 - the prompt stays without an answer
         return None
 
@@ -121,7 +130,27 @@ class Keyboard:
                 return
 
 
-def _prompt(question: Question) -> str:
+def _forget_typed() -> None:
+    """Throw away what was typed before the question was seen: it was meant for something else."""
+    # A module that Windows lacks.
+    import termios  # noqa: PLC0415
+
+    try:
+        is_in_background = os.tcgetpgrp(sys.stdin.fileno()) != os.getpgrp()
+    except OSError:
+        # It is not the terminal that this process belongs to.
+        is_in_background = False
+    # There it would stop the process until somebody brings it to the front.
+    if not is_in_background:
+        termios.tcflush(sys.stdin, termios.TCIFLUSH)
+
+
+def _prompt(question: Inquiry) -> str:
     options = f" [{' / '.join(question.options)}]" if question.options else ""
     default = "" if question.default is None else f" (default: {question.default})"
-    return redact_text(f"{question.text}{options}{default}") + ": "
+    return _shown(f"{question.text}{options}{default}") + ": "
+
+
+def _shown(text: str) -> str:
+    # What a model says could repaint a terminal, so that somebody approves what is not there.
+    return clean_lines(redact_text(text))

@@ -1,8 +1,7 @@
-"""The questions that are open in this process, and who may answer them."""
+"""The questions that are open in this process, and where they are shown."""
 
 from __future__ import annotations
 
-import logging
 import threading
 import weakref
 from contextlib import contextmanager
@@ -11,13 +10,9 @@ from typing import TYPE_CHECKING, Protocol
 from locus_nb._ask.patience import Patience
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Generator
 
-    from locus_nb._ask.question import Question
-
-_log = logging.getLogger(__name__)
-# Without a handler of its own a logger's errors are printed, into whichever cell runs now.
-_log.addHandler(logging.NullHandler())
+    from locus_nb._ask.inquiry import Inquiry
 
 
 class Panel(Protocol):
@@ -28,7 +23,7 @@ class Panel(Protocol):
         """Whether a page has shown it."""
         ...
 
-    def shows(self, question: Question) -> bool:
+    def shows(self, question: Inquiry) -> bool:
         """Whether it is put on a page, and the question belongs there."""
         ...
 
@@ -47,14 +42,13 @@ class Questions:
     def __init__(self) -> None:
         # Reentrant, because garbage collection may take a panel away in the midst of anything.
         self._lock = threading.RLock()
-        self._open: dict[str, Question] = {}
+        self._open: dict[str, Inquiry] = {}
         self._panels: weakref.WeakSet[Panel] = weakref.WeakSet()
         self.patience = Patience()
-        self._listeners: dict[object, Callable[[Question], object]] = {}
 
     @contextmanager
-    def asking(self, question: Question) -> Generator[None]:
-        """Tell the bus of it, and have it open meanwhile, unless it is over earlier."""
+    def asking(self, question: Inquiry) -> Generator[None]:
+        """Tell the bus of it, and have it open meanwhile, unless it is over earlier; afterwards it is over."""
         try:
             question.tell()
             with self._lock:
@@ -63,18 +57,18 @@ class Questions:
             self.tell_panels()
             yield
         finally:
-            question.withdraw("it was broken off")
+            question.withdraw()
 
-    def _remove(self, question: Question) -> None:
+    def _remove(self, question: Inquiry) -> None:
         with self._lock:
             self._open.pop(question.id, None)
         self.tell_panels()
 
-    def get(self, question_id: str) -> Question | None:
+    def get(self, question_id: str) -> Inquiry | None:
         """Give the open question of that id."""
         return self._open.get(question_id)
 
-    def on(self, panel: Panel) -> tuple[Question, ...]:
+    def on(self, panel: Panel) -> tuple[Inquiry, ...]:
         """Give the open questions that a panel shows, the oldest first."""
         if not self._open:
             return ()
@@ -87,7 +81,7 @@ class Questions:
         with self._lock:
             self._panels.add(panel)
 
-    def panels_of(self, question: Question) -> list[Panel]:
+    def panels_of(self, question: Inquiry) -> list[Panel]:
         """Give the panels that show it."""
         with self._lock:
             panels = list(self._panels)
@@ -100,48 +94,5 @@ class Questions:
         for panel in panels:
             panel.hear_of_questions()
 
-    def listen(self, callback: Callable[[Question], object]) -> Callable[[], None]:
-        """Have `callback` called with each question from now on; gives what ends that."""
-        key = object()
-        with self._lock:
-            self._listeners[key] = callback
-
-        def end() -> None:
-            with self._lock:
-                self._listeners.pop(key, None)
-
-        return end
-
-    def tell_listeners(self, question: Question) -> bool:
-        """Have the listeners called; False without any."""
-        with self._lock:
-            listeners = list(self._listeners.values())
-        for callback in listeners:
-            try:
-                callback(question)
-            except Exception:  # noqa: BLE001 - an edge: user code, which must not stop the one who asks
-                _log.exception("locus_nb called an on_question callback, which failed")
-        return bool(listeners)
-
 
 QUESTIONS = Questions()
-
-
-def on_question(callback: Callable[[Question], object]) -> Callable[[], None]:
-    """Have code answer what `ask_user` asks: `callback(question)` is called for each question from now on.
-
-    It is called in the thread that asks, and must not wait; it may call `question.answer(text)`, or keep the
-    question and have another thread do so. While there is such a callback a question waits for its whole time,
-    and nobody is asked by `input()`. What the callback raises is logged.
-
-    Returns:
-        What ends that.
-
-    Example:
-        >>> from locus_nb import ask_user, on_question
-        >>> end = on_question(lambda question: question.answer(question.options[0]))
-        >>> ask_user("Which one?", ["this", "that"])
-        'this'
-        >>> end()
-    """
-    return QUESTIONS.listen(callback)

@@ -2,33 +2,46 @@
 
 from __future__ import annotations
 
+import inspect
 import threading
 import time
 from collections.abc import Iterable
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from locus_nb._agent import main_thread
 from locus_nb._agent.live_call import when_left
+from locus_nb._agent.own_thread import in_thread
 from locus_nb._agent.tool import Tool
 from locus_nb._ask import keyboard
-from locus_nb._ask.question import Question
+from locus_nb._ask.callbacks import CALLBACKS
+from locus_nb._ask.inquiry import Inquiry
 from locus_nb._ask.questions import QUESTIONS
 from locus_nb._errors import UnansweredError
+from locus_nb._payloads.format import clean
+from locus_nb._payloads.redact import redact_text
+from locus_nb._readers import running_loop
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
+    from types import EllipsisType
 
 TIMEOUT_S = 300.0
 _LONGEST_TEXT = 10_000
 _MOST_OPTIONS = 100
 
-_NOBODY = (
-    "nobody could be asked, because no page shows the run and there is no input() here. Show it with watch(run) "
-    "before, or give a default"
+# Why nobody could be asked.
+_NO_PAGE = "no page shows the run"
+_UNHEARD = "no page has said that it shows the question (a blocked kernel may hear none)"
+_REFUSED = "there is no input() here"
+_CLOSED = "the input() here is at its end"
+_WENT_ON = "the main thread, where input() was to ask, had to go on"
+_ELSEWHERE = (
+    "input() asks only from the main thread, which does not wait for an agent or an `await ask_user.ask(...)`"
 )
 _LATE = "nobody answered within {:g} s"
-_INTERRUPTED = "interrupted"
+_WHY = {"refused": _REFUSED, "closed": _CLOSED, "over": _WENT_ON}
 # Seconds between two looks whether a page is to be waited for.
 _LOOK_S = 0.5
 _SHOWN_CHARS = 80
@@ -52,16 +65,26 @@ class AskUser(Tool[..., str]):
     it: in a terminal, and where a front end shows a box for that; the first answer counts. JupyterLab keeps a box
     that is no longer needed until something is submitted in it. `on_question` has code answer.
 
-    It never waits for longer than `timeout`: then, or at once where nobody can be asked (as in a notebook that
-    is executed without a front end), the default counts. It blocks the thread that calls it: in a coroutine write
-    `await asyncio.to_thread(ask_user, ...)`. An agent that is interrupted meanwhile takes its question back.
+    It never waits for longer than `timeout`: then the default counts, or at once where nobody can be asked, as
+    in a notebook that is executed without a front end (after those seconds if a view is displayed there). An
+    agent that is interrupted meanwhile takes its question back.
+
+    It blocks the thread that calls it. In a coroutine, and in a cell, write `await ask_user.ask(...)`, which takes
+    the same arguments: other tasks go on, and one that is cancelled takes its question back at once. `input()` asks
+    in the main thread alone: for what is called there, and for a thread while the main one waits in `run_sync` or
+    its loop awaits an agent or `ask_user.ask`. So a thread of your own is answered in a view or by code.
+
+    JupyterLab does not show a view again that is closed, or whose page is loaded anew, before the cell has ended: a
+    question that it showed is then answered in another view or by code, or its timeout ends it. In a terminal of
+    Windows nothing but a line ends an `input()`, and so the timeout is not seen before there is one.
 
     Args:
         question: What to ask.
         options: What to propose; None or empty for nothing.
         default: What counts as the answer when nobody answers; it need not be an option. None: then it fails.
-        timeout: Seconds to wait at the most, above 0; 300 unless said otherwise.
-        strict: Take nothing but one of the options, or the default, for an answer.
+            `...`, as it is if left out: what `with_` said, or None.
+        timeout: Seconds to wait at the most, above 0. None: what `with_` said, or 300.
+        strict: Take nothing but one of the options, or the default, for an answer. None: what `with_` said, or False.
 
     Returns:
         The answer, as the option has it where it is one, in whatever case it was typed.
@@ -69,6 +92,7 @@ class AskUser(Tool[..., str]):
     Raises:
         UnansweredError: There is no answer and no default. In an agent's tool that is told to the model.
         TypeError, ValueError: An argument is of the wrong type, or empty, too long or not above 0.
+        RuntimeError: Called by a coroutine in another thread than the main one, whose loop would stand still.
 
     Example:
         >>> from locus_nb import Agent, ask_user, on_question, tool
@@ -88,15 +112,25 @@ class AskUser(Tool[..., str]):
     ) -> None:
         self._default = _checked_default(default)
         self._timeout = _checked_timeout(timeout)
-        self._strict = bool(strict)
+        self._strict = _checked_strict(strict)
         super().__init__(self.ask_user, None, _FOR_MODELS)
         self.__doc__ = type(self).__doc__
+        # What it is called with, not what a model says.
+        self.__signature__ = inspect.signature(self.__call__)
 
     def with_(
-        self, *, default: str | None = None, timeout: float = TIMEOUT_S, strict: bool = False
+        self,
+        *,
+        default: str | EllipsisType | None = ...,
+        timeout: float | None = None,
+        strict: bool | None = None,
     ) -> AskUser:
-        """Give the same tool with its own default, timeout and strictness, of which a model says nothing."""
-        return type(self)(default=default, timeout=timeout, strict=strict)
+        """Give the same tool with another default, timeout or strictness, of which a model says nothing."""
+        return type(self)(
+            default=self._default if default is ... else default,
+            timeout=self._timeout if timeout is None else timeout,
+            strict=self._strict if strict is None else strict,
+        )
 
     def ask_user(self, question: str, options: list[str] | None = None) -> str:
         """Ask what a model wants to know."""
@@ -107,100 +141,163 @@ class AskUser(Tool[..., str]):
         question: str,
         options: Sequence[str] | None = None,
         *,
-        default: str | None = None,
+        default: str | EllipsisType | None = ...,
         timeout: float | None = None,
         strict: bool | None = None,
     ) -> str:
         """Ask the user; see the class."""
-        asked = Question(
+        if running_loop() is not None and not main_thread.is_main():
+            raise RuntimeError(
+                "ask_user() was called by a coroutine in a thread whose loop would stand still until the answer, and "
+                "could not be interrupted: write `await ask_user.ask(...)`"
+            )
+        inquiry = self._inquiry(question, options, default, timeout, strict)
+        with when_left(inquiry.withdraw), QUESTIONS.asking(inquiry):
+            _wait(inquiry)
+        return _answer(inquiry)
+
+    async def ask(
+        self,
+        question: str,
+        options: Sequence[str] | None = None,
+        *,
+        default: str | EllipsisType | None = ...,
+        timeout: float | None = None,  # noqa: ASYNC109 - the user's time, which the question tells
+        strict: bool | None = None,
+    ) -> str:
+        """Ask the user while the loop goes on; for coroutines, and cells that await.
+
+        Takes, gives and raises what calling the tool does. Cancelled, it takes the question back at once. On the main
+        thread's loop `input()` can ask too, for which that loop stands still.
+
+        Example:
+            >>> import asyncio
+            >>> from locus_nb import ask_user, on_question
+            >>> async def main():
+            ...     return await asyncio.gather(ask_user.ask("Where to?"), ask_user.ask("When?"))
+            >>> end = on_question(lambda question: question.answer("Rome" if "Where" in question.text else "now"))
+            >>> asyncio.run(main())
+            ['Rome', 'now']
+            >>> end()
+        """
+        inquiry = self._inquiry(question, options, default, timeout, strict)
+        with main_thread.loop_takes_errands(), when_left(inquiry.withdraw), QUESTIONS.asking(inquiry):
+            await in_thread(partial(_wait, inquiry), "locus_nb-question")
+        return _answer(inquiry)
+
+    def _inquiry(
+        self,
+        question: object,
+        options: object,
+        default: str | EllipsisType | None,
+        timeout: float | None,
+        strict: bool | None,  # noqa: FBT001 - as it was given
+    ) -> Inquiry:
+        return Inquiry(
             _checked_text(question),
             _checked_options(options),
-            default=self._default if default is None else _checked_default(default),
+            default=self._default if default is ... else _checked_default(default),
             timeout=self._timeout if timeout is None else _checked_timeout(timeout),
-            strict=self._strict if strict is None else strict,
+            strict=self._strict if strict is None else _checked_strict(strict),
         )
-        with when_left(lambda: asked.withdraw(_INTERRUPTED)):
-            _wait(asked)
-        outcome = asked.outcome.result()
-        if outcome.answer is None:
-            raise UnansweredError(f"ask_user({question[:_SHOWN_CHARS]!r}) got no answer: {outcome.error}")
-        return outcome.answer
 
 
-def _wait(question: Question) -> None:
+def _answer(inquiry: Inquiry) -> str:
+    outcome = inquiry.outcome.result()
+    if outcome.answer is None:
+        # It may end in a notebook that is saved.
+        text = clean(redact_text(inquiry.text), _SHOWN_CHARS)
+        raise UnansweredError(f"ask_user({text!r}) got no answer: {outcome.error}")
+    return outcome.answer
+
+
+def _wait(inquiry: Inquiry) -> None:
     """Come back when the question is over."""
-    with QUESTIONS.asking(question), main_thread.interruptible():
+    with main_thread.interruptible():
         try:
-            is_heard = QUESTIONS.tell_listeners(question) or _is_shown(question)
-            if not is_heard and question.seconds_left > 0:
-                _ask_at_keyboard(question)
-            main_thread.wait(question.outcome, question.seconds_left)
+            is_heard = CALLBACKS.ask(inquiry) or _is_shown(inquiry)
+            if not is_heard and inquiry.seconds_left > 0:
+                _ask_at_keyboard(inquiry)
+            main_thread.wait(inquiry.outcome, inquiry.seconds_left)
         except TimeoutError:
-            question.fall_back(_LATE.format(question.timeout))
+            inquiry.fall_back("timeout", _LATE.format(inquiry.timeout))
         except BaseException:
-            question.withdraw(_INTERRUPTED)
+            inquiry.withdraw()
             raise
 
 
-def _is_shown(question: Question) -> bool:
+def _is_shown(inquiry: Inquiry) -> bool:
     """Wait a moment for a page to say that it shows the question; True also when that is over."""
-    if not QUESTIONS.panels_of(question):
+    if not QUESTIONS.panels_of(inquiry):
         return False
     began = time.monotonic()
     is_heard = False
     # What there is to be waited for may change: a page that loads has its subshell made.
     while not is_heard and (left := began + QUESTIONS.patience.seconds - time.monotonic()) > 0:
         try:
-            main_thread.wait(question.heard, min(left, question.seconds_left, _LOOK_S))
+            main_thread.wait(inquiry.heard, min(left, inquiry.seconds_left, _LOOK_S))
         except TimeoutError:
-            if question.seconds_left == 0:
+            if inquiry.seconds_left == 0:
                 break
         else:
             is_heard = True
-    QUESTIONS.patience.learn(heard=is_heard)
+    # Of one that was over before nothing is learned.
+    if inquiry.shown or not is_heard:
+        QUESTIONS.patience.learn(heard=is_heard)
     return is_heard
 
 
-def _ask_at_keyboard(question: Question) -> None:
+def _ask_at_keyboard(inquiry: Inquiry) -> None:
     """Have `input()` ask: here, or, if this is another thread, where the main one waits."""
-    board = keyboard.Keyboard(question)
+    board = keyboard.Keyboard(inquiry)
     if main_thread.is_main():
-        with _timer(question):
-            _ask_here(question, board)
+        with _timer(inquiry):
+            _ask_here(inquiry, board)
         return
 
     def drop(interrupted: bool) -> None:  # noqa: FBT001 - what an errand is told
         if interrupted:
-            question.withdraw(_INTERRUPTED)
+            inquiry.withdraw()
         else:
-            _nobody(question)
+            _nobody(inquiry, _WENT_ON)
 
-    if not main_thread.hand(main_thread.Errand(lambda: _ask_here(question, board), board.stop, drop)):
-        _nobody(question)
+    if not main_thread.hand(main_thread.Errand(lambda: _ask_here(inquiry, board), board.stop, drop)):
+        _nobody(inquiry, _ELSEWHERE)
 
 
-def _ask_here(question: Question, board: keyboard.Keyboard) -> None:
-    question.at_keyboard = True
+def _ask_here(inquiry: Inquiry, board: keyboard.Keyboard) -> None:
+    inquiry.at_keyboard = True
     QUESTIONS.tell_panels()
     try:
-        board.ask()
+        ended = board.ask()
     finally:
-        question.at_keyboard = False
+        inquiry.at_keyboard = False
         QUESTIONS.tell_panels()
     # Without an answer if nobody could be asked, or the main thread had to go on.
-    _nobody(question)
+    _nobody(inquiry, _WHY[ended])
 
 
-def _nobody(question: Question) -> None:
+def _nobody(inquiry: Inquiry, why: str) -> None:
     """End the question, if it is open, unless a page that has shown its run before may come back to it."""
-    if not question.shown and not any(panel.was_seen for panel in QUESTIONS.panels_of(question)):
-        question.fall_back(_NOBODY)
+    panels = QUESTIONS.panels_of(inquiry)
+    if inquiry.shown or any(panel.was_seen for panel in panels):
+        return
+    ways = ["give a default"]
+    if not panels:
+        ways.insert(0, "show the run with watch(run) before")
+    if why == _ELSEWHERE:
+        ways.insert(0, "ask from the main thread (in a coroutine by `await ask_user.ask(...)`)")
+    todo = ", or ".join(filter(None, (", ".join(ways[:-1]), ways[-1])))
+    view = _UNHEARD if panels else _NO_PAGE
+    inquiry.fall_back("nobody", f"nobody could be asked, because {view} and {why}: {todo}")
 
 
 @contextmanager
-def _timer(question: Question) -> Generator[None]:
+def _timer(inquiry: Inquiry) -> Generator[None]:
     """End the question in time, for the thread that asks by `input()` and cannot look at a clock."""
-    late = threading.Timer(question.seconds_left, question.fall_back, [_LATE.format(question.timeout)])
+    late = threading.Timer(
+        inquiry.seconds_left, inquiry.fall_back, ["timeout", _LATE.format(inquiry.timeout)]
+    )
     late.name, late.daemon = "locus_nb-question", True
     late.start()
     try:
@@ -251,6 +348,12 @@ def _checked_timeout(timeout: object) -> float:
     if not 0 < timeout <= threading.TIMEOUT_MAX:
         raise ValueError(f"ask_user(timeout={timeout}) cannot be waited for: use a number of seconds above 0")
     return float(timeout)
+
+
+def _checked_strict(strict: object) -> bool:
+    if not isinstance(strict, bool):
+        raise TypeError(f"ask_user(strict=...) takes True or False, not {type(strict).__name__}")
+    return strict
 
 
 ask_user = AskUser()

@@ -48,7 +48,17 @@ def clean(text: str, limit: int) -> str:
     """Give one harmless line of at most `limit` characters; a cut one ends in an ellipsis."""
     # Cut first, generously, so that a huge text costs no more than a long one.
     line = _BLANKS.sub(" ", text[: 4 * limit]).strip()
-    return cut(_STACKED.sub(r"\1", _HARMFUL.sub("\ufffd", line)), limit)
+    return cut(_harmless(line), limit)
+
+
+def clean_lines(text: str) -> str:
+    """Give all lines of a text, each harmless: nothing in them hides, moves or repaints what is around it."""
+    lines = text.replace("\r\n", "\n").replace("\t", "    ").split("\n")
+    return "\n".join(map(_harmless, lines))
+
+
+def _harmless(line: str) -> str:
+    return _STACKED.sub(r"\1", _HARMFUL.sub("\ufffd", line))
 
 
 def cut(line: str, limit: int) -> str:

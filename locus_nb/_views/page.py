@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 if TYPE_CHECKING:
@@ -11,6 +12,10 @@ if TYPE_CHECKING:
 TABS = ("table", "timeline", "tree")
 MAX_SELECTED = 10_000
 MAX_TEXT = 10_000
+# Of questions at once.
+MAX_SHOWN = 1_000
+# What no keyboard types, and UTF-8 or a file cannot hold.
+_BROKEN = re.compile("[\x00\ud800-\udfff]")
 # Seconds in which a page that was told of a view makes it, and in which it paints it after its hello.
 PAGE_MAKES = 1.0
 PAGE_PAINTS = 0.3
@@ -104,7 +109,7 @@ def page_answer(content: object) -> Answered | None:
     said = _message(content, "answer")
     question, option, text = said.get("id"), said.get("option"), said.get("text")
     is_option = text is None and type(option) is int and option >= 0
-    is_text = option is None and isinstance(text, str) and len(text) <= MAX_TEXT
+    is_text = option is None and isinstance(text, str) and len(text) <= MAX_TEXT and not _BROKEN.search(text)
     if not isinstance(question, str) or not (is_option or is_text):
         return None
     return Answered(question, option, text)
@@ -113,7 +118,8 @@ def page_answer(content: object) -> Answered | None:
 def page_shows(content: object) -> list[str]:
     """Read a message of the page's: the ids of the questions that it shows; none if it is no `asked` message."""
     ids = _message(content, "asked").get("ids")
-    return [one for one in cast("list[object]", ids) if isinstance(one, str)] if isinstance(ids, list) else []
+    first = cast("list[object]", ids)[:MAX_SHOWN] if isinstance(ids, list) else []
+    return [one for one in first if isinstance(one, str)]
 
 
 def _message(content: object, kind: str) -> dict[Any, Any]:

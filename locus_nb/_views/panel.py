@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from locus_nb._ask.questions import QUESTIONS
@@ -14,11 +15,11 @@ from locus_nb._wire import jsonable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from locus_nb._ask.question import Question
+    from locus_nb._ask.inquiry import Inquiry
     from locus_nb._bus import EventBus
     from locus_nb._views.page import Answered
 
-_LONGEST_TEXT = 4_000
+_LONGEST_TEXT = 10_000
 _LONGEST_OPTION = 200
 
 
@@ -52,7 +53,7 @@ class Panel:
         """Whether a page has shown it."""
         return self._was_seen()
 
-    def shows(self, question: Question) -> bool:
+    def shows(self, question: Inquiry) -> bool:
         """Whether it is put on a page, and the question is asked in what it shows."""
         return question.bus is self._bus and self._run_id in (None, question.run_id) and self._is_on_page()
 
@@ -66,7 +67,10 @@ class Panel:
         before, self._written = self._written, {}
         for question in questions:
             self._written[question.id] = before.get(question.id) or _written(question)
-        return [self._written[question.id] | {"keyboard": question.at_keyboard} for question in questions]
+        return [
+            self._written[question.id] | {"keyboard": question.at_keyboard, "heard": question.shown}
+            for question in questions
+        ]
 
     def hear(self, content: object) -> bool:
         """Take a message of the page's; True if the page is to be told anew how things stand.
@@ -77,18 +81,20 @@ class Panel:
             question = self._open(question_id)
             if question is not None:
                 question.note_shown()
+                if question.at_keyboard:
+                    QUESTIONS.tell_panels()
         answered = page_answer(content)
         if answered is None:
             return False
         question = self._open(answered.question)
         return question is None or not _settle(question, answered)
 
-    def _open(self, question_id: str) -> Question | None:
+    def _open(self, question_id: str) -> Inquiry | None:
         question = QUESTIONS.get(question_id)
         return question if question is not None and self.shows(question) else None
 
 
-def _settle(question: Question, answered: Answered) -> bool:
+def _settle(question: Inquiry, answered: Answered) -> bool:
     """Answer a question as the page says; False if that is no answer, or comes too late."""
     if answered.option is not None and answered.option >= len(question.options):
         return False
@@ -99,13 +105,17 @@ def _settle(question: Question, answered: Answered) -> bool:
         return False
 
 
-def _written(question: Question) -> dict[str, Any]:
+def _written(question: Inquiry) -> dict[str, Any]:
+    options, default = question.options, question.default
+    labels = _told_apart([_shown(option, _LONGEST_OPTION) for option in options])
+    if default in options:
+        default = labels[options.index(default)]
     return {
         "id": question.id,
         "run": text_of(question.run_id or ""),
         "text": _shown(question.text, _LONGEST_TEXT),
-        "options": [_shown(option, _LONGEST_OPTION) for option in question.options],
-        "default": None if question.default is None else _shown(question.default, _LONGEST_OPTION),
+        "options": labels,
+        "default": None if default is None else _shown(default, _LONGEST_OPTION),
         "free": not question.strict,
         "ends": question.ends_at * 1_000,
     }
@@ -114,3 +124,14 @@ def _written(question: Question) -> dict[str, Any]:
 def _shown(text: str, longest: int) -> str:
     plain = redact_text(jsonable(text))
     return plain if len(plain) <= longest else f"{plain[: longest - 1]}…"
+
+
+def _told_apart(labels: list[str]) -> list[str]:
+    """Number those that read alike, as two secrets do."""
+    counts = Counter(labels)
+    numbers: Counter[str] = Counter()
+    apart: list[str] = []
+    for label in labels:
+        numbers[label] += 1
+        apart.append(f"{label} ({numbers[label]})" if counts[label] > 1 else label)
+    return apart

@@ -17,7 +17,8 @@ class Ask {
   #run = element("b", "asker", { dir: "auto" });
   #left = element("span", "count lo-left");
   #note = element("span", "count lo-heard", { role: "status" });
-  #input = element("input", "answer", { type: "text", "aria-label": "Answer", maxlength: "10000" });
+  #input = element("textarea", "answer", { rows: "1", "aria-label": "Answer", maxlength: "10000" });
+  #isOver = false;
   /** When the answer was sent, by `performance.now()`. */
   #sentAt = Number.NEGATIVE_INFINITY;
 
@@ -65,13 +66,18 @@ class Ask {
 
   /** @param {KeyboardEvent} event */
   #keyed(event) {
-    if (event.key !== "Enter" || event.isComposing || event.ctrlKey || event.metaKey || event.shiftKey)
-      return;
-    event.preventDefault();
-    this.#sendText();
+    if (event.key !== "Enter" || event.isComposing || event.ctrlKey || event.metaKey) return;
+    if (event.shiftKey) {
+      // Another line: the notebook would run the cell.
+      event.stopPropagation();
+    } else {
+      event.preventDefault();
+      this.#sendText();
+    }
   }
 
   #sendText() {
+    if (this.#isOver) return;
     const text = this.#input.value;
     if (text.trim()) this.#send({ text });
     else this.#input.focus();
@@ -88,7 +94,7 @@ class Ask {
   draw(question) {
     const { link, model } = this.#view;
     this.#question = question;
-    const { run, fallback, options, ends, keyboard } = question;
+    const { run, fallback, options, ends, keyboard, heard } = question;
     this.#run.hidden = model.get("view") !== "runs" || run === "";
     setText(this.#run, firstSeen(this.#view.nameOf(run), run, NAMELESS));
     // Its time goes on also where nothing more is heard.
@@ -99,10 +105,44 @@ class Ask {
     setText(this.#left, `${time} left${otherwise}`);
     const since = performance.now() - this.#sentAt;
     const isSent = since < HEARD_MS;
-    for (const node of this.node.querySelectorAll("button, input")) node.toggleAttribute("disabled", isSent);
+    const isDeaf = keyboard && !heard;
+    const inputs = this.node.querySelectorAll("button, textarea");
+    for (const node of inputs) node.toggleAttribute("disabled", isSent || isDeaf);
     const late = Number.isFinite(since) ? "The kernel has not taken the answer yet." : "";
-    const elsewhere = keyboard ? "The cell asks for it in a box of its own, too." : late;
-    setText(this.#note, isSent ? "Sent …" : elsewhere);
+    const quiet = link.isQuiet ? "Nothing is heard from the kernel." : late;
+    const elsewhere = keyboard ? "The cell asks for it in a box of its own, too." : quiet;
+    const there = "Answer in the box of the cell: no click gets through to the kernel while it waits there.";
+    setText(this.#note, isDeaf ? there : isSent ? "Sent …" : elsewhere);
+  }
+
+  /**
+   * Hears that the question is over. What somebody was typing stays, with a word on why nobody takes it any more,
+   * until it is put away.
+   *
+   * @returns {boolean} whether the form stays
+   */
+  end() {
+    if (this.#isOver) return true;
+    if (Number.isFinite(this.#sentAt) || !this.#input.value.trim()) return false;
+    this.#isOver = true;
+    const { id, run, ends } = this.#question;
+    const { link } = this.#view;
+    const answer = link.fold.find(run, id)?.end?.preview;
+    const why = ends <= link.toldAt ? "time was over" : "answered elsewhere, or no longer asked";
+    for (const button of this.node.querySelectorAll("button")) button.remove();
+    const close = element("button", "send", { type: "button" }, "Close");
+    this.#listen(close, () => this.node.remove());
+    this.node.append(close);
+    this.#left.remove();
+    // Typing goes on in it: elsewhere it would command the notebook.
+    this.#input.removeAttribute("disabled");
+    setText(this.#note, `Over: ${answer ?? why}`);
+    return true;
+  }
+
+  /** Whether somebody has put it away. */
+  get isGone() {
+    return !this.node.isConnected;
   }
 }
 
@@ -121,9 +161,11 @@ export class Asks {
   draw() {
     const { questions, status, unreachable } = this.#view.link;
     // Nothing that is said here is heard there.
-    const open = unreachable || status === "failed" ? [] : questions;
+    const isCutOff = unreachable || status === "failed";
+    const open = isCutOff ? [] : questions;
     for (const [id, ask] of this.#asks) {
       if (open.some((question) => question.id === id)) continue;
+      if (!isCutOff && ask.end() && !ask.isGone) continue;
       ask.node.remove();
       this.#asks.delete(id);
     }

@@ -7,8 +7,8 @@ import { lowerBound } from "./store.js";
 
 const LOG_LENGTH = 20_000;
 
-/** @param {Row} row */
-const keyOf = (row) => `${row.run}\n${row.span}`;
+/** @param {{ run: string, span: string | null }} row */
+const keyOf = ({ run, span }) => `${run}\n${span}`;
 
 /**
  * The items of a store, ascending by seq, kept up to date by `update`.
@@ -47,6 +47,15 @@ export class Fold {
       this.#take(store.rows[index]);
     }
     this.scanned = store.dropped + store.rows.length;
+  }
+
+  /**
+   * @param {string} run
+   * @param {string} span
+   * @returns {Row | undefined} the row that leads that span
+   */
+  find(run, span) {
+    return this.spans.get(keyOf({ run, span }));
   }
 
   /** The items as they are now, in a list that stays as it is. What is folded into them goes on changing. */

@@ -17,6 +17,7 @@ import { isRow, Row } from "./row.js";
  * @property {boolean} free whether it may be answered in other words than the options
  * @property {number} ends until when it may be answered, in Unix milliseconds of the kernel
  * @property {boolean} keyboard whether the kernel asks it by `input()` too
+ * @property {boolean} heard whether the kernel knows that a page shows it
  */
 /**
  * What is known of a run, over all its events.
@@ -214,8 +215,9 @@ function readQuestions(value) {
         one.options.every(isText) &&
         Number.isFinite(one.ends),
     )
-    .map(({ id, run, text, options, default: fallback = null, free, ends, keyboard }) => {
-      return { id, run, text, options, fallback, free: free === true, ends, keyboard: keyboard === true };
+    .map(({ id, run, text, options, default: fallback = null, ends, ...flags }) => {
+      const [free, keyboard, heard] = [flags.free, flags.keyboard, flags.heard].map((flag) => flag === true);
+      return { id, run, text, options, fallback, free, ends, keyboard, heard };
     });
 }
 
