@@ -9,7 +9,7 @@ How the values that JSON does not know are written:
 - lone surrogates: the six characters of their escape, `"\\udc80"`
 - `datetime`, `date`, `time`: `isoformat()`; `timedelta`: seconds as a float
 - `Decimal`, `Fraction`, `UUID`, `complex`, paths: `str(value)`; an `Enum`: its `value`
-- dataclass and attrs objects: a dict of their fields; pydantic: its `model_dump()`
+- dataclass and attrs objects, namedtuples: a dict of their fields; pydantic: its `model_dump()`
 - numpy scalars and arrays: numbers and (nested) lists, up to 10,000 elements
 - anything else: its `repr`, at most 1,000 characters
 
@@ -38,6 +38,9 @@ MAX_VALUES = 1_000_000
 MAX_BYTES = 1_024
 MAX_REPR = 1_000
 MAX_ARRAY = 10_000
+# What is cut before it comes here: the previews that events hold, and the texts of errors.
+MAX_PREVIEW = 240
+MAX_ERROR = 2_000
 
 CYCLE = "<contains itself>"
 TOO_DEEP = f"<deeper than {MAX_DEPTH} levels>"
@@ -153,8 +156,7 @@ class _Copy:
         if issubclass(kind, dict):
             return self._mapping(first_of(_dict_items, value))
         if issubclass(kind, list | tuple):
-            items = _list_copy(value) if issubclass(kind, list) else _tuple_items(value)
-            return [self.value(item) for item in items]
+            return self._sequence(value, kind)
         if issubclass(kind, AbstractSet):
             members = list(cast("AbstractSet[Any]", value))
             return sorted((self.value(member) for member in members), key=_encode)
@@ -166,6 +168,13 @@ class _Copy:
                 return self.value(converted(value))
         fields = _fields(value, kind)
         return self._mapping(fields) if fields is not None else self._other(value, kind)
+
+    def _sequence(self, value: Any, kind: Any) -> Any:
+        names = None if kind is list or kind is tuple else _member_names(value, kind)
+        items = _list_copy(value) if issubclass(kind, list) else _tuple_items(value)
+        if names is not None:
+            return self._mapping(list(zip(names, items, strict=True)))
+        return [self.value(item) for item in items]
 
     def _other(self, value: Any, kind: type[Any]) -> Any:
         if any((base.__module__, base.__name__) in _BY_STR for base in kind.__mro__):
@@ -218,6 +227,16 @@ def _fields(value: Any, kind: type[Any]) -> list[tuple[Any, Any]] | None:
     if names is None and (attributes := getattr(kind, "__attrs_attrs__", None)) is not None:
         names = [attribute.name for attribute in attributes]
     return None if names is None else [(name, getattr(value, name)) for name in names if hasattr(value, name)]
+
+
+def _member_names(value: Any, kind: Any) -> tuple[Any, ...] | None:
+    """Give the names of a namedtuple's members; None for any other list or tuple."""
+    names: Any = getattr(kind, "_fields", None)
+    return (
+        names
+        if issubclass(kind, tuple) and _type_of(names) is tuple and len(names) == _tuple_len(value)
+        else None
+    )
 
 
 def _free(name: str, taken: set[str]) -> str:
@@ -274,6 +293,7 @@ def _shown(value: object, error: BaseException | None = None) -> str:
 
 _dict_items: Callable[[Any], Any] = cast("Any", dict).items
 _list_copy: Callable[[Any], list[Any]] = cast("Any", list).copy
+_tuple_len: Callable[[Any], int] = cast("Any", tuple).__len__
 _tuple_items: Callable[[Any], Any] = cast("Any", tuple).__iter__
 _type_of: Callable[[Any], type[Any]] = type
 

@@ -12,7 +12,7 @@ import re
 import string
 from typing import Any, NamedTuple
 
-COUNT = 350
+COUNT = 400
 LOWER = string.ascii_lowercase + string.digits
 HEX = "0123456789abcdef"
 CAPS = string.ascii_uppercase + string.digits
@@ -32,8 +32,10 @@ sk_live_|<24w>   rk_live_|<24w>   sk_test_|<24w>   whsec_|<32w>   hf_|<34w>   ap
 pypi-|AgEIcHlwaS5vcmc<60w>   rubygems_|<48h>   dckr_pat_|<27u>   dckr_oat_|<32u>   gsk_|<52w>   xai-|<70w>
 pplx-|<48w>   nvapi-|<60u>   r8_|<37w>   tgp_v1_|<43u>   fw_|<24w>   sk_|<48h>   jina_|<60w>   tvly-|<32w>
 fc-|<32h>   pcsk_|<6w>_<60w>   e2b_|<40h>   lsv2_pt_|<32h>_<10h>   lsv2_sk_|<32h>_<10h>   wandb_v1_|<40w>
-dapi|<32h>   dapi|<32h>-2   dop_v1_|<64h>   doo_v1_|<64h>   shpat_|<32h>   shpss_|<32h>   shpca_|<32h>
-lin_api_|<40w>   lin_oauth_|<64h>   ntn_|<46w>   secret_|<43w>   figd_|<40u>   glsa_|<32w>_<8h>   glc_|<60w>
+bot|<9d>:AA<33w>   dapi|<32h>   dapi|<32h>-2   dop_v1_|<64h>   doo_v1_|<64h>   shpat_|<32h>   shpss_|<32h>
+shpca_|<32h>   lin_api_|<40w>   lin_oauth_|<64h>   ntn_|<46w>   secret_|<43w>   figd_|<40u>   glsa_|<32w>_<8h>
+\\nghp_|<36w>   32mhf_|<34w>   %20npm_|<36w>   napi_|<48l>   phx_|<43w>   sgp_|<16h>_<40h>   re_|<8w>_<24w>
+bkua_|<40h>   rdme_|<60l>   glc_|<60w>
 sntrys_|<60w>   sntryu_|<64h>   pscale_tkn_|<43u>   pscale_pw_|<43u>   sb_secret_|<31u>   sbp_|<40h>
 nfp_|<36w>   rzp_live_|<14w>   CCIPAT_|<22w>_<40h>   pnu_|<36w>   tfp_|<44w>   key-|<32h>   |<32h>-us14
 pat-na1-|<8h>-<4h>-<4h>-<12h>   PMAK-|<24h>-<34h>   NRAK-|<27C>   HRKU-|<8h>-<4h>-<4h>-<12h>   sq0csp-|<43u>
@@ -122,6 +124,61 @@ my access token = §
 'client_secret' => '§'
 smtp://ann@example.org:§@smtp.example.org
 postgres://ann:p/§@db/main
+{"name": "API_KEY", "value": "§"}
+{'name': 'X-API-Key', 'value': '§'}
+{"Key": "password", "Value": "§"}
+{"name":"API_KEY","type":"plain","value":"§"}
+{\"name\": \"API_KEY\", \"value\": \"§\"}
+- name: API_KEY~  value: §~- name: n~  value: 1
+- name: "API_KEY"~  value: "§"
+env:\n- name: API_KEY\n  value: §\n
+Header(name='X-API-Key', value='§')
+<add key="ApiKey" value="§"/>
+<input name="csrf_token" type="hidden" value="§">
+<password>§</password>
+<x:apiKey a="1">§</x:apiKey>
+<db.password><![CDATA[§]]></db.password>
+<name>fs.s3a.secret.key</name><value>§</value>
+<key>API_KEY</key>~  <string>§</string>
+password = os.getenv("P") or '§'
+api_key = args.key or "§"
+password = x if y else '§'
+password = "abc" + "§"
+user, password = "ann", "§"
+password = config.get(KEY) or "§"
+password = os.environ["DB_PASSWORD"] or "§"
+password = process.env.DB_PASSWORD || '§'
+api_key = getenv('API_KEY', default='§')
+password = input("Password: ") or '§'
+password=str('§')
+setattr(c, 'api_key', '§')
+requests.get(url, auth=('ann', '§'))
+HTTPBasicAuth('ann', '§')
+server.login("ann@example.org", "§")
+curl -s -X GET --user "ann:§" https://example.org
+curl -u ann:§ https://example.org
+["curl", "-u", "ann:§"]
+curl \~  -u ann:§ \~  https://example.org
+setx OPENAI_API_KEY "§"
+aws configure set aws_secret_access_key §
+machine example.org login ann password §
+machine example.org~  login ann~  password §
+CREATE USER ann WITH PASSWORD '§';
+CREATE USER 'ann'@'%' IDENTIFIED BY '§';
+ALTER USER ann IDENTIFIED WITH sha256_password BY '§'
+https://§:x-oauth-basic@example.org/a/b
+https://§12@o1.ingest.example.org/1
+ann:§@tcp(db:3306)/main
+"line\nMY_KEY=§"
+"line\nBearer §1"
+fernet_key=§ become_pass=§
+"line\n--password §1"
+"see\rAuthorization: ApiKey §"
+"see\u00a0Bearer §"
+"line\n-----\nDB_PASS=§"
+\x1b[32mAPI_KEY\x1b[0m=§
+postgres://ann:p'§@db.example.org/main
+DB_PASSCODE=§ aws_creds=§
 """.strip().splitlines()
 
 
@@ -312,6 +369,28 @@ SENTENCES = [
     "BOARDING_PASS=A12 forward_pass=3 first_pass: ok, bypass=1, compass: north, monkey=1, turkey: 2, keyboard=us",
     "author: Ann, authority=none, authentic: yes, oauth: v2, auth: on, authored_by='Ann'",
     "100% of environments: key=1; the env of 5% is token",
+    'api_key = os.environ["OPENAI_API_KEY"]; password: str = os.getenv("DB_PASSWORD")',
+    "api_key=os.environ.get('OPENAI_API_KEY'), apiKey: process.env.API_KEY, token = userdata.get(\"HF_TOKEN\")",
+    'password = getpass("Password: "), password = getpass.getpass("Your password: "), input("API key: ")',
+    "OpenAI(api_key=api_key), OpenAI(api_key=settings.api_key), self._password = password, secret=self.secret",
+    "password=${DB_PASSWORD} API_KEY=$API_KEY password: ${{ secrets.X }} secret=%MY_SECRET%, password={password}",
+    'curl -H "Authorization: Bearer $TOKEN" -u "ann:$PASSWORD" https://example.org',
+    "f'postgres://{user}:{password}@{host}/db', postgres://<user>:<password>@host, mysql://u:%s@h, redis://u:***@h",
+    "model: sk-learn-pipeline-2024-v1-final2, task_sk-2024-01-01-abc",
+    'The bearer instruments, WWW-Authenticate: Bearer realm="x"',
+    "api_key: missing, API key: not set, private key: not found, password: field required, secret: invalid",
+    "Authorization: required",
+    "password: ****, password='**********', api_key=\"...\", SecretStr('**********')",
+    "fetch(url, {credentials: \"same-origin\"}) or {credentials: 'include'}",
+    "api_key_env: OPENAI_API_KEY, ANSWER_KEY=b LOCK_KEY=a JSON_KEY=x PRESSED_KEY=q expected_token=x",
+    "docker run --user 1000:1000 -u ann:staff; curl https://example.org/a:b",
+    "<h1>passwords</h1><p>use <password> and <api_key>, or <b>key</b></p>, API_KEY=<api_key>",
+    '{"name": "password", "type": "string"}, {"name": "city", "value": "Oslo"}',
+    "- name: API_KEY\n  valueFrom:\n    configMap: x\n- name: city\n  value: Oslo",
+    "secret 'db-creds' not found, the login page password reset, the machine is new, login password",
+    "auth=('ann', None), login('ann'), auth: (a, b), author=('Ann', 'Lee')",
+    "the ENV API_KEY is missing; set a key; setattr(c, 'city', 'Oslo'); identified by name",
+    "\x1b[32mtask-12345678\x1b[0m and it goes on…",
 ]
 
 COUNTS = """

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from locus_nb._payloads import chunks as payloads_module
 from locus_nb._payloads.chunks import clean_chunks
 from locus_nb._payloads.names import mark
+from locus_nb._payloads.ordinary import all_ordinary
 from locus_nb._payloads.redact import redact
-from locus_nb._payloads.shapes import all_ordinary, searched
+from locus_nb._payloads.shapes import searched
 from locus_nb._wire import jsonable
 
 SECRET = "sk-" + "Ab3" * 8

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from locus_nb import event_types
-from locus_nb._payloads.preview import LONGEST_PREVIEW, preview_of
-from locus_nb._wire import jsonable
+from locus_nb._payloads.preview import preview_of
+from locus_nb._wire import MAX_PREVIEW, jsonable
 
 AGENT_TYPES = [
     event_types.AGENT_THINK,
@@ -111,7 +111,7 @@ def test_a_preview_is_cut_at_240_characters(event_type: str) -> None:
     """A preview is the first 240 characters, and says nothing about the rest."""
     names = ["reasoning_preview", "content_preview", "tool_name", "reason", "model"]
     preview = preview_of(event_type, dict.fromkeys(names, "x" * 500))
-    assert len(preview) == LONGEST_PREVIEW
+    assert len(preview) == MAX_PREVIEW
     assert preview.endswith("x")
 
 
@@ -140,5 +140,5 @@ VALUES = (
 def test_any_payload_has_a_preview(event_type: str, data: dict[str, Any]) -> None:
     """Whatever a payload holds, there is a preview of at most 240 characters that encodes to UTF-8."""
     preview = preview_of(event_type, jsonable(data))
-    assert len(preview.encode("utf-8").decode("utf-8")) <= LONGEST_PREVIEW
+    assert len(preview.encode("utf-8").decode("utf-8")) <= MAX_PREVIEW
     assert bool(preview) == bool(data)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import copy
 import json
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from locus_nb._payloads import assigned, shapes
+from locus_nb._payloads import assigned, ordinary, shapes, values
 from locus_nb._payloads import redact as redact_module
 from locus_nb._payloads.names import mark, secret_name
 from locus_nb._payloads.redact import redact
@@ -100,12 +100,44 @@ def test_headers_as_pairs_of_name_and_value() -> None:
     assert redact(headers) == [hidden, {"name": "Accept", "value": "*/*"}]
     assert redact({"key": "api-key", "value": "abc"}) == {"key": "api-key", "value": "[redacted: api_key]"}
     assert redact({"Name": "password", "Value": "abc"}) == {"Name": "password", "Value": mark("password")}
-    assert redact({"key": "DB_PASS", "val": "abc", "n": 1}) == {"key": "DB_PASS", "val": mark("pass"), "n": 1}
+    assert redact({"key": "DB_PASS", "val": "abc", "n": 1}) == {
+        "key": "DB_PASS",
+        "val": mark("db_pass"),
+        "n": 1,
+    }
     assert redact({"name": "n", "key": "jwt", "value": "abc"}) == {
         "name": "n",
         "key": "jwt",
         "value": mark("jwt"),
     }
+
+
+def test_a_namedtuple_tells_by_its_names() -> None:
+    """What a namedtuple holds under the name of a secret is taken out."""
+
+    class Login(NamedTuple):
+        user: str
+        password: str
+
+    assert redact({"who": Login("ann", "abc")}) == {"who": {"user": "ann", "password": mark("password")}}
+
+
+@pytest.mark.parametrize(
+    "text,expected",
+    [
+        ('password = os.getenv("P") or "abc"', 'password = os.getenv("P") or "[redacted: password]"'),
+        ('password=os.environ.get("P", "abc")', 'password=os.environ.get("P", "[redacted: password]")'),
+        ("password = 'a' + 'b'", "password = '[redacted: password]' + '[redacted: password]'"),
+        ("<password>abc</password>", "<password>[redacted: password]</password>"),
+        ("- name: API_KEY\n  value: abc\n", "- name: API_KEY\n  value: [redacted: api_key]\n"),
+        ("A\nENV API_KEY abc d\nB", "A\nENV API_KEY [redacted: api_key]\nB"),
+        ("- password: 'old'\n+ \"password\": 'new'", "- password: '{0}'\n+ \"password\": '{0}'"),
+        ("curl -u ann:abc https://h", "curl -u ann:[redacted: URL password] https://h"),
+    ],
+)
+def test_no_more_goes_than_the_value(text: str, expected: str) -> None:
+    """Around a value that code, a file or a command gives a name, all stays as it was."""
+    assert without_secrets(text) == expected.format(mark("password"))
 
 
 def test_headers_as_pairs() -> None:
@@ -530,6 +562,34 @@ HOSTILE = [
         "the access ",
         "n_secret",
     ),
+    *(
+        "name: key",
+        '"name": "key", "value": ',
+        "name: key value",
+        "key=a,a=a,",
+        "key=a" + " " * 40,
+        "<key>",
+        "<key>a</key>",
+        "<key a",
+        "password=get(",
+        "password=get('a',",
+        "password=a or ",
+        "password=a if ",
+        "password=a +",
+        "a, password=",
+        "auth=('a',",
+        "curl ",
+        "curl -u a:",
+        "machine a ",
+        "machine a login a ",
+        "password '",
+        "a:a@tcp",
+        "a" * 64 + ":",
+        "://a1",
+        "\\n",
+        "\x1b[3",
+        "…",
+    ),
     *("authorization: bearer ", "xox", "ghp_", "AKIA", "AIza", '\\"', "secret: '", "key" + " " * 9, "a." * 3),
 ]
 
@@ -544,8 +604,13 @@ def test_long_hostile_text_is_done(piece: str) -> None:
 
 def test_every_repetition_is_bounded_or_possessive() -> None:
     """No pattern repeats in a way that could be tried again at other lengths without bound."""
-    assigned_ones = [each for each in vars(assigned).values() if isinstance(each, re.Pattern)]
-    assert len(assigned_ones) > 10
+    assigned_ones = [
+        each
+        for module in (assigned, values, ordinary)
+        for each in vars(module).values()
+        if isinstance(each, re.Pattern)
+    ]
+    assert len(assigned_ones) > 30
     for pattern in (*(pattern for pattern, _ in shapes.PATTERNS), *assigned_ones):
         outside_classes = re.sub(r"\\.|\[(?:\\.|[^\]\\])*\]", "x", pattern.pattern)
         final = re.sub(r"(?:[*+?]|\{\d+,\d*\})\+", "", outside_classes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -28,9 +29,12 @@ from locus_nb import (
     watch,
 )
 from locus_nb._files.files import save_run
+from locus_nb._payloads.names import mark
+from locus_nb._payloads.ordinary import all_ordinary, is_ordinary
 from locus_nb._payloads.redact import redact
-from locus_nb._payloads.shapes import all_ordinary, is_ordinary, searched
+from locus_nb._payloads.shapes import searched, without_secrets
 from locus_nb._views.row_sink import RowSink
+from locus_nb._wire import MAX_ERROR, MAX_PREVIEW
 from tests.run_kit import html_of, put, text_of
 from tests.secret_kit import Secret, look_alikes, places_of, secrets
 
@@ -178,7 +182,7 @@ def seen(bus: EventBus, folder: Path) -> str:
 
 @pytest.mark.filterwarnings("ignore::locus_nb.UnknownPriceWarning")
 def test_no_secret_leaves(tmp_path: Path) -> None:
-    """Of 350 secrets in every place of runs and payloads, nothing is in any view, frame, store or file."""
+    """Of 400 secrets in every place of runs and payloads, nothing is in any view, frame, store or file."""
     bus = large_bus()
     publish_secrets(bus)
     everything = seen(bus, tmp_path)
@@ -198,7 +202,7 @@ def test_nothing_else_is_hidden(tmp_path: Path) -> None:
 
 def test_there_are_hundreds_of_each() -> None:
     """The corpus is as large as it says, and no two secrets are the same."""
-    assert len({secret.text for secret in SECRETS}) == len(SECRETS) == 350
+    assert len({secret.text for secret in SECRETS}) == len(SECRETS) == 400
     assert len(LOOK_ALIKES) >= 600
 
 
@@ -220,6 +224,87 @@ def test_the_quick_check_knows_every_shape(secret: Secret) -> None:
         if searched(text) != text:
             assert not is_ordinary(text)
             assert not all_ordinary(["plain words", text, "other words"])
+
+
+def cut(text: str) -> str:
+    """Give a text of a preview's length that ends with `text`."""
+    return f"{'Q' * (MAX_PREVIEW - 1 - len(text))} {text}"
+
+
+# Until enough of them is seen they could be anything, or what is seen is no secret.
+LATE = re.compile(
+    r"(?:bot)?[0-9]{9,}:|[0-9a-f]{32}-us|EAAA|SG\.|dt0c01|pat\w{14}\.|\w{14}\.atlasv1|M\w{24}\.|SK[0-9a-f]|...8Q~"
+    r"|pcsk_|\S*https?://[^:]*@|https://\w+:x-oauth|ann:\w+@tcp|\w+ --(?:token|password) \w"
+    r"|curl sent Basic|<(?:name|key)>|sgp_|re_"
+)
+
+
+@pytest.mark.parametrize(
+    "secret", [each for each in SECRETS if not LATE.match(each.text)], ids=lambda each: each.text[:20]
+)
+def test_what_a_cut_left_of_a_secret_goes(secret: Secret) -> None:
+    """Of a secret across the end of a preview, no three characters are seen, wherever it is cut."""
+    text = secret.text if secret.name is None else f"{secret.name}={secret.text}"
+    begin = text.find(secret.core)
+    for kept in sorted({3, 4, 6, 9, len(secret.core) // 2}):
+        left = text[: begin + kept]
+        for given in (cut(left), f"see {left}…"):
+            hidden = without_secrets(given)
+            assert secret.core[:kept] not in hidden
+            assert searched(given) == hidden == without_secrets(hidden)
+            assert hidden == given or not all_ordinary(["plain words", given])
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        *(
+            "plain words",
+            "a task",
+            "see https://example.org/a/b",
+            "http://localhost:8888",
+            "at http://host:80",
+        ),
+        *("http://localhost:8888/lab", "a-b_c.d", "run-12345678", "x = {'a': 1", "<b>it", "12:30", "Oslo, "),
+        *("ann@example.org", "npm-", "the password", "https://ann", "https://example.org:"),
+    ],
+)
+def test_what_a_cut_left_of_other_words_stays(end: str) -> None:
+    """An end of a preview that no secret begins with is left as it is."""
+    assert without_secrets(cut(end)) == cut(end)
+
+
+def test_only_a_cut_text_may_go_on() -> None:
+    """What begins like a secret goes where a text was cut, by its length or an ellipsis, and stays elsewhere."""
+    begun = "postgres://ann:hunter2secret"
+    hidden = f"postgres://ann:{mark('URL password')}"
+    assert without_secrets(cut(begun)) == cut(begun).replace(begun, hidden)
+    assert without_secrets(f"{begun}…") == f"{hidden}…"
+    assert without_secrets(cut(begun)[1:]) == cut(begun)[1:]
+    assert without_secrets(f"Q{cut(begun)}") == f"Q{cut(begun)}"
+    error = f"{'Q' * (MAX_ERROR - len(begun) - 1)} {begun}"
+    assert redact({"error": error}) == {"error": error.replace(begun, hidden)}
+
+
+def test_a_cut_repr_shows_no_beginning_of_a_secret() -> None:
+    """Of a value whose text is too long, what the cut left of a secret goes too."""
+
+    class Shown:
+        def __repr__(self) -> str:
+            return f"{'Q' * 950} postgres://ann:hunter2secret{'x' * 100}@db"
+
+    assert redact(Shown()) == f"{'Q' * 950} postgres://ann:{mark('URL password')}... (1082 characters)"
+
+
+def test_a_question_and_an_answer_are_cut_before_no_secret() -> None:
+    """A question whose preview ends within a password does not show its beginning, nor does an option."""
+    bus = large_bus()
+    asked = f"{'Q' * 208} postgres://admin:hunter2secretX@db.example.org"
+    question = asked[:MAX_PREVIEW]
+    bus.open_stream_nowait("run-0")
+    put(bus, "run-0", "agent.interrupt", question_preview=question, options=[question], default=question)
+    put(bus, "run-0", "agent.interrupt.completed", question_preview=question, answer_preview=question)
+    assert "hunter2" not in str(events_df(source=bus).to_dict())
 
 
 def test_marks_say_why() -> None:

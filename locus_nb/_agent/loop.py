@@ -20,7 +20,7 @@ from locus_nb._agent.reply import checked_reply
 from locus_nb._agent.result import AgentResult, TokenMetrics, ToolUse
 from locus_nb._agent.together import together
 from locus_nb._emit import emit_sync
-from locus_nb._wire import dumps, jsonable
+from locus_nb._wire import MAX_ERROR, MAX_PREVIEW, dumps, jsonable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from locus_nb._agent.messages import Model, ModelReply, ToolCall
     from locus_nb._agent.result import Reason
     from locus_nb._agent.tool import Tool
-
-PREVIEW_CHARS = 240
-_ERROR_CHARS = 2_000
 
 
 class _Span:
@@ -308,17 +305,17 @@ class AgentLoop:
 
 def preview(text: str) -> str:
     """Give the first 240 characters, as an exact `str`."""
-    return str.__str__(text)[:PREVIEW_CHARS]
+    return str.__str__(text)[:MAX_PREVIEW]
 
 
 def error_text(error: BaseException) -> str:
     """Name an exception and say its text, whatever its `__str__` does; at most 2,000 characters."""
     try:
-        detail = str.__str__(str(error))[:_ERROR_CHARS]
+        detail = str.__str__(str(error))[:MAX_ERROR]
     except Exception as failure:  # noqa: BLE001 - an edge: the exception's own code; seen in the result
         detail = f"<its text cannot be shown: {type(failure).__name__}>"
     name = type(error).__name__
-    return f"{name}: {detail}"[:_ERROR_CHARS] if detail else name
+    return f"{name}: {detail}"[:MAX_ERROR] if detail else name
 
 
 def _text(value: object) -> str:

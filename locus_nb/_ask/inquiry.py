@@ -16,6 +16,7 @@ from locus_nb._bus import get_event_bus
 from locus_nb._context import current_run_id
 from locus_nb._emit import emit_sync
 from locus_nb._payloads.redact import redact_text
+from locus_nb._wire import MAX_PREVIEW
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +27,6 @@ Way = Literal["view", "input", "code", "default"]
 # Why it is over: somebody answered, its time was, nobody could be asked, or nobody needs an answer any more.
 End = Literal["answered", "timeout", "nobody", "interrupted"]
 
-PREVIEW_CHARS = 240
 MAX_ANSWER = 10_000
 _OPTIONS_TOLD = 20
 
@@ -164,7 +164,7 @@ class Inquiry:
         if len(alike) == 1:
             return alike[0]
         if self.strict:
-            raise ValueError(f"{given[:PREVIEW_CHARS]!r} is none of the options: {', '.join(self.options)}")
+            raise ValueError(f"{given[:MAX_PREVIEW]!r} is none of the options: {', '.join(self.options)}")
         return text
 
     def _end(self, outcome: Outcome) -> bool:
@@ -197,8 +197,8 @@ class Inquiry:
 
 def _preview(text: str) -> str:
     """Give the beginning of a text, cut before a secret that would not be known for one when it is cut."""
-    start = text[:PREVIEW_CHARS]
-    if len(text) <= PREVIEW_CHARS:
+    start = text[:MAX_PREVIEW]
+    if len(text) <= MAX_PREVIEW:
         return start
     # What is taken out of all of it is taken out of its beginning too, unless that breaks off amid a secret.
     whole = redact_text(text)

@@ -1,8 +1,8 @@
-"""What a text assigns to the name of a secret: found by the name, as `names` judges it, and taken out up to its end.
+"""What a text assigns to the name of a secret: found by the name, as `names` judges it, and taken out.
 
-The name may be a key or a keyword, a subscript, a header, a flag of a command or the first of a pair; between it and
-the value may stand the end of a subscript, a type, a scheme, a tag and the beginning of a call. The value ends with
-its quotes, at whatever depth of JSON in JSON, with its brackets, or, without any, with the word.
+The name may be a key or a keyword, a subscript, a header, a flag of a command, the first of a pair, an element of
+XML, or what stands as `name` or `key` beside a `value`; between it and the value may stand the end of a subscript, a
+type, a scheme, a tag and the beginning of a call. Where the value ends, `values` says.
 """
 
 from __future__ import annotations
@@ -10,63 +10,82 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from locus_nb._payloads.names import LONGEST_NAME, SOFT, is_count, mark, may_tell, secret_name, secret_phrase
+from locus_nb._payloads.names import LONGEST_NAME, mark, may_tell, secret_name, secret_phrase
+from locus_nb._payloads.values import COLOUR, ESCAPED, PREFIXED, QUOTE, Form, Name, value_spans
 
-_QUOTE = r"\\{0,31}[\"'`]"
-_PREFIXED = rf"[bBfFrRuU]{{0,2}}{_QUOTE}"
+
+class _Way(NamedTuple):
+    """A way to bring a name, the first group, together with what follows; one that names none itself is `told`."""
+
+    form: Form
+    pattern: re.Pattern[str]
+    told: str | None = None
+
+
 _NAMED = re.compile(
-    rf"(?<![\w-])([\w-]++)\s{{0,4}}(?:{_QUOTE}(?:\s{{0,4}}\])?|\??)(?:\*\*)?\s{{0,4}}"
+    rf"(?<![\w-])([\w-]++){COLOUR}\s{{0,4}}(?:{QUOTE}(?:\s{{0,4}}\])?|\??)(?:\*\*)?\s{{0,4}}"
     r"(:=|!?={1,3}>?|:)\s{0,4}(?:\*\*\s{0,4})?",
     re.ASCII,
 )
 _FLAG = re.compile(
-    rf"(?<![\w-])(--[A-Za-z][\w-]*+)(?:{_QUOTE}\s{{0,4}},\s{{0,4}}(?={_PREFIXED})|[ \t]{{1,4}}(?!-))",
+    rf"(?:(?<![\w-])|{ESCAPED})(--[A-Za-z][\w-]*+)(?:{QUOTE}\s{{0,4}},\s{{0,4}}(?={PREFIXED})|[ \t]{{1,4}}(?!-))",
     re.ASCII,
 )
-_ENV = re.compile(r"%(?:set_)?env[ \t]{1,4}([\w-]++)[ \t]{1,4}(?=\S)", re.ASCII)
+# A line: of IPython, a Dockerfile, Windows, the AWS command.
+_SET = re.compile(
+    r"(?:%(?:set_)?env|(?:(?<![^\n])|(?<=\\n))ENV|\bsetx|\bconfigure set) {1,4}([\w.-]++)[ \t]{1,4}(?=\S)",
+    re.ASCII,
+)
 _PAIR = re.compile(
-    rf"(?:(?<=[\w\[(,{{])\(|(?<=, )\(|(?<=[\[(,])\[|(?<=[\[,]\s)\[)\s{{0,4}}{_PREFIXED}([\w-]++){_QUOTE}"
-    rf"\s{{0,4}},\s{{0,4}}(?={_PREFIXED})",
+    r"(?:(?<=[\w\[(,{])\(|(?<=, )\(|(?<=[\[(,])\[|(?<=[\[,]\s)\[|(?<=setattr)\([\w.]{1,60},)"
+    rf"\s{{0,4}}{PREFIXED}([\w-]++){QUOTE}\s{{0,4}},\s{{0,4}}(?:default=)?(?={PREFIXED})",
     re.ASCII,
 )
-_TYPES = r"(?:str|string|bytes|Text|Secret(?:Str|Bytes)|Optional|Union|Final|ClassVar|Annotated|Literal)"
-_TYPE = re.compile(
-    rf"(?:typing\.|t\.|&(?:'static )?)?{_TYPES}\b(?:\[[\w., |\[\]]{{0,60}})?(?:\s?\|\s?\w{{1,40}}){{0,3}}"
-    r"\s{0,4}=\s{0,4}",
+_NAME_KEY = r"(?i:name|key|header|variable|field|param(?:eter)?)"
+_VALUE_KEY = r"(?i:value|val)"
+_APART = r"(?:[\s,;]|\\{1,31}[nrt]){1,40}+"
+_MEMBER = (
+    rf"(?!{QUOTE}?(?:{_NAME_KEY}|{_VALUE_KEY})\b){QUOTE}?[\w.-]{{1,30}}+{QUOTE}?\s{{0,2}}[:=]\s{{0,4}}"
+    rf"{QUOTE}?[^\s\"'`,;<>{{}}\\]{{0,60}}+{QUOTE}?{_APART}"
+)
+# `{"name": "API_KEY", "value": ...}`, in JSON, YAML, XML or code.
+_BESIDE = re.compile(
+    rf"(?:(?<![\w-])|{ESCAPED}){_NAME_KEY}{QUOTE}?\s{{0,4}}[:=]\s{{0,4}}(?:{PREFIXED})?([\w.-]++)(?:{QUOTE})?{_APART}"
+    rf"(?:{_MEMBER}){{0,2}}(?:{QUOTE})?{_VALUE_KEY}{QUOTE}?\s{{0,4}}([:=])\s{{0,4}}",
     re.ASCII,
 )
-_TAG = re.compile(r"![\w.-]{1,40}\s{1,4}", re.ASCII)
-_SCHEME = re.compile(r"(?:bearer|basic|token|bot)\s{1,4}", re.ASCII | re.IGNORECASE)
-# What was redacted before, and what stands for no value.
-NOTHING = r"\[redacted[\]:]|(?:none|null|true|false|str)(?![\w!@#$%^*+~/-]|\.\w)"
-_NOTHING = re.compile(rf"{NOTHING}|[\w.]{{0,60}}[\[({{]\[redacted[\]:]", re.ASCII | re.IGNORECASE)
-_ONLY_TYPE = re.compile(rf"{_TYPES}(?=[\s,;:=|)\]}}\[]|\Z)", re.ASCII)
-_OPENING = re.compile(r"[bBfFrRuU]{0,2}(\\{0,31})([\"'`])")
-# Odd and even backslashes before a quote say whether it ends the value.
-_ANY_QUOTE = re.compile(r"(?<!\\)(\\*+)([\"'`])")
-_FIRST = r"[\s\[({]{0,8}(?:\w{1,40}=)?[bBfFrRuU]{0,2}"
-_CALL = re.compile(rf"(?:[A-Za-z_][\w.]{{0,60}})?[\[({{](?={_FIRST}(\\{{0,31}})[\"'`])", re.ASCII)
-_FIRST_QUOTED = re.compile(rf"{_FIRST}{_QUOTE}", re.ASCII)
-_PAIR_END = re.compile(r"(?:\\{0,31}[\"'`]){1,3}\s{0,4},?\s{0,4}[)\]]|\Z", re.ASCII)
-_BRACKET = re.compile(r"[\[({\])}]|(?<!\\)(\\*+)([\"'`])")
-_BLOCK = re.compile(r"[|>][-+0-9]{0,2}[ \t]{0,8}(\r?\n|(?:\\{1,31}r)?\\{1,31}n)([ \t]{1,40})")
-_BARE = re.compile(r"[^\s\"'`\\,;&(){}\[\]<>]++")
-# The rest of a line, up to a quote that does not open a parameter's value.
-_REST = re.compile(r"(?:[^\r\n\"'`\\=]++|=(?:\\{0,31}\"[^\"\r\n\\]*+\\{0,31}\")?+)++")
-_LINE = re.compile(r"[^\r\n\"'`\\]++")
-_PAIRED = re.compile(r"[^\s=;\"']{1,100}=")
-_PROSE = re.compile(r"[A-Za-z]++(?![\w-])", re.ASCII)
-_NUMBER = re.compile(r"[0-9]++(?:\.[0-9]++)?(?![\w-])", re.ASCII)
-_HEADERS = frozenset({"authorization", "authorization_header", "auth_header"})
-
-
-class _Name(NamedTuple):
-    """A name that tells: how marks call it, as it stands there, the sign after it, and what found it."""
-
-    told: str
-    text: str
-    sign: str
-    pattern: re.Pattern[str]
+# With its end, or it may be a placeholder.
+_ELEMENT = re.compile(
+    rf"(?:<{_NAME_KEY}>\s{{0,8}}([\w.-]++)\s{{0,8}}</\w{{1,20}}+>(?:{_APART})?<\w{{1,20}}+>"
+    r"|<(?:\w{1,40}:)?([\w.-]++)(?:\s[^<>]{0,200}+)?>)(?=\s{0,8}(?:<!\[CDATA\[)?[^<]++</)",
+    re.ASCII,
+)
+# Two in brackets: the second is the password.
+_SIGN_IN = re.compile(
+    r"((?<![\w-])auth\s{0,4}=\s{0,4}\w{0,40}\(|(?<![A-Za-z])\w{0,10}BasicAuth\(|(?<=\.)login\()\s{0,4}(?:\w{1,40}=)?"
+    rf"{PREFIXED}[^\"'`\\\r\n]{{0,100}}+{QUOTE}\s{{0,4}},\s{{0,4}}(?:\w{{1,40}}=)?(?={PREFIXED})",
+    re.ASCII,
+)
+_NETRC = re.compile(
+    rf"(?:(?<![\w-])|{ESCAPED})machine {{1,8}}\S{{1,100}}+\s{{1,8}}login\s{{1,8}}\S{{1,100}}+\s{{1,8}}"
+    r"(password)\s{1,8}(?=\S)",
+    re.ASCII,
+)
+_SQL = re.compile(
+    rf"(?<![\w-])(password|identified(?: with \w{{1,40}})? by) {{1,4}}(?={QUOTE})", re.ASCII | re.IGNORECASE
+)
+_ESCAPE = re.compile(r"\\(?:[nrtfvb]|x[0-9a-f]{2}|u[0-9a-f]{4})|%[0-9A-F]{2}|[\[;][0-9]{1,3}m")
+_WAYS = (
+    _Way("assigned", _NAMED),
+    _Way("assigned", _BESIDE),
+    _Way("flag", _FLAG),
+    _Way("pair", _PAIR),
+    _Way("line", _SET),
+    _Way("element", _ELEMENT),
+    _Way("assigned", _SIGN_IN, "password"),
+    _Way("assigned", _NETRC, "password"),
+    _Way("assigned", _SQL, "password"),
+)
 
 
 def without_assigned(text: str) -> str:
@@ -76,149 +95,40 @@ def without_assigned(text: str) -> str:
         >>> without_assigned('os.environ["DB_PASSWORD"] = "hunter2"; n = 1')
         'os.environ["DB_PASSWORD"] = "[redacted: password]"; n = 1'
     """
-    for pattern in (_NAMED, _FLAG, _PAIR, _ENV):
-        text = _without(text, pattern)
+    for way in _WAYS:
+        text = _without(text, way)
     return text
 
 
-def _without(text: str, pattern: re.Pattern[str]) -> str:
+def _without(text: str, way: _Way) -> str:
     parts: list[str] = []
     done = at = 0
-    while found := pattern.search(text, at):
+    while found := way.pattern.search(text, at):
         at = found.end()
-        name = _name_of(text, found, pattern)
-        span = None if name is None else _value_of(text, at, name)
-        if name is None or span is None:
+        name = _name_of(text, found, way)
+        if name is None:
             continue
-        parts += (text[done : span[0]], mark(name.told))
-        done = at = span[1]
+        spans, at = value_spans(text, at, name)
+        for start, end in spans:
+            parts += (text[done:start], mark(name.told))
+            done = end
     return "".join((*parts, text[done:])) if parts else text
 
 
-def _name_of(text: str, found: re.Match[str], pattern: re.Pattern[str]) -> _Name | None:
-    end = found.end(1)
-    start = max(found.start(1), end - LONGEST_NAME)
+def _name_of(text: str, found: re.Match[str], way: _Way) -> Name | None:
+    group = 1 if found[1] is not None else 2
+    start, end = found.span(group)
+    escape = _ESCAPE.match(text, start - 1, end) if start else None
+    start = max(escape.end() if escape else start, end - LONGEST_NAME)
+    told = way.told or _told_by(text, start, end, way)
+    return None if told is None else Name(told, text[start:end], found[found.lastindex or 1], way.form, start)
+
+
+def _told_by(text: str, start: int, end: int, way: _Way) -> str | None:
     around = text[max(0, end - LONGEST_NAME) : end]
     if not may_tell(around):
         return None
     told = secret_name(text[start:end])
-    if told is None and pattern is _NAMED and text[start - 1 : start] in (" ", "."):
+    if told is None and way.pattern is _NAMED and text[start - 1 : start] in (" ", "."):
         told = secret_phrase(around, text[start:end])
-    return None if told is None else _Name(told, text[start:end], found[found.lastindex or 1], pattern)
-
-
-def _value_of(text: str, at: int, name: _Name) -> tuple[int, int] | None:
-    """Give where the value begins and ends; None if there is none."""
-    for before in (_TYPE, _TAG):
-        if found := before.match(text, at):
-            at = found.end()
-    if block := _BLOCK.match(text, at):
-        return _block(text, block)
-    if _NOTHING.match(text, at):
-        return None
-    scheme = _SCHEME.match(text, at)
-    if scheme:
-        at = scheme.end()
-    if opening := _OPENING.match(text, at):
-        span = _quoted(text, opening)
-        return None if span and name.pattern is _PAIR and not _PAIR_END.match(text, span[1]) else span
-    if call := _CALL.match(text, at):
-        return _bracketed(text, call)
-    return _bare(text, at, name, has_scheme=scheme is not None)
-
-
-def _quoted(text: str, opening: re.Match[str]) -> tuple[int, int] | None:
-    start = opening.end()
-    delimiter = opening[1] + opening[2]
-    is_triple = text.startswith(delimiter * 2, start)
-    if is_triple:
-        start += 2 * len(delimiter)
-    if _NOTHING.match(text, start):
-        return None
-    if is_triple:
-        end = text.find(delimiter * 3, start)
-        end = len(text) if end < 0 else end
-    else:
-        end = _end_of_quoted(text, start, len(opening[1]), opening[2])
-    return (start, end) if start < end else None
-
-
-def _end_of_quoted(text: str, start: int, depth: int, quote: str) -> int:
-    """Say where a value ends that began with a quote after `depth` backslashes; of a cut one, where the text does.
-
-    In JSON in JSON, a quote in the value has about twice as many.
-    """
-    for found in _ANY_QUOTE.finditer(text, start):
-        count = len(found[1])
-        if found[2] == quote and (count < depth or count % (2 * depth + 2) == depth):
-            return found.end() - 1 - min(count, depth)
-    return len(text)
-
-
-def _bracketed(text: str, call: re.Match[str]) -> tuple[int, int] | None:
-    """Give what stands in brackets, up to the one that closes them or the end of the quotes around."""
-    start = at = call.end()
-    first = _FIRST_QUOTED.match(text, start)
-    if _NOTHING.match(text, start) or (first and _NOTHING.match(text, first.end())):
-        return None
-    open_ones = 1
-    while found := _BRACKET.search(text, at):
-        at = found.end()
-        if found[2]:
-            if len(found[1]) < len(call[1]):
-                return start, found.start()
-            at = _end_of_quoted(text, at, len(found[1]), found[2]) + len(found[1]) + 1
-            continue
-        open_ones += 1 if found[0] in "[({" else -1
-        if not open_ones:
-            return start, found.start()
-    return start, len(text)
-
-
-def _block(text: str, block: re.Match[str]) -> tuple[int, int] | None:
-    """Give the lines of a block of YAML: those as far in as the first; up to a quote where the text is JSON's."""
-    newline, indent = block[1], block[2]
-    start = at = block.end()
-    if _NOTHING.match(text, start):
-        return None
-    while True:
-        end = text.find(newline, at)
-        end = len(text) if end < 0 else end
-        quote = _ANY_QUOTE.search(text, at, end) if newline[0] == "\\" else None
-        if quote:
-            end = quote.start()
-            break
-        at = end + len(newline)
-        if not text.startswith(indent, at):
-            break
-    return (start, end) if start < end else None
-
-
-def _bare(text: str, at: int, name: _Name, *, has_scheme: bool) -> tuple[int, int] | None:
-    """Give a word without quotes, or the line, of a header's value."""
-    word = _BARE.match(text, at)
-    if word is None or _ONLY_TYPE.match(text, at) or _is_harmless(word, name):
-        return None
-    by_colon = name.sign == ":"
-    if name.pattern is _ENV or (name.told == "cookie" and by_colon and _PAIRED.match(text, at)):
-        return _trimmed(_LINE.match(text, at) or word)
-    if name.told in _HEADERS:
-        has_more = (by_colon or text[word.end() : word.end() + 1] in (" ", "\t")) and not has_scheme
-        if has_more or word[0].endswith("="):
-            return _trimmed(_REST.match(text, at) or word)
-    return word.span()
-
-
-def _trimmed(line: re.Match[str]) -> tuple[int, int]:
-    return line.start(), line.start() + len(line[0].rstrip())
-
-
-def _is_harmless(word: re.Match[str], name: _Name) -> bool:
-    """Say whether what stands after a name that prose knows too is a count, or a word."""
-    is_soft = name.told in SOFT or name.text.lower().endswith("tokens")
-    if is_soft or name.told.endswith("token"):
-        number = _NUMBER.fullmatch(word[0])
-        if number and is_count("token", float(number[0][:9])):
-            return True
-    in_prose = name.pattern is _FLAG or (is_soft and name.sign == ":" and name.pattern is _NAMED)
-    return in_prose and _PROSE.fullmatch(word[0]) is not None
+    return told

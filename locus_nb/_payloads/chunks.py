@@ -12,8 +12,8 @@ from itertools import chain
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from locus_nb._payloads.ordinary import all_ordinary
 from locus_nb._payloads.redact import VALUE_KEYS, is_ordinary_key, redact, redaction
-from locus_nb._payloads.shapes import all_ordinary
 from locus_nb._wire import jsonable
 
 if TYPE_CHECKING:

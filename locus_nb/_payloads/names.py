@@ -19,7 +19,7 @@ LONGEST_KEY = 128
 LONGEST_NAME = 40
 # One of these is in the last `LONGEST_NAME` characters, in lower case, of each name that tells.
 STEMS = (
-    *("key", "token", "secret", "pass", "pwd", "cookie", "credential", "auth", "connection", "sig"),
+    *("key", "token", "secret", "pass", "pwd", "cookie", "cred", "auth", "connection", "sig"),
     *("jwt", "bearer"),
 )
 
@@ -30,9 +30,11 @@ def _words(text: str) -> frozenset[str]:
 
 # Compared with a key in lower case, without separators. As they stand here they are named in marks.
 _TELLING_NAMES = """
-    password password_confirm password_confirmation passwd passphrase password_hash secret secret_value
-    credential authorization authorization_header auth_header bearer cookie connection_string jwt api_key
-    access_key secret_key private_key signing_key encryption_key master_key ssh_key account_key access_token
+    password password_confirm password_confirmation passwd passphrase passcode password_hash db_pass db_pwd
+    user_pass secret secret_value
+    credential creds authorization authorization_header auth_header bearer cookie connection_string jwt api_key
+    access_key secret_key private_key priv_key preshared_key signing_key encryption_key master_key ssh_key account_key
+    access_token
     api_token auth_token bearer_token bot_token client_token csrf_token github_token gitlab_token hf_token
     personal_token refresh_token secret_token security_token session_token slack_token xsrf_token
     shared_access_signature
@@ -44,7 +46,7 @@ _ALL_ENDS = tuple(_SECRET_ENDS)
 _WHICH = _words(
     """
     base prod production dev development staging stage test live new old current previous pem value text plain raw
-    hash confirm confirmation header encoded env str string bytes primary secondary default backup again repeat
+    hash confirm confirmation header encoded str string bytes primary secondary default backup again repeat
     """
 )
 # What counts secrets, or says whether there are some.
@@ -57,8 +59,9 @@ _COUNTED = _words(
 _KEYS_OF = _words(
     """
     auth authentication authorization subscription functions function service role anon admin deploy deployment
-    license licence webhook hmac aes rsa gpg pgp jwt sign signature encrypt decrypt decryption cipher crypto
-    consumer shared bot app bearer openai anthropic azure aws gemini google groq mistral cohere deepseek xai
+    license licence webhook hmac aes rsa gpg pgp fernet jwt sign signature encrypt decrypt decryption cipher crypto
+    consumer shared session kms unseal bot app
+    bearer openai anthropic azure aws gemini google groq mistral cohere deepseek xai
     together replicate perplexity huggingface hf stripe twilio sendgrid mailgun datadog pinecone tavily langsmith
     langfuse openrouter cerebras fireworks nvidia serper serpapi brave exa jina voyage elevenlabs firecrawl
     weaviate qdrant supabase
@@ -70,6 +73,7 @@ _OTHER_KEYS = _words(
     map object s state memory input output context config setting translation message event arg tool idempotency
     dedup unique composite natural surrogate parent child item issue project registry history metric feature label
     field column order hot shortcut enter escape tab arrow any each every the first last next prev min max
+    answer lock json pressed
     """
 )
 # `..._token` tells after all words but these: of models and parsers, of pages, of counts.
@@ -77,7 +81,7 @@ _OTHER_TOKENS = _words(
     """
     input output prompt completion max min total avg mean eos bos pad padding unk sep cls mask stop start end
     begin special next prev previous first last new current page pagination continuation continue cursor sync
-    resume delta change valid invalid expired missing bad unexpected unknown per image audio video text cached
+    resume delta change valid invalid expired missing bad expected unexpected unknown per image audio video text cached
     cache reasoning thinking accepted rejected generated predicted target source control role chat tool system
     function word sub subword byte char n num number count query top draft dummy placeholder fill prefix suffix
     middle leading trailing each single every any this that the a no one cancel cancellation lock fencing design
@@ -88,6 +92,7 @@ _OTHER_TOKENS = _words(
 _PASSES_OF = _words(
     """
     db database user admin smtp imap mail email root mysql pg postgres redis mongo ftp ssh proxy login auth
+    become sudo vault
     """
 )
 _OTHER_PASSES = _words(
@@ -123,6 +128,11 @@ def secret_phrase(text: str, last: str) -> str | None:
     return None if _listed(_squeezed(last)) else _listed(_squeezed(text))
 
 
+def is_alike(name: str, other: str) -> bool:
+    """Say whether two names are the same but for how they are spelled, and a number."""
+    return _squeezed(name) == _squeezed(other)
+
+
 def _squeezed(text: str) -> str:
     return text.lower().translate(_SEPARATORS).rstrip("0123456789")
 
@@ -147,8 +157,8 @@ def is_count(key: str, number: float) -> bool:
 @lru_cache(maxsize=2048)
 def _secret_name_cached(key: str) -> str | None:
     if _MARKED in key:
-        # The words of a mark tell nothing.
-        key = key.rpartition("]")[2]
+        # It holds a secret itself, and tells no more than before that was taken out.
+        return None
     words = [word.lower() for word in _WORD.findall(key)]
     if not words or words[0] in _COUNTED:
         return None

@@ -6,14 +6,12 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from locus_nb import event_types
-from locus_nb._wire import dumps
+from locus_nb._wire import MAX_PREVIEW, dumps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     Columns = Mapping[str, Sequence[Any]]
-
-LONGEST_PREVIEW = 240
 
 
 def preview_of(event_type: str, data: Mapping[str, Any]) -> str:
@@ -48,11 +46,11 @@ def previews_of(
     if previews is None and form is not None and len(payloads) > 1:
         return [preview_of(event_type, data) for data in payloads]
     if previews is None:
-        return [_of_any(data)[:LONGEST_PREVIEW] for data in payloads]
-    if all(previews) and max(map(len, previews)) <= LONGEST_PREVIEW:
+        return [_of_any(data)[:MAX_PREVIEW] for data in payloads]
+    if all(previews) and max(map(len, previews)) <= MAX_PREVIEW:
         return list(previews)
     return [
-        preview[:LONGEST_PREVIEW] or _of_any(data)[:LONGEST_PREVIEW]
+        preview[:MAX_PREVIEW] or _of_any(data)[:MAX_PREVIEW]
         for preview, data in zip(previews, payloads, strict=True)
     ]
 

@@ -10,12 +10,17 @@ What is taken out, each replaced by a mark that says why, as `[redacted: api_key
   private keys (also cut ones), `Bearer ...`, `Basic ...` with a name and a password in it, the password in
   `scheme://user:password@host`, a signature or token in a URL's query, webhooks
 - by name, inside any text: what is assigned to such a name (`api_key=...`, `"password": "..."`,
-  `environ["DB_PASSWORD"] = ...`, `Authorization: ApiKey ...`, `--password ...`: see `assigned`), up to the closing
-  quote or bracket, also in JSON in JSON, or without one the next blank or delimiter; of a header, the line
+  `environ["DB_PASSWORD"] = ...`, `Authorization: ApiKey ...`, `--password ...`, `<password>...</password>`, the
+  `value` after a `name`: see `assigned`), up to the closing quote or bracket, also in JSON in JSON, or without one
+  the next blank or delimiter; of a header, the line. Of code that chooses (`getenv("P") or "..."`) each text goes
+- at the end of a text that was cut, by a preview's length, an error's or an ellipsis: what a secret may begin with
 
-What is not promised: a secret that looks like any other text and has no telling name beside it, one that was
-cut or split before it came here, one that is encoded (base64, percent), and personal data. Ids of runs are left as
-they are. Counts are left alone: the bare words `token` and `key` name no secret, nor do `input_tokens`,
+What is not promised: a secret that looks like any other text and has no telling name beside it, or whose name is
+a column's, a position's or a sentence's rather than its own; one that was split before it came here, or cut at
+another length; what is in code that only a run of it would tell; one that is encoded (base64, percent), and personal
+data. Ids of runs are left as they are, and so is what names no value: code that reads the environment
+(`os.environ["API_KEY"]`, `${API_KEY}`), or a variable of the same name, and what says that there is none
+(`api_key: missing`). Counts are left alone: the bare words `token` and `key` name no secret, nor do `input_tokens`,
 `next_page_token`, `sort_key`, `num_passwords` and the like, nor small numbers under the name of a token. More may go
 than had to: of `password: please` the word `please` does.
 
@@ -31,7 +36,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from locus_nb._payloads.names import LONGEST_KEY, MARK, is_count, mark, secret_name
-from locus_nb._payloads.shapes import is_ordinary, without_secrets
+from locus_nb._payloads.ordinary import is_ordinary
+from locus_nb._payloads.shapes import without_secrets
 from locus_nb._wire import MAX_DEPTH, dumps, jsonable
 
 if TYPE_CHECKING:
