@@ -86,6 +86,7 @@ LAYERS = [
     "_ask.questions",
     "_ask.callbacks",
     "_ask.keyboard",
+    "_ask.asking",
     "_ask.tool",
     "_sums",
     "_sums.calls",

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import inspect
 import threading
-import time
 from collections.abc import Iterable
-from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
@@ -14,8 +12,7 @@ from locus_nb._agent import main_thread
 from locus_nb._agent.live_call import when_left
 from locus_nb._agent.own_thread import in_thread
 from locus_nb._agent.tool import Tool
-from locus_nb._ask import keyboard
-from locus_nb._ask.callbacks import CALLBACKS
+from locus_nb._ask.asking import wait_for
 from locus_nb._ask.inquiry import Inquiry
 from locus_nb._ask.questions import QUESTIONS
 from locus_nb._errors import UnansweredError
@@ -24,26 +21,13 @@ from locus_nb._payloads.redact import redact_text
 from locus_nb._readers import running_loop
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Sequence
     from types import EllipsisType
 
 TIMEOUT_S = 300.0
 _LONGEST_TEXT = 10_000
 _MOST_OPTIONS = 100
 
-# Why nobody could be asked.
-_NO_PAGE = "no page shows the run"
-_UNHEARD = "no page has said that it shows the question (a blocked kernel may hear none)"
-_REFUSED = "there is no input() here"
-_CLOSED = "the input() here is at its end"
-_WENT_ON = "the main thread, where input() was to ask, had to go on"
-_ELSEWHERE = (
-    "input() asks only from the main thread, which does not wait for an agent or an `await ask_user.ask(...)`"
-)
-_LATE = "nobody answered within {:g} s"
-_WHY = {"refused": _REFUSED, "closed": _CLOSED, "over": _WENT_ON}
-# Seconds between two looks whether a page is to be waited for.
-_LOOK_S = 0.5
 _SHOWN_CHARS = 80
 
 _FOR_MODELS = (
@@ -153,7 +137,7 @@ class AskUser(Tool[..., str]):
             )
         inquiry = self._inquiry(question, options, default, timeout, strict)
         with when_left(inquiry.withdraw), QUESTIONS.asking(inquiry):
-            _wait(inquiry)
+            wait_for(inquiry)
         return _answer(inquiry)
 
     async def ask(
@@ -182,7 +166,7 @@ class AskUser(Tool[..., str]):
         """
         inquiry = self._inquiry(question, options, default, timeout, strict)
         with main_thread.loop_takes_errands(), when_left(inquiry.withdraw), QUESTIONS.asking(inquiry):
-            await in_thread(partial(_wait, inquiry), "locus_nb-question")
+            await in_thread(partial(wait_for, inquiry), "locus_nb-question")
         return _answer(inquiry)
 
     def _inquiry(
@@ -209,101 +193,6 @@ def _answer(inquiry: Inquiry) -> str:
         text = clean(redact_text(inquiry.text), _SHOWN_CHARS)
         raise UnansweredError(f"ask_user({text!r}) got no answer: {outcome.error}")
     return outcome.answer
-
-
-def _wait(inquiry: Inquiry) -> None:
-    """Come back when the question is over."""
-    with main_thread.interruptible():
-        try:
-            is_heard = CALLBACKS.ask(inquiry) or _is_shown(inquiry)
-            if not is_heard and inquiry.seconds_left > 0:
-                _ask_at_keyboard(inquiry)
-            main_thread.wait(inquiry.outcome, inquiry.seconds_left)
-        except TimeoutError:
-            inquiry.fall_back("timeout", _LATE.format(inquiry.timeout))
-        except BaseException:
-            inquiry.withdraw()
-            raise
-
-
-def _is_shown(inquiry: Inquiry) -> bool:
-    """Wait a moment for a page to say that it shows the question; True also when that is over."""
-    if not QUESTIONS.panels_of(inquiry):
-        return False
-    began = time.monotonic()
-    is_heard = False
-    # What there is to be waited for may change: a page that loads has its subshell made.
-    while not is_heard and (left := began + QUESTIONS.patience.seconds - time.monotonic()) > 0:
-        try:
-            main_thread.wait(inquiry.heard, min(left, inquiry.seconds_left, _LOOK_S))
-        except TimeoutError:
-            if inquiry.seconds_left == 0:
-                break
-        else:
-            is_heard = True
-    # Of one that was over before nothing is learned.
-    if inquiry.shown or not is_heard:
-        QUESTIONS.patience.learn(heard=is_heard)
-    return is_heard
-
-
-def _ask_at_keyboard(inquiry: Inquiry) -> None:
-    """Have `input()` ask: here, or, if this is another thread, where the main one waits."""
-    board = keyboard.Keyboard(inquiry)
-    if main_thread.is_main():
-        with _timer(inquiry):
-            _ask_here(inquiry, board)
-        return
-
-    def drop(interrupted: bool) -> None:  # noqa: FBT001 - what an errand is told
-        if interrupted:
-            inquiry.withdraw()
-        else:
-            _nobody(inquiry, _WENT_ON)
-
-    if not main_thread.hand(main_thread.Errand(lambda: _ask_here(inquiry, board), board.stop, drop)):
-        _nobody(inquiry, _ELSEWHERE)
-
-
-def _ask_here(inquiry: Inquiry, board: keyboard.Keyboard) -> None:
-    inquiry.at_keyboard = True
-    QUESTIONS.tell_panels()
-    try:
-        ended = board.ask()
-    finally:
-        inquiry.at_keyboard = False
-        QUESTIONS.tell_panels()
-    # Without an answer if nobody could be asked, or the main thread had to go on.
-    _nobody(inquiry, _WHY[ended])
-
-
-def _nobody(inquiry: Inquiry, why: str) -> None:
-    """End the question, if it is open, unless a page that has shown its run before may come back to it."""
-    panels = QUESTIONS.panels_of(inquiry)
-    if inquiry.shown or any(panel.was_seen for panel in panels):
-        return
-    ways = ["give a default"]
-    if not panels:
-        ways.insert(0, "show the run with watch(run) before")
-    if why == _ELSEWHERE:
-        ways.insert(0, "ask from the main thread (in a coroutine by `await ask_user.ask(...)`)")
-    todo = ", or ".join(filter(None, (", ".join(ways[:-1]), ways[-1])))
-    view = _UNHEARD if panels else _NO_PAGE
-    inquiry.fall_back("nobody", f"nobody could be asked, because {view} and {why}: {todo}")
-
-
-@contextmanager
-def _timer(inquiry: Inquiry) -> Generator[None]:
-    """End the question in time, for the thread that asks by `input()` and cannot look at a clock."""
-    late = threading.Timer(
-        inquiry.seconds_left, inquiry.fall_back, ["timeout", _LATE.format(inquiry.timeout)]
-    )
-    late.name, late.daemon = "locus_nb-question", True
-    late.start()
-    try:
-        yield
-    finally:
-        late.cancel()
 
 
 def _checked_text(question: object) -> str:
