@@ -446,6 +446,31 @@ def test_an_unanswered_question_names_what_failed() -> None:
     assert late.outcome.result().error == f"nobody answered within 60 s{failed}"
 
 
+def test_what_failed_is_named_without_its_secrets() -> None:
+    """What a callback failed with is redacted before it is cut, in events and in the error."""
+
+    def fail_by_url(_: object) -> None:
+        raise ValueError("x" * 160 + " postgres://admin:hunter2secretXYZ@db.example.com/prod")
+
+    with answered(fail_by_url), run_context("r"), pytest.raises(UnansweredError) as caught:
+        ask_user("Which?")
+    (end,) = told("r")
+    assert "hunter2" not in end["error"] + str(caught.value)
+
+
+def test_callbacks_that_only_ask_have_an_end() -> None:
+    """A question in answer to each question is asked as without callbacks, some deep."""
+    asked: list[str] = []
+
+    def relay(question: Question) -> None:
+        asked.append(question.text)
+        question.answer(ask_user(f"{question.text}?", default="nobody"))
+
+    with answered(relay):
+        assert ask_user("Which") == "nobody"
+    assert asked == [f"Which{'?' * n}" for n in range(10)]
+
+
 def test_a_callback_that_hangs_is_left_to_itself() -> None:
     """One that waits does not keep a question open for longer than its timeout."""
     gate = threading.Event()

@@ -10,11 +10,14 @@ import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, cast
 
 from locus_nb._agent import main_thread
+from locus_nb._agent.loop import error_text
 from locus_nb._ask.question import Question
 from locus_nb._payloads.format import clean
+from locus_nb._payloads.redact import redact_text
 
 if TYPE_CHECKING:
     from locus_nb._ask.inquiry import Inquiry
@@ -27,6 +30,10 @@ _log.addHandler(logging.NullHandler())
 # Seconds in which a callback may do what it does after its answer, before the one who asked goes on.
 _REST_S = 1.0
 _SHOWN_CHARS = 200
+# One that asks a question in answer to each would never end.
+_DEEPEST = 10
+# How many callbacks this code is part of, each of which hears what the one before asked.
+_DEPTH: ContextVar[int] = ContextVar("locus_nb_depth_of_questions", default=0)
 
 
 class Callbacks:
@@ -56,7 +63,7 @@ class Callbacks:
             BaseException: What one of them raised that is no Exception.
         """
         callbacks = tuple(self._callbacks.values())
-        if not callbacks:
+        if not callbacks or _DEPTH.get() >= _DEEPEST:
             return False
         hearing = _Hearing(inquiry, callbacks)
         hearing.start()
@@ -72,6 +79,7 @@ class _Hearing:
         # Settled when they were called, or the question is over; with whether one of them may answer.
         self._heard: Future[bool] = Future()
         context = contextvars.copy_context()
+        context.run(_DEPTH.set, _DEPTH.get() + 1)
         self._thread = threading.Thread(
             target=context.run, args=(self._call_all,), name="locus_nb-on_question", daemon=True
         )
@@ -93,7 +101,8 @@ class _Hearing:
                 _call(callback, question)
             except Exception as error:  # noqa: BLE001 - an edge: user code, which must not stop the one who asks
                 failed += 1
-                self._inquiry.failure = clean(f"{type(error).__name__}: {error}", _SHOWN_CHARS)
+                # It may end in a notebook that is saved.
+                self._inquiry.failure = clean(redact_text(error_text(error)), _SHOWN_CHARS)
                 _log.warning("locus_nb called an on_question callback, which failed", exc_info=True)
             except BaseException as error:  # noqa: BLE001 - raised where the question is asked
                 with suppress(InvalidStateError):
@@ -128,9 +137,10 @@ def on_question(callback: Callback) -> Callable[[], None]:
 
     It is called in a thread of its own, in a copy of the context that asks, and several one after the other. It may
     call `question.answer(text)`, or keep the question and have it answered later, from any thread. One that waits
-    is left to itself when the question is over. While there is a callback a question waits for its whole time, and
-    nobody is asked by `input()`, unless all of them raise: then it is asked as without any. What a callback raises
-    is logged, and named in the error of a question that nobody answers.
+    is left to itself when the question is over, for which who asks waits 1 s at the most. While there is a callback
+    a question waits for its whole time, and nobody is asked by `input()`, unless all of them raise: then it is asked
+    as without any. What a callback raises is logged, and named in the error of a question that nobody answers. A
+    callback may ask by `ask_user` itself; 10 deep, that is asked as without any.
 
     Args:
         callback: Takes a `Question`; no coroutine function.

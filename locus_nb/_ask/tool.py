@@ -54,9 +54,11 @@ class AskUser(Tool[..., str]):
     agent that is interrupted meanwhile takes its question back.
 
     It blocks the thread that calls it. In a coroutine, and in a cell, write `await ask_user.ask(...)`, which takes
-    the same arguments: other tasks go on, and one that is cancelled takes its question back at once. `input()` asks
-    in the main thread alone: for what is called there, and for a thread while the main one waits in `run_sync` or
-    its loop awaits an agent or `ask_user.ask`. So a thread of your own is answered in a view or by code.
+    the same arguments: other tasks go on, and one that is cancelled takes its question back at once. But where
+    `input()` asks, the loop stands still, and nothing is cancelled before it ends: give a `timeout`, rather than use
+    `asyncio.wait_for`. `input()` asks in the main thread alone: for what is called there, and for a thread while the
+    main one waits in `run_sync` or its loop awaits an agent or `ask_user.ask`. So a thread of your own is answered
+    in a view or by code.
 
     JupyterLab does not show a view again that is closed, or whose page is loaded anew, before the cell has ended: a
     question that it showed is then answered in another view or by code, or its timeout ends it. In a terminal of

@@ -66,7 +66,9 @@ class Ask {
 
   /** @param {KeyboardEvent} event */
   #keyed(event) {
-    if (event.key !== "Enter" || event.isComposing || event.ctrlKey || event.metaKey) return;
+    // Safari ends a composition before the key that ends it, to which it gives this code.
+    const isComposing = event.isComposing || event.keyCode === 229;
+    if (event.key !== "Enter" || isComposing || event.ctrlKey || event.metaKey) return;
     if (event.shiftKey) {
       // Another line: the notebook would run the cell.
       event.stopPropagation();
@@ -125,6 +127,7 @@ class Ask {
     if (this.#isOver) return true;
     if (Number.isFinite(this.#sentAt) || !this.#input.value.trim()) return false;
     this.#isOver = true;
+    this.node.dataset["state"] = "over";
     const { id, run, ends } = this.#question;
     const { link } = this.#view;
     const answer = link.fold.find(run, id)?.end?.preview;
