@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from locus_nb._payloads import assigned, ordinary, shapes, values
 from locus_nb._payloads import redact as redact_module
 from locus_nb._payloads.names import mark, secret_name
+from locus_nb._payloads.ordinary import is_ordinary
 from locus_nb._payloads.redact import redact
 from locus_nb._payloads.shapes import without_secrets
-from locus_nb._wire import jsonable
+from locus_nb._wire import MAX_PREVIEW, jsonable
 from tests.secret_kit import COUNTS, NAMED
 
 # Put together here, so that no scanner takes this file for a leak.
@@ -611,7 +612,7 @@ def test_every_repetition_is_bounded_or_possessive() -> None:
         if isinstance(each, re.Pattern)
     ]
     assert len(assigned_ones) > 30
-    for pattern in (*(pattern for pattern, _ in shapes.PATTERNS), *assigned_ones):
+    for pattern in (*shapes.PATTERNS, *assigned_ones):
         outside_classes = re.sub(r"\\.|\[(?:\\.|[^\]\\])*\]", "x", pattern.pattern)
         final = re.sub(r"(?:[*+?]|\{\d+,\d*\})\+", "", outside_classes)
         # The one lazy search: it ends at the end of the text, so it cannot fail.
@@ -632,3 +633,52 @@ def test_numbered_names_in_a_text_tell_too(text: str, name: str) -> None:
     """What is assigned to a secret's name with a number, or to a provider's key, goes, also far into a text."""
     for before in ("", "plain words, " * 100):
         assert without_secrets(before + text.format("hunter2")) == before + text.format(mark(name))
+
+
+SECRET = "Zq8hT2mWn5Lr9XcV"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "API_KEY: \x1b[33m§\x1b[0m",
+        "API_KEY\x1b[0m=\x1b[31m§",
+        "password: \x1b[32m'§'\x1b[0m",
+        "{\x1b[32m'password'\x1b[0m: \x1b[32m'§'\x1b[0m}",
+        '{"a": "x\\ncurl -u ann:§ http://x"}',
+        '{"a": "x\\nsetx OPENAI_API_KEY \\"§\\""}',
+        "{\"a\": \"x\\nauth=('ann', '§')\"}",
+        '{"a": "x\\nPASSWORD \'§\'"}',
+        '{"a": "ENV API_TOKEN §"}',
+        'let password: String = "§"',
+        "password: !!str §",
+    ],
+)
+def test_what_stands_around_a_value_does_not_save_it(text: str) -> None:
+    """Colours, the escape of a new line, types and tags stand before a secret or its name as nothing does."""
+    assert SECRET not in without_secrets(text.replace("§", SECRET))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'print("Wrong password " + name + ", try again")',
+        '["Enter your password ", "Enter the code "]',
+        "Use 'password ' or 'token'",
+        '"File %r is encrypted, password "\n "required for extraction"',
+        "The password `x` is bad",
+        "secret = str(uuid.uuid4())",
+        "see https://my-app-1234-preview-branch…",
+        "mail ann.smith@example.org…",
+    ],
+)
+def test_a_text_that_ends_with_a_telling_word_is_left_alone(text: str) -> None:
+    """The quote after `password ` may end a text, a call may make a secret, and a cut host holds no password."""
+    assert without_secrets(text) is text
+
+
+@pytest.mark.parametrize("end", [" main.py", " 18.2", " ann@example.org", " www.example.org/a", " word"])
+def test_cut_texts_stay_ordinary(end: str) -> None:
+    """A text of a preview's length needs the patterns only where it may end in the midst of a secret."""
+    text = "It is sunny in Porto. " * 20
+    assert is_ordinary(text[: MAX_PREVIEW - len(end)] + end)

@@ -13,17 +13,24 @@ from typing import NamedTuple
 from locus_nb._payloads.names import LONGEST_NAME, mark, may_tell, secret_name, secret_phrase
 from locus_nb._payloads.values import COLOUR, ESCAPED, PREFIXED, QUOTE, Form, Name, value_spans
 
+# Groups of texts.
+Needs = tuple[tuple[str, ...], ...]
+
 
 class _Way(NamedTuple):
-    """A way to bring a name, the first group, together with what follows; one that names none itself is `told`."""
+    """A way to bring a name, the first group, together with what follows; one that names none itself is `told`.
+
+    Of each group of `needs` one must stand in the text, or the pattern finds nothing: to see that is far cheaper.
+    """
 
     form: Form
     pattern: re.Pattern[str]
+    needs: Needs
     told: str | None = None
 
 
 _NAMED = re.compile(
-    rf"(?<![\w-])([\w-]++){COLOUR}\s{{0,4}}(?:{QUOTE}(?:\s{{0,4}}\])?|\??)(?:\*\*)?\s{{0,4}}"
+    rf"(?<![\w-])([\w-]++){COLOUR}\s{{0,4}}(?:{QUOTE}(?:\s{{0,4}}\])?|\??)(?:\*\*)?{COLOUR}\s{{0,4}}"
     r"(:=|!?={1,3}>?|:)\s{0,4}(?:\*\*\s{0,4})?",
     re.ASCII,
 )
@@ -33,7 +40,8 @@ _FLAG = re.compile(
 )
 # A line: of IPython, a Dockerfile, Windows, the AWS command.
 _SET = re.compile(
-    r"(?:%(?:set_)?env|(?:(?<![^\n])|(?<=\\n))ENV|\bsetx|\bconfigure set) {1,4}([\w.-]++)[ \t]{1,4}(?=\S)",
+    rf"(?:%(?:set_)?env|(?:(?<![^\n\"'])|(?<=\\n))ENV|(?:\b|{ESCAPED})(?:setx|configure set)) {{1,4}}([\w.-]++)"
+    r"[ \t]{1,4}(?=\S)",
     re.ASCII,
 )
 _PAIR = re.compile(
@@ -62,7 +70,8 @@ _ELEMENT = re.compile(
 )
 # Two in brackets: the second is the password.
 _SIGN_IN = re.compile(
-    r"((?<![\w-])auth\s{0,4}=\s{0,4}\w{0,40}\(|(?<![A-Za-z])\w{0,10}BasicAuth\(|(?<=\.)login\()\s{0,4}(?:\w{1,40}=)?"
+    rf"((?:(?<![\w-])|{ESCAPED})auth\s{{0,4}}=\s{{0,4}}\w{{0,40}}\("
+    r"|(?<![A-Za-z])\w{0,10}BasicAuth\(|(?<=\.)login\()\s{0,4}(?:\w{1,40}=)?"
     rf"{PREFIXED}[^\"'`\\\r\n]{{0,100}}+{QUOTE}\s{{0,4}},\s{{0,4}}(?:\w{{1,40}}=)?(?={PREFIXED})",
     re.ASCII,
 )
@@ -72,19 +81,22 @@ _NETRC = re.compile(
     re.ASCII,
 )
 _SQL = re.compile(
-    rf"(?<![\w-])(password|identified(?: with \w{{1,40}})? by) {{1,4}}(?={QUOTE})", re.ASCII | re.IGNORECASE
+    rf"(?:(?<![\w-])|{ESCAPED})(password|identified(?: with \w{{1,40}})? by) {{1,4}}"
+    # One that ends a text has a blank, an operator or the next text behind it.
+    r"(?=\\{0,31}[\"'][^\s,;:)\]}+%.\\])",
+    re.ASCII | re.IGNORECASE,
 )
 _ESCAPE = re.compile(r"\\(?:[nrtfvb]|x[0-9a-f]{2}|u[0-9a-f]{4})|%[0-9A-F]{2}|[\[;][0-9]{1,3}m")
 _WAYS = (
-    _Way("assigned", _NAMED),
-    _Way("assigned", _BESIDE),
-    _Way("flag", _FLAG),
-    _Way("pair", _PAIR),
-    _Way("line", _SET),
-    _Way("element", _ELEMENT),
-    _Way("assigned", _SIGN_IN, "password"),
-    _Way("assigned", _NETRC, "password"),
-    _Way("assigned", _SQL, "password"),
+    _Way("assigned", _NAMED, ((":", "="),)),
+    _Way("assigned", _BESIDE, (("val", "Val", "VAL"),)),
+    _Way("flag", _FLAG, (("--",),)),
+    _Way("pair", _PAIR, ((",",), ("(", "["))),
+    _Way("line", _SET, (("env ", "ENV ", "setx ", "configure set "),)),
+    _Way("element", _ELEMENT, (("<",),)),
+    _Way("assigned", _SIGN_IN, ((",",), ("(",)), "password"),
+    _Way("assigned", _NETRC, (("machine ",),), "password"),
+    _Way("assigned", _SQL, (("assw", "ASSW", "entified", "ENTIFIED"),), "password"),
 )
 
 
@@ -96,8 +108,20 @@ def without_assigned(text: str) -> str:
         'os.environ["DB_PASSWORD"] = "[redacted: password]"; n = 1'
     """
     for way in _WAYS:
-        text = _without(text, way)
+        if has_each(text, way.needs):
+            text = _without(text, way)
     return text
+
+
+def has_each(text: str, needs: Needs) -> bool:
+    """Say whether one of each group of texts stands in `text`."""
+    for parts in needs:
+        for part in parts:
+            if part in text:
+                break
+        else:
+            return False
+    return True
 
 
 def _without(text: str, way: _Way) -> str:

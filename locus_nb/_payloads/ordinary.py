@@ -89,7 +89,7 @@ def continued(text: str) -> Iterator[tuple[int, str]]:
     start = len(text) - len(last)
     if last:
         yield start, _MORE_LETTERS
-    if "://" in last and not _PORT(last):
+    if "://" in last and _USER(last) and not _PORT(last):
         yield start, "@0"
     element = near.find("<")
     if element >= 0:
@@ -107,7 +107,8 @@ def _may_hold_long(text: str) -> bool:
     """Say whether `text` may hold one of the shapes that take at least `_LONG` characters."""
     if "_" in text and (_UNDERSCORE(text) or _any_in(_UNDERSCORED, text)):
         return True
-    if "." in text and _DOT(text):
+    # The second look is the slower one, and most dots pass the first where a cut text is tried with more letters.
+    if "." in text and _DOT(text) and _DOTTED(text):
         return True
     if ("asic" in text and _BASIC_CODE(text)) or ("SK" in text and _TWILIO(text)):
         return True
@@ -177,6 +178,11 @@ _LONG = 17
 _UNDERSCORE = re.compile(r"_[A-Za-z0-9]{12}").search
 _UNDERSCORED = ("_pat_", "_oat_", "figd_", "tgp_", "jina_", "pscale_", "sb_secret_")
 _DOT = re.compile(r"\.[\w-]{20}", re.ASCII).search
+_DOTTED = re.compile(
+    r"(?:ya29|SG|hv[brs]|dp\.[a-z]{2,5}(?:\.[\w-]{1,40})?|dt0[a-z][0-9]{2}|\.atlasv1|\.[\w-]{6}|[\w-]{17}"
+    r"|eyJ[\w-]{1,40}|\.[A-Z0-9]{24})\.[\w-]{20}",
+    re.ASCII,
+).search
 _BASIC_CODE = re.compile(r"asic\s{1,4}[A-Za-z0-9+/]{11}", re.ASCII).search
 _TWILIO = re.compile(r"SK[a-f0-9]{32}").search
 _FLAGS = re.compile(r"--[A-Za-z][\w-]*+", re.ASCII).findall
@@ -195,6 +201,8 @@ _CUTS = frozenset({MAX_PREVIEW, MAX_ERROR})
 _LONGEST_WORD = 256
 # They fit any shape.
 _MORE_LETTERS = "0" * 64
+# A name and a colon, behind which stands a password or a port.
+_USER = re.compile(r"://[^\s/?#\"':]{0,256}:\S{0,256}\Z").search
 _PORT = re.compile(r":[0-9]{0,5}\Z").search
 # What may come between the end of a name and `:` or `=`.
 _AFTER_NAMES = " \t\n\r\f\v\\\"'`]?!*"

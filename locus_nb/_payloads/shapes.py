@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from locus_nb._payloads.assigned import without_assigned
+from locus_nb._payloads.assigned import Needs, has_each, without_assigned
 from locus_nb._payloads.names import mark
 from locus_nb._payloads.ordinary import continued, cut_at, is_ordinary
 from locus_nb._payloads.values import ESCAPED, NOTHING, QUOTE
@@ -113,15 +113,22 @@ _NO_PLACE = (
     r"|\[redacted[^\]]{0,40}\])@)"
 )
 _CURL = (
-    rf"(\bcurl\b(?:[^\r\n|;]|(?<=\\)\r?\n){{0,200}}?[\s\"'](?:-u|--user|--proxy-user)(?:[= ]|{QUOTE}, )?(?:{QUOTE})?"
+    rf"((?:\b|{ESCAPED})curl\b(?:[^\r\n|;]|(?<=\\)\r?\n){{0,200}}?[\s\"'](?:-u|--user|--proxy-user)"
+    rf"(?:[= ]|{QUOTE}, )?(?:{QUOTE})?"
     r"[^\s:\"'=\\]{1,64}:)(?!\$|\[redacted)[^\s\"'\\]{1,256}+"
 )
 # A password may hold a slash; but not where the name is an address: `ssh://git@host:ann/repo@main` has none.
-_IN_URL = (
-    rf"(://[^\s/:@?#\[\]\"']{{0,256}}:){_NO_PORT}{_NO_PLACE}(?:(?:[^\s/\"']|[\"'](?![\s,:;)\]}}>])){{1,256}}(?=@)|[^\s\"'?#]{{1,256}}(?=@))",
-    rf"(://[^\s/:@?#\[\]\"']{{1,256}}@[^\s/:@?#\"']{{1,256}}:){_NO_PORT}[^\s/\"']{{1,256}}(?=@)",
-    r"((?<![\w.-])[\w.-]{1,64}+:)[^\s:@\"'/]{1,256}+(?=@(?:tcp|unix)\()",
-    _CURL,
+_IN_URL: tuple[tuple[Needs, str], ...] = (
+    (
+        (("://",),),
+        rf"(://[^\s/:@?#\[\]\"']{{0,256}}:){_NO_PORT}{_NO_PLACE}(?:(?:[^\s/\"']|[\"'](?![\s,:;)\]}}>])){{1,256}}(?=@)|[^\s\"'?#]{{1,256}}(?=@))",
+    ),
+    (
+        (("://",),),
+        rf"(://[^\s/:@?#\[\]\"']{{1,256}}@[^\s/:@?#\"']{{1,256}}:){_NO_PORT}[^\s/\"']{{1,256}}(?=@)",
+    ),
+    ((("@tcp(", "@unix("),), r"((?<![\w.-])[\w.-]{1,64}+:)[^\s:@\"'/]{1,256}+(?=@(?:tcp|unix)\()"),
+    ((("curl",),), _CURL),
 )
 # Alone, the name is a token.
 _ALONE = (
@@ -132,6 +139,14 @@ _IN_QUERY = (
     rf"(?!{NOTHING})[\w%.~+/=-]{{16,}}+"
 )
 _JWT = rf"(?:(?<![\w-])|{ESCAPED})eyJ[\w-]{{5,}}+\.[\w-]{{5,}}+(?:\.[\w-]*+){{0,3}}"
+
+
+class _Step(NamedTuple):
+    """A pattern, what must stand in a text for it (see `has_each`), and what takes the place of what it finds."""
+
+    needs: Needs
+    pattern: re.Pattern[str]
+    replacement: str | Callable[[re.Match[str]], str]
 
 
 def _without_shaped(found: re.Match[str]) -> str:
@@ -150,20 +165,24 @@ def _without_basic(found: re.Match[str]) -> str:
 
 
 # Every repetition that may fail after it matched is bounded or possessive: that keeps the time linear.
-_BEFORE: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
-    (re.compile(_PEM, re.ASCII | re.DOTALL), mark("private key")),
-    (re.compile(_ALONE, re.ASCII), rf"\1{mark('URL token')}"),
-    *((re.compile(each, re.ASCII), rf"\1{mark('URL password')}") for each in _IN_URL),
-    (re.compile(_IN_QUERY, re.ASCII | re.IGNORECASE), rf"\1{mark('URL token')}"),
-    (re.compile(_WEBHOOK, re.ASCII), rf"\1{mark('webhook')}"),
+_BEFORE: tuple[_Step, ...] = (
+    _Step((("-----BEGIN ",),), re.compile(_PEM, re.ASCII | re.DOTALL), mark("private key")),
+    _Step((("://",),), re.compile(_ALONE, re.ASCII), rf"\1{mark('URL token')}"),
+    *(_Step(needs, re.compile(each, re.ASCII), rf"\1{mark('URL password')}") for needs, each in _IN_URL),
+    _Step(
+        (("=",), ("?", "&", ";", "u0026")),
+        re.compile(_IN_QUERY, re.ASCII | re.IGNORECASE),
+        rf"\1{mark('URL token')}",
+    ),
+    _Step((("hooks",),), re.compile(_WEBHOOK, re.ASCII), rf"\1{mark('webhook')}"),
 )
-_AFTER: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
-    (re.compile(_BEARER, re.ASCII), rf"\1{mark('bearer token')}"),
-    (re.compile(_BASIC, re.ASCII), _without_basic),
-    (re.compile(_JWT, re.ASCII), mark("JSON web token")),
-    (re.compile(_SHAPED, re.ASCII), _without_shaped),
+_AFTER: tuple[_Step, ...] = (
+    _Step((("earer", "EARER"),), re.compile(_BEARER, re.ASCII), rf"\1{mark('bearer token')}"),
+    _Step((("asic",),), re.compile(_BASIC, re.ASCII), _without_basic),
+    _Step((("eyJ",),), re.compile(_JWT, re.ASCII), mark("JSON web token")),
+    _Step((), re.compile(_SHAPED, re.ASCII), _without_shaped),
 )
-PATTERNS = (*_BEFORE, *_AFTER)
+PATTERNS = tuple(step.pattern for step in (*_BEFORE, *_AFTER))
 
 
 def without_secrets(text: str) -> str:
@@ -194,10 +213,12 @@ def searched(text: str) -> str:
 
 
 def _searched(text: str) -> str:
-    redacted = text
-    for pattern, replacement in _BEFORE:
-        redacted = pattern.sub(replacement, redacted)
-    redacted = without_assigned(redacted)
-    for pattern, replacement in _AFTER:
-        redacted = pattern.sub(replacement, redacted)
+    redacted = _replaced(without_assigned(_replaced(text, _BEFORE)), _AFTER)
     return text if redacted == text else redacted
+
+
+def _replaced(text: str, steps: tuple[_Step, ...]) -> str:
+    for step in steps:
+        if has_each(text, step.needs):
+            text = step.pattern.sub(step.replacement, text)
+    return text

@@ -20,13 +20,13 @@ ESCAPED = r"(?<=[a-vA-F0-9])(?:(?<=\\[nrtfvb])|(?<=[0-9]m)|(?<=%[0-9A-F]{2})|(?<
 COLOUR = r"(?:(?:\x1b|\\{1,8}(?:x1b|u001b|033))\[[0-9;]{0,9}m)?+"
 QUOTE = r"\\{0,31}[\"'`]"
 PREFIXED = rf"[bBfFrRuU]{{0,2}}{QUOTE}"
-_TYPES = r"(?:str|string|bytes|Text|Secret(?:Str|Bytes)|Optional|Union|Final|ClassVar|Annotated|Literal)"
+_TYPES = r"(?:str|[sS]tring|bytes|Text|Secret(?:Str|Bytes)|Optional|Union|Final|ClassVar|Annotated|Literal)"
 _TYPE = re.compile(
     rf"(?:typing\.|t\.|&(?:'static )?)?{_TYPES}\b(?:\[[\w., |\[\]]{{0,60}})?(?:\s?\|\s?\w{{1,40}}){{0,3}}"
     r"\s{0,4}=\s{0,4}",
     re.ASCII,
 )
-_TAG = re.compile(r"![\w.-]{1,40}\s{1,4}", re.ASCII)
+_TAG = re.compile(r"!{1,2}[\w.-]{1,40}\s{1,4}", re.ASCII)
 _SCHEME = re.compile(r"(?:bearer|basic|token|bot)\s{1,4}", re.ASCII | re.IGNORECASE)
 _ENDS = r"(?=[\s\"'`\\,;&)}\]<@]|\Z)"
 # A variable of a shell or a template.
@@ -36,11 +36,12 @@ _VARIABLE = (
 # What was redacted before, and what stands for no value.
 REDACTED = r"\[redacted[\]:]"
 NOTHING = (
-    rf"{REDACTED}|(?:none|null|true|false|str)(?![\w!@#$%^*+~/(-]|\.\w)"
+    rf"{REDACTED}|(?:none|null|true|false|str)(?![\w!@#$%^*+~/-]|\.\w|\(\s{{0,4}}[bBfFrRuU]{{0,2}}\\{{0,31}}[\"'`])"
     rf"|(?-i:(?:{_VARIABLE}|\*{{1,64}}|\.{{3}}|(?:same-origin|include|omit)(?=[\"'])){_ENDS})"
 )
 _NOTHING = re.compile(rf"{NOTHING}|[\w.]{{0,60}}[\[({{]\[redacted[\]:]", re.ASCII | re.IGNORECASE)
 _REDACTED = re.compile(REDACTED)
+_COLOUR = re.compile(COLOUR)
 _ONLY_TYPE = re.compile(rf"{_TYPES}(?=[\s,;:=|)\]}}\[]|\Z)", re.ASCII)
 _OPENING = re.compile(r"[bBfFrRuU]{0,2}(\\{0,31})([\"'`])")
 # Odd and even backslashes before a quote say whether it ends the value.
@@ -74,7 +75,7 @@ _IDENTIFIER = re.compile(r"[A-Za-z_][\w.]{0,80}+", re.ASCII)
 _PAIR_END = re.compile(r"(?:\\{0,31}[\"'`]){1,3}\s{0,4},?\s{0,4}[)\]]|\Z", re.ASCII)
 _BRACKET = re.compile(r"[\[({\])}]|(?<!\\)(\\*+)([\"'`])")
 _BLOCK = re.compile(r"[|>][-+0-9]{0,2}[ \t]{0,8}(\r?\n|(?:\\{1,31}r)?\\{1,31}n)([ \t]{1,40})")
-_BARE = re.compile(r"[^\s\"'`\\,;&(){}\[\]<>]++")
+_BARE = re.compile(r"[^\s\x1b\"'`\\,;&(){}\[\]<>]++")
 # The rest of a line, up to a quote that does not open a parameter's value.
 _REST = re.compile(r"(?:[^\r\n\"'`\\=]++|=(?:\\{0,31}\"[^\"\r\n\\]*+(?:\\{0,31}\"|\Z))?+)++")
 _LINE = re.compile(r"[^\r\n\"'`\\]++")
@@ -126,7 +127,7 @@ def value_spans(text: str, at: int, name: Name) -> tuple[list[Span], int]:
         and _PROMPT.search(text, max(0, name.start - 48), name.start)
     ):
         return [], at
-    for before in (_TYPE, _TAG):
+    for before in (_COLOUR, _TYPE, _TAG):
         if found := before.match(text, at):
             at = found.end()
     if block := _BLOCK.match(text, at):

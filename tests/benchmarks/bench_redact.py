@@ -48,6 +48,12 @@ def main() -> None:
         by_type[event_type].append(data)
     raws = [data for _, data in given]
     full = [places_of(secret) for secret in secrets()]
+    words = "It is sunny in Porto today, and so we go. " * 10
+    cut = [
+        {"output_preview": (words[:n] + end)[-240:]}
+        for n in range(240, 280)
+        for end in (" a.py", " 18.2", "")
+    ]
 
     def asked() -> None:
         configure(redact=lambda _, value: value)
@@ -59,6 +65,7 @@ def main() -> None:
         "redact": (lambda: each(redact, raws), len(raws)),
         "chunks": (lambda: together(by_type), len(raws)),
         "asked": (asked, len(raws)),
+        "cut previews": (lambda: each(redact, cut), len(cut)),
         "twelve secrets": (lambda: each(redact, full), len(full)),
     }
     times: dict[str, list[float]] = defaultdict(list)
