@@ -41,7 +41,7 @@ from locus_nb.testing import ScriptedModel
 from tests.bus_kit import GRACE_S
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Mapping
+    from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping
 
     from locus_nb import Tool
 
@@ -602,14 +602,14 @@ def test_a_question_belongs_to_the_tool_that_asks() -> None:
 
 def test_a_question_that_was_taken_back_is_interrupted() -> None:
     """In the frames a question whose agent was cancelled is interrupted, as the agent is."""
-    cancelled_while_asking(asking_agent({"question": "Where to?"}))
+    cancelled_while_asking(partial(asking_agent({"question": "Where to?"}).arun, "Book"))
     events = events_df("r")
     last = events[events["event_type"].isin(["agent.interrupt.completed", "agent.terminate"])]
     assert list(last["status"]) == ["interrupted", "interrupted"]
 
 
-def cancelled_while_asking(agent: Agent) -> Question:
-    """Run an agent in the run `r` until it has asked, cancel it, wait for its end, and give the question."""
+def cancelled_while_asking(asks: Callable[[], Coroutine[Any, Any, Any]]) -> Question:
+    """Run something in the run `r` until it has asked, cancel it, wait for its end, and give its question."""
 
     async def main() -> Question:
         kept: list[Question] = []
@@ -621,11 +621,12 @@ def cancelled_while_asking(agent: Agent) -> Question:
             loop.call_soon_threadsafe(asked.set)
 
         with answered(keep), run_context("r"):
-            running = asyncio.create_task(agent.arun("Book"))
+            running = asyncio.create_task(asks())
             await asked.wait()
             running.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await running
+            assert not kept[0].is_open
         return kept[0]
 
     return asyncio.run(main())
@@ -638,7 +639,9 @@ def delegating(delegate: Tool[..., Any]) -> Agent:
 
 def test_a_cancelled_agent_takes_its_question_back() -> None:
     """Cancelled meanwhile, the question is over before the agent is, and no answer counts any more."""
-    question = cancelled_while_asking(asking_agent({"question": "Where to?"}, default="home"))
+    question = cancelled_while_asking(
+        partial(asking_agent({"question": "Where to?"}, default="home").arun, "Book")
+    )
     assert not question.answer("Oslo")
     assert types("r")[-3:] == ["agent.interrupt.completed", "agent.tool.completed", "agent.terminate"]
     assert [(one["success"], one["error"]) for one in told("r")] == [(False, "interrupted")]
@@ -651,7 +654,7 @@ def test_a_cancelled_agent_takes_back_what_an_inner_one_asks() -> None:
     def delegate(task: str) -> str:
         return asking_agent({"question": task}).run_sync(task).message
 
-    question = cancelled_while_asking(delegating(delegate))
+    question = cancelled_while_asking(partial(delegating(delegate).arun, "Book"))
     assert not question.is_open
     assert [one["error"] for one in told("r")] == ["interrupted"]
 
@@ -663,7 +666,7 @@ def test_a_cancelled_async_tool_takes_its_question_back() -> None:
     async def delegate(task: str) -> str:
         return await asyncio.to_thread(ask_user, task)
 
-    assert not cancelled_while_asking(delegating(delegate)).is_open
+    assert not cancelled_while_asking(partial(delegating(delegate).arun, "Book")).is_open
 
 
 @pytest.mark.parametrize("how", ["ask", "to_thread"])
@@ -684,33 +687,13 @@ def test_a_coroutine_asks(how: str) -> None:
 def test_a_cancelled_coroutine_takes_its_question_back(how: str) -> None:
     """Cancelled while it asks, it ends at once, its question with it, and the loop has no thread to wait for."""
 
-    async def main() -> Question:
-        kept: list[Question] = []
-        asked = asyncio.Event()
-        loop = asyncio.get_running_loop()
-
-        def keep(question: Question) -> None:
-            kept.append(question)
-            loop.call_soon_threadsafe(asked.set)
-
-        with answered(keep), run_context("r"):
-            if how == "ask":
-                asking = asyncio.create_task(ask_user.ask("Where to?", default="home"))
-            else:
-                asking = asyncio.create_task(asks.arun("Book"))
-            await asked.wait()
-            asking.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await asking
-            assert not kept[0].is_open
-        return kept[0]
-
     @tool
     async def book() -> str:
         return await ask_user.ask("Where to?", default="home")
 
-    asks = Agent(ScriptedModel([ToolCall("book", {}), "done"]), tools=[book])
-    assert not asyncio.run(main()).answer("Oslo")
+    agent = Agent(ScriptedModel([ToolCall("book", {}), "done"]), tools=[book])
+    asks = book if how == "ask" else partial(agent.arun, "Book")
+    assert not cancelled_while_asking(asks).answer("Oslo")
     (end,) = told("r")
     assert (end["stop_reason"], end["success"], end["answered_by"]) == ("interrupted", False, None)
 

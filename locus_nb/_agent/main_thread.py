@@ -200,7 +200,7 @@ class _Wait(Generic[T]):
             if self._future.done():
                 self._errands.put(errand)
                 break
-            with _alarm(ends, errand.stop):
+            with nullcontext() if ends is None else alarm(ends - monotonic(), errand.stop):
                 errand.run()
             self._under_way = None
         return self._future.result()
@@ -219,13 +219,10 @@ class _Wait(Generic[T]):
 
 
 @contextmanager
-def _alarm(ends: float | None, call: Callable[[], None]) -> Generator[None]:
-    """Have `call` called, in another thread, if that moment comes meanwhile; None never comes."""
-    if ends is None:
-        yield
-        return
-    timer = threading.Timer(max(0.0, ends - monotonic()), call)
-    timer.name, timer.daemon = "locus_nb-errand", True
+def alarm(seconds: float, call: Callable[[], None]) -> Generator[None]:
+    """Have `call` called, in another thread, if so many seconds pass meanwhile: for code that looks at no clock."""
+    timer = threading.Timer(max(0.0, seconds), call)
+    timer.name, timer.daemon = "locus_nb-alarm", True
     timer.start()
     try:
         yield

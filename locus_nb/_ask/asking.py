@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from locus_nb._agent import main_thread
@@ -13,8 +12,6 @@ from locus_nb._ask.callbacks import CALLBACKS
 from locus_nb._ask.questions import QUESTIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-
     from locus_nb._ask.inquiry import Inquiry
 
 # Why nobody could be asked.
@@ -72,7 +69,8 @@ def _ask_at_keyboard(inquiry: Inquiry) -> None:
     """Have `input()` ask: here, or, if this is another thread, where the main one waits."""
     board = keyboard.Keyboard(inquiry)
     if main_thread.is_main():
-        with _timer(inquiry):
+        late = partial(inquiry.fall_back, "timeout", _LATE.format(inquiry.timeout))
+        with main_thread.alarm(inquiry.seconds_left, late):
             _ask_here(inquiry, board)
         return
 
@@ -111,17 +109,3 @@ def _nobody(inquiry: Inquiry, why: str) -> None:
     todo = ", or ".join(filter(None, (", ".join(ways[:-1]), ways[-1])))
     view = _UNHEARD if panels else _NO_PAGE
     inquiry.fall_back("nobody", f"nobody could be asked, because {view} and {why}: {todo}")
-
-
-@contextmanager
-def _timer(inquiry: Inquiry) -> Generator[None]:
-    """End the question in time, for the thread that asks by `input()` and cannot look at a clock."""
-    late = threading.Timer(
-        inquiry.seconds_left, inquiry.fall_back, ["timeout", _LATE.format(inquiry.timeout)]
-    )
-    late.name, late.daemon = "locus_nb-question", True
-    late.start()
-    try:
-        yield
-    finally:
-        late.cancel()
