@@ -21,13 +21,7 @@ def is_ordinary(text: str) -> bool:
         return True
     if ("A" in text or "J" in text) and _any_in(_CAPITALS, text):
         return False
-    if "earer" in text or ("-" in text and _may_dash(text)):
-        return False
-    if (
-        ("," in text and _may_pair(text))
-        or (" " in text and _may_say(text))
-        or ("<" in text and _may_mark(text))
-    ):
+    if "earer" in text or _may_hold_beside(text):
         return False
     if (len(text) >= _LONG and _may_hold_long(text)) or (
         (text[-1] == "…" or len(text) >= MAX_PREVIEW) and _may_go_on(text)
@@ -48,17 +42,9 @@ def all_ordinary(texts: Sequence[str]) -> bool:
     for character in "AJ":
         if character in text and _any_in(_CAPITALS, "\n".join([each for each in texts if character in each])):
             return False
-    if "-" in text and _may_dash(text):
+    if _may_hold_beside(text) or _may_hold_long(text):
         return False
-    if (
-        ("," in text and _may_pair(text))
-        or (" " in text and _may_say(text))
-        or ("<" in text and _may_mark(text))
-    ):
-        return False
-    if _may_hold_long(text) or any(
-        _may_go_on(each) for each in texts if len(each) >= MAX_PREVIEW or each[-1:] == "…"
-    ):
+    if any(_may_go_on(each) for each in texts if len(each) >= MAX_PREVIEW or each[-1:] == "…"):
         return False
     return not ((":" in text or "=" in text) and _may_tell(text))
 
@@ -101,6 +87,16 @@ def _may_go_on(text: str) -> bool:
     end = cut_at(text)
     head = text[:end]
     return any(not is_ordinary(head[start:] + rest) for start, rest in continued(head))
+
+
+def _may_hold_beside(text: str) -> bool:
+    """Say whether a secret may stand beside a dash, a comma, a blank or an angle bracket in `text`."""
+    return (
+        ("-" in text and _may_dash(text))
+        or ("," in text and _may_pair(text))
+        or (" " in text and _may_say(text))
+        or ("<" in text and _may_mark(text))
+    )
 
 
 def _may_hold_long(text: str) -> bool:
