@@ -301,6 +301,7 @@ class Exchange:
             return True
         furthest = max((behind for _, behind in moving), default=0)
         if furthest >= self._half:
+            # A reader on another thread's loop gets its turn: that is promised, and no event tells of it.
             time.sleep(min(_PAUSE * (furthest // self._half), _LONGEST_PAUSE))
         return False
 

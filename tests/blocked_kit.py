@@ -80,6 +80,7 @@ def obey():
         for order in sorted(Path().glob("order-*")):
             exec(order.read_text(), globals())
             order.unlink()
+        # Orders come as files from another process, of which no event tells; so does the end of the cell below.
         time.sleep(0.01)
 
 said = []

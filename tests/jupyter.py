@@ -110,6 +110,7 @@ class JupyterLab:
                 url = str(json.loads(info.read_text())["url"])
                 urlopen(f"{url}api", timeout=START_S).close()
             except (OSError, ValueError, URLError):
+                # A server in another process says by nothing else that it answers.
                 time.sleep(POLL_S)
             else:
                 return url

@@ -1000,6 +1000,7 @@ def in_terminal(script: str, *typed: bytes, early: bytes = b"") -> str:
             running.kill()
 
 
+# Nothing of it is skipped where the gate runs, which is Linux.
 in_a_terminal = pytest.mark.skipif(sys.platform == "win32", reason="there are no such terminals")
 
 

@@ -12,10 +12,10 @@ from uuid import uuid4
 
 from locus_nb import event_types as et
 from locus_nb._agent.live_call import current_span_id
+from locus_nb._agent.loop import preview
 from locus_nb._bus import get_event_bus
 from locus_nb._context import current_run_id
 from locus_nb._emit import emit_sync
-from locus_nb._payloads.redact import redact_text
 from locus_nb._wire import MAX_PREVIEW
 
 if TYPE_CHECKING:
@@ -140,9 +140,9 @@ class Inquiry:
             emit_sync,
             et.AGENT_INTERRUPT,
             interrupt_id=self.id,
-            question_preview=_preview(self.text),
-            options=[_preview(option) for option in self.options[:_OPTIONS_TOLD]] or None,
-            default=None if self.default is None else _preview(self.default),
+            question_preview=preview(self.text),
+            options=[preview(option) for option in self.options[:_OPTIONS_TOLD]] or None,
+            default=None if self.default is None else preview(self.default),
             timeout_s=self.timeout,
             span_id=self.id,
             parent_span_id=self._tool_span,
@@ -184,8 +184,8 @@ class Inquiry:
         emit_sync(
             et.AGENT_INTERRUPT_COMPLETED,
             interrupt_id=self.id,
-            question_preview=_preview(self.text),
-            answer_preview=_preview(outcome.answer or ""),
+            question_preview=preview(self.text),
+            answer_preview=preview(outcome.answer or ""),
             answered_by=outcome.way,
             stop_reason=outcome.end,
             success=outcome.error is None,
@@ -193,15 +193,3 @@ class Inquiry:
             error=outcome.error,
             span_id=self.id,
         )
-
-
-def _preview(text: str) -> str:
-    """Give the beginning of a text, cut before a secret that would not be known for one when it is cut."""
-    start = text[:MAX_PREVIEW]
-    if len(text) <= MAX_PREVIEW:
-        return start
-    # What is taken out of all of it is taken out of its beginning too, unless that breaks off amid a secret.
-    whole = redact_text(text)
-    while start and not whole.startswith(redact_text(start)):
-        start = start[: max(start.rfind(" "), start.rfind("\n"), 0)]
-    return start

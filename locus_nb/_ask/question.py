@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING
 
 from locus_nb._payloads.format import clean
 from locus_nb._payloads.redact import redact_text
+from locus_nb._wire import MAX_PREVIEW
 
 if TYPE_CHECKING:
     from locus_nb._ask.inquiry import Inquiry
-
-_SHOWN_CHARS = 240
 
 
 class Question:
@@ -41,7 +40,7 @@ class Question:
         self.ends_at = inquiry.ends_at
 
     def __repr__(self) -> str:
-        return f"<Question {clean(redact_text(self.text), _SHOWN_CHARS)!r}>"
+        return f"<Question {clean(redact_text(self.text), MAX_PREVIEW)!r}>"
 
     @property
     def is_open(self) -> bool:

@@ -73,6 +73,7 @@ begun = time.monotonic()
 for n in range({EVENTS_PER_SECOND * SECONDS}):
     late = time.monotonic() - begun - n / {EVENTS_PER_SECOND}
     if late < 0:
+        # The load has a pace.
         time.sleep(0.001)
     stamps.append(time.time_ns())
     span = {{"tool_name": "weather", "span_id": f"span-{{n // {2 * RUNS}}}"}}
@@ -94,7 +95,7 @@ filled = watch("filled")
 display(filled)
 with run_context("filled"):
     for n in range({FILTER_ROWS}):
-        # No flood: the rows are to be there, all of them.
+        # No flood: the rows are to be there, all of them, and a view tells nobody that it has taken some in.
         while n - filled.total - filled.missing > 500:
             time.sleep(0.001)
         if n % 2:
@@ -146,6 +147,7 @@ WAIT_SHOWN = """(text) => {
 REPORT = """
 deadline = time.monotonic() + 30
 while view.total + view.missing < emitted and time.monotonic() < deadline:
+    # A view tells nobody that it has taken rows in.
     time.sleep(0.05)
 facts = {"stamps": [stamp / 1e6 for stamp in stamps], "took": took, "cpu": cpu}
 facts |= {"total": view.total, "missing": view.missing, "heard": heard, "last": view._sink.store.last_seq}

@@ -99,6 +99,7 @@ def publish_times(store: Path | None, seconds: float) -> list[float]:
             before = time.perf_counter()
             bus.publish_nowait(event)
             times.append(time.perf_counter() - before)
+            # The load has a pace.
             time.sleep(max(0.0, now + 1 / RATE - time.perf_counter()))
 
     thread = threading.Thread(target=run)
