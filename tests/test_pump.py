@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import logging
 import sys
 import threading
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from locus_nb import EventBus
-from locus_nb._views.pump import TICK, Pump, the_pump
+from locus_nb._views.pump import TICK, Pump, _Flush, the_pump
 from locus_nb._wakeup import Wakeup
 from tests.bus_kit import GRACE_S, event, in_threads, ns, put, python
 
@@ -160,6 +161,16 @@ def test_rests_without_a_clock(pump: Pump) -> None:
     put(bus, [2])
     sink.wait_for(2)
     assert parked(pump)
+
+
+def test_keeps_nothing_of_a_round_while_it_rests(pump: Pump) -> None:
+    """At rest the thread holds no flush any more, and so none of the sinks that were there at the time."""
+    pump.attach(EventBus().subscribe("run"), Sink())
+    assert parked(pump)
+    pump._wakeup.begun.clear()  # type: ignore[attr-defined] # the fixture's Sleep
+    assert pump.flush()
+    assert parked(pump)
+    assert [each for each in gc.get_objects() if isinstance(each, _Flush)] == []
 
 
 def test_ticks_on_while_a_sink_has_more_to_do(pump: Pump) -> None:

@@ -16,12 +16,13 @@ import time
 from collections import deque
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from locus_nb._wakeup import Wakeup
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
+    from collections.abc import Callable, Generator, Iterable
 
     from locus_nb._subscription import Batch, Subscription
 
@@ -153,28 +154,39 @@ class Pump:
 
     def _run(self) -> None:
         while not self._ended:
-            self._hurry.clear()
-            while self._forgotten:
-                self.detach(self._forgotten.popleft())
-            begun = time.monotonic()
-            with self._lock:
-                pairs, flushes = dict(self._pairs), tuple(self._flushes)
-                if not pairs:
-                    self._thread = None
-                    self._finish(flushes)
-                    return
-            carried = [self._carry(sink, subscription) for sink, subscription in pairs.items()]
-            self._longest_sleep = -1
-            active = [self._tick_of(sink) for sink in pairs]
-            through = [flush for flush in flushes if self._is_through(flush)]
-            self._finish(through)
-            if len(through) < len(flushes):
-                continue
-            if any(carried) or any(active) or any(self._unread_of(sink) for sink in pairs):
-                # A slow tick makes the pause shorter, but never so short that it takes all of the CPU.
-                self._hurry.wait(max(begun + self._tick - time.monotonic(), self._tick / 10))
-            elif all(s.wake_with(self._wakeup) for s in pairs.values() if s is not None):
-                self._wakeup.wait(self._longest_sleep)
+            pause = self._round()
+            if pause is None:
+                return
+            pause()
+
+    def _round(self) -> Callable[[], object] | None:
+        """Carry and tick once; what to wait with until the next round, None if there is nothing to carry to.
+
+        Apart from `_run`, so that the thread keeps nothing of the round while it sleeps.
+        """
+        self._hurry.clear()
+        while self._forgotten:
+            self.detach(self._forgotten.popleft())
+        begun = time.monotonic()
+        with self._lock:
+            pairs, flushes = dict(self._pairs), tuple(self._flushes)
+            if not pairs:
+                self._thread = None
+                self._finish(flushes)
+                return None
+        carried = [self._carry(sink, subscription) for sink, subscription in pairs.items()]
+        self._longest_sleep = -1
+        active = [self._tick_of(sink) for sink in pairs]
+        through = [flush for flush in flushes if self._is_through(flush)]
+        self._finish(through)
+        if len(through) < len(flushes):
+            return _at_once
+        if any(carried) or any(active) or any(self._unread_of(sink) for sink in pairs):
+            # A slow tick makes the pause shorter, but never so short that it takes all of the CPU.
+            return partial(self._hurry.wait, max(begun + self._tick - time.monotonic(), self._tick / 10))
+        if all(s.wake_with(self._wakeup) for s in pairs.values() if s is not None):
+            return partial(self._wakeup.wait, self._longest_sleep)
+        return _at_once
 
     def _carry(self, sink: Sink, subscription: Subscription | None) -> bool:
         """Move what the subscription has to the sink; True if that was something."""
@@ -230,6 +242,10 @@ class Pump:
             flush.done.set()
             with suppress(ValueError):
                 self._flushes.remove(flush)
+
+
+def _at_once() -> None:
+    """Do not wait."""
 
 
 _the_pump = Pump()
