@@ -26,6 +26,7 @@ from locus_nb import (
     UnansweredError,
     ask_user,
     current_run_id,
+    emit_sync,
     events_df,
     get_event_bus,
     on_question,
@@ -38,7 +39,7 @@ from locus_nb._agent import main_thread
 from locus_nb._ask.inquiry import Inquiry
 from locus_nb._ask.questions import QUESTIONS
 from locus_nb.testing import ScriptedModel
-from tests.bus_kit import GRACE_S
+from tests.bus_kit import GRACE_S, in_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping
@@ -630,6 +631,65 @@ def cancelled_while_asking(asks: Callable[[], Coroutine[Any, Any, Any]]) -> Ques
         return kept[0]
 
     return asyncio.run(main())
+
+
+def test_a_tool_that_was_left_asks_nobody() -> None:
+    """What a tool asks after its agent was cancelled is told to nobody, and fails at once."""
+    failed: list[str] = []
+
+    async def main() -> None:
+        begun, left, over = asyncio.Event(), threading.Event(), asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        @tool
+        def book() -> str:
+            loop.call_soon_threadsafe(begun.set)
+            left.wait(GRACE_S)
+            try:
+                return ask_user("Where to?", default="home")
+            except UnansweredError as error:
+                failed.append(str(error))
+                raise
+            finally:
+                loop.call_soon_threadsafe(over.set)
+
+        agent = Agent(ScriptedModel([ToolCall("book", {}), "done"]), tools=[book])
+        running = asyncio.create_task(agent.arun("Book"))
+        await begun.wait()
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        left.set()
+        await over.wait()
+
+    with answered_yes() as heard, run_context("r"):
+        asyncio.run(main())
+    assert failed == ["ask_user('Where to?') got no answer: interrupted"]
+    assert heard == []
+    assert [each for each in types("r") if each.startswith("agent.interrupt")] == []
+
+
+@pytest.mark.parametrize("where", ["in another thread", "in the same thread"])
+def test_a_question_that_ends_while_it_is_told_of_is_told_of_first(
+    monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """Taken back at that moment, by the loop or by garbage collection, its end comes after it, and it is over."""
+    with run_context("r"):
+        inquiry = Inquiry("Which?", (), default=None, timeout=GRACE_S, strict=False)
+
+    def take_back(event_type: str, **data: object) -> None:
+        if event_type == "agent.interrupt":
+            if where == "in the same thread":
+                inquiry.withdraw()
+            else:
+                in_threads(inquiry.withdraw)
+        emit_sync(event_type, **data)
+
+    monkeypatch.setattr("locus_nb._ask.inquiry.emit_sync", take_back)
+    with QUESTIONS.asking(inquiry):
+        assert not inquiry.is_open
+    assert types("r") == ["agent.interrupt", "agent.interrupt.completed"]
+    assert inquiry.outcome.result(0).error == "interrupted"
 
 
 def delegating(delegate: Tool[..., Any]) -> Agent:

@@ -31,6 +31,8 @@ _LOOK_S = 0.5
 
 def wait_for(inquiry: Inquiry) -> None:
     """Have it answered by code, a page or `input()`, in this order, and come back when it is over."""
+    if not inquiry.is_open:
+        return
     with main_thread.interruptible():
         try:
             is_heard = CALLBACKS.ask(inquiry) or _is_shown(inquiry)

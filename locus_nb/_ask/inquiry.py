@@ -7,7 +7,7 @@ import threading
 import time
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from uuid import uuid4
 
 from locus_nb import event_types as et
@@ -83,8 +83,11 @@ class Inquiry:
         self.heard: Future[None] = Future()
         self.shown = self.at_keyboard = False
         self.failure: str | None = None
-        self._over = False
-        self._lock = threading.Lock()
+        # Whether the bus was told that it is asked, and how it ended. Reentrant, because garbage collection may end a
+        # coroutine that asks in the midst of anything.
+        self._told: Literal["no", "now", "yes"] = "no"
+        self._ended: Outcome | None = None
+        self._lock = threading.RLock()
         self._context = contextvars.copy_context()
         self._tool_span = current_span_id()
         self._began = time.perf_counter()
@@ -93,7 +96,7 @@ class Inquiry:
     @property
     def is_open(self) -> bool:
         """Whether an answer still counts."""
-        return not self._over
+        return self._ended is None
 
     @property
     def seconds_left(self) -> float:
@@ -134,18 +137,36 @@ class Inquiry:
         """Have `call` called once it is over, in the thread that ends it, or now if it is."""
         self.outcome.add_done_callback(lambda _: call())
 
-    def tell(self) -> None:
-        """Tell the bus that it is asked."""
-        self._context.run(
+    def tell(self) -> bool:
+        """Tell the bus that it is asked, and say so; nothing, and False, if it is over already."""
+        with self._lock:
+            if self._ended is not None:
+                return False
+            self._told = "now"
+        try:
+            self._emit(
+                et.AGENT_INTERRUPT,
+                options=[preview(option) for option in self.options[:_OPTIONS_TOLD]] or None,
+                default=None if self.default is None else preview(self.default),
+                timeout_s=self.timeout,
+                parent_span_id=self._tool_span,
+            )
+        finally:
+            with self._lock:
+                self._told, ended = "yes", self._ended
+            if ended is not None:
+                self._tell_end(ended)
+        return True
+
+    def _emit(self, event_type: str, **data: Any) -> None:
+        # In a copy: two threads cannot enter one context.
+        self._context.copy().run(
             emit_sync,
-            et.AGENT_INTERRUPT,
+            event_type,
             interrupt_id=self.id,
             question_preview=preview(self.text),
-            options=[preview(option) for option in self.options[:_OPTIONS_TOLD]] or None,
-            default=None if self.default is None else preview(self.default),
-            timeout_s=self.timeout,
             span_id=self.id,
-            parent_span_id=self._tool_span,
+            **data,
         )
 
     def _checked(self, text: object) -> str:
@@ -169,27 +190,31 @@ class Inquiry:
 
     def _end(self, outcome: Outcome) -> bool:
         with self._lock:
-            if self._over:
+            if self._ended is not None:
                 return False
-            self._over = True
-        try:
-            # Before whoever asked goes on: what comes of the answer is told after it.
-            self._context.run(self._tell_end, outcome)
-        finally:
-            self._settle_heard()
-            self.outcome.set_result(outcome)
+            self._ended, told = outcome, self._told
+        if told == "yes":
+            self._tell_end(outcome)
+        elif told == "no":
+            self._come_back(outcome)
+        # Else who tells that it is asked goes on with its end, which comes after that.
         return True
 
     def _tell_end(self, outcome: Outcome) -> None:
-        emit_sync(
-            et.AGENT_INTERRUPT_COMPLETED,
-            interrupt_id=self.id,
-            question_preview=preview(self.text),
-            answer_preview=preview(outcome.answer or ""),
-            answered_by=outcome.way,
-            stop_reason=outcome.end,
-            success=outcome.error is None,
-            duration_ms=round((time.perf_counter() - self._began) * 1000, 3),
-            error=outcome.error,
-            span_id=self.id,
-        )
+        try:
+            # Before whoever asked goes on: what comes of the answer is told after it.
+            self._emit(
+                et.AGENT_INTERRUPT_COMPLETED,
+                answer_preview=preview(outcome.answer or ""),
+                answered_by=outcome.way,
+                stop_reason=outcome.end,
+                success=outcome.error is None,
+                duration_ms=round((time.perf_counter() - self._began) * 1000, 3),
+                error=outcome.error,
+            )
+        finally:
+            self._come_back(outcome)
+
+    def _come_back(self, outcome: Outcome) -> None:
+        self._settle_heard()
+        self.outcome.set_result(outcome)

@@ -48,13 +48,16 @@ class Questions:
 
     @contextmanager
     def asking(self, question: Inquiry) -> Generator[None]:
-        """Tell the bus of it, and have it open meanwhile, unless it is over earlier; afterwards it is over."""
+        """Tell the bus of it, and have it open meanwhile, unless it is over earlier; afterwards it is over.
+
+        Of what is over before, as in a tool that was left to itself, nobody hears.
+        """
         try:
-            question.tell()
-            with self._lock:
-                self._open[question.id] = question
-            question.when_over(lambda: self._remove(question))
-            self.tell_panels()
+            if question.tell():
+                with self._lock:
+                    self._open[question.id] = question
+                question.when_over(lambda: self._remove(question))
+                self.tell_panels()
             yield
         finally:
             question.withdraw()
