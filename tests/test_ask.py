@@ -925,10 +925,11 @@ def test_two_questions_of_one_agent_are_open_at_once() -> None:
     [
         (NotImplementedError, r"there is no input\(\) here"),
         (EOFError, r"the input\(\) here is at its end"),
+        (ZeroDivisionError, r"the input\(\) here failed, as logging says"),
     ],
 )
 def test_a_front_end_without_input_is_nobody(typed: Typed, error: type[Exception], why: str) -> None:
-    """Where `input()` is refused, or at its end, nobody can be asked, and the error says which."""
+    """Where `input()` is refused, at its end, or fails, nobody can be asked, and the error says which."""
     typed.lines = [error(), error()]
     assert ask_user("Which?", default="this") == "this"
     todo = r": show the run with watch\(run\) before, or give a default$"
@@ -936,6 +937,21 @@ def test_a_front_end_without_input_is_nobody(typed: Typed, error: type[Exception
         UnansweredError, match=f"nobody could be asked, because no page shows the run and {why}{todo}"
     ):
         ask_user("Which?")
+
+
+@pytest.mark.parametrize("how", ["function", "ask", "run_sync", "arun"])
+def test_an_input_that_fails_ends_no_agent(typed: Typed, how: str, caplog: pytest.LogCaptureFixture) -> None:
+    """What an `input()` raises is logged, and whoever asks has the default, or goes on, as without it."""
+    typed.lines = [ZeroDivisionError()]
+    agent = asking_agent({"question": "Where to?"}, default="home")
+    ways: dict[str, Callable[[], object]] = {
+        "function": lambda: ask_user("Where to?", default="home"),
+        "ask": lambda: asyncio.run(ask_user.ask("Where to?", default="home")),
+        "run_sync": lambda: agent.run_sync("Book").tool_calls[0].output,
+        "arun": lambda: asyncio.run(agent.arun("Book")).tool_calls[0].output,
+    }
+    assert ways[how]() == "home"
+    assert "input(), which failed" in caplog.text
 
 
 @pytest.mark.parametrize("how", ["function", "ask", "run_sync", "arun"])
@@ -1042,7 +1058,9 @@ def in_terminal(script: str, *typed: bytes, early: bytes = b"") -> str:
     """What a script prints in a terminal, where `early` is typed before its first prompt and `typed` after each."""
     ours, theirs = os.openpty()
     command = [sys.executable, "-c", script]
-    with subprocess.Popen(command, stdin=theirs, stdout=subprocess.PIPE) as running:
+    # As in most terminals; where the locale is C Python would take any byte.
+    strict = os.environ | {"PYTHONIOENCODING": "utf-8:strict"}
+    with subprocess.Popen(command, stdin=theirs, stdout=subprocess.PIPE, env=strict) as running:
         os.close(theirs)
         try:
             os.write(ours, early)
@@ -1088,3 +1106,11 @@ def test_what_was_typed_ahead_answers_nothing() -> None:
     """A line that was typed before the question was shown is not taken for its answer."""
     said = in_terminal(TWICE, b"no\nyes\n", b"no\n", early=b"yes\n")
     assert said.endswith("took ['no', 'no']\n")
+
+
+@in_a_terminal
+def test_what_is_no_text_is_asked_again() -> None:
+    """A byte that the terminal's encoding does not have is said to be so, and ends nothing."""
+    said = in_terminal(SCRIPT.format(timeout=60), b"Ren\xe9\n", b"yes\n")
+    assert said.splitlines()[1].startswith("What was typed cannot be read")
+    assert said.endswith("took 'yes'\n")

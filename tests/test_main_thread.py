@@ -130,6 +130,54 @@ def test_what_comes_too_late_is_dropped(interrupted: bool) -> None:  # noqa: FBT
     assert notes.said == [interrupted]
 
 
+def fail() -> None:
+    """An errand that raises."""
+    raise ZeroDivisionError
+
+
+def test_an_errand_that_raises_is_dropped() -> None:
+    """Whoever handed it over hears that nothing comes of it, and the error is raised where the main thread waits."""
+    future: Future[str] = Future()
+    said: list[bool] = []
+    with main_thread.waiting(future) as result:
+        assert main_thread.hand(Errand(fail, fail, said.append))
+        with pytest.raises(ZeroDivisionError):
+            result(GRACE_S)
+    assert said == [False]
+
+
+def test_an_errand_that_raises_on_a_loop_is_dropped() -> None:
+    """There the loop is told of the error, as of that of any callback, and goes on."""
+    said: list[bool] = []
+
+    async def main() -> list[object]:
+        told: asyncio.Queue[object] = asyncio.Queue()
+        asyncio.get_running_loop().set_exception_handler(lambda _, what: told.put_nowait(what["exception"]))
+        with main_thread.loop_takes_errands():
+            assert main_thread.hand(Errand(fail, fail, said.append))
+            return [await told.get()]
+
+    (error,) = asyncio.run(main())
+    assert isinstance(error, ZeroDivisionError)
+    assert said == [False]
+
+
+def test_an_interrupted_errand_is_dropped_when_the_wait_is_over() -> None:
+    """Ctrl-C in an errand interrupts first who waits, and then whoever handed it over."""
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    future: Future[str] = Future()
+    said: list[bool] = []
+    with pytest.raises(KeyboardInterrupt), main_thread.waiting(future) as result:
+        assert main_thread.hand(Errand(interrupt, fail, said.append))
+        result(GRACE_S)
+    assert said == []
+    future.cancel()
+    assert said == [True]
+
+
 def test_a_loop_of_the_main_thread_takes_errands() -> None:
     """While an agent runs on the main thread's loop that does what it is handed; another thread's loop does not."""
     notes = Notes()

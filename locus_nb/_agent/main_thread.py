@@ -36,8 +36,8 @@ class Errand:
     Attributes:
         run: Does it.
         stop: Has it come back soon, because the main thread no longer needs to wait. Any thread.
-        drop: Called where the main thread no longer waits, or when `run` was interrupted on a loop: with True if
-            it was interrupted.
+        drop: Called where nothing comes of it, because the main thread no longer waits, or `run` raised: with True if
+            the main thread was interrupted. Then, if `run` was, not before what is waited for has ended.
     """
 
     run: Callable[[], None]
@@ -98,6 +98,9 @@ class _LoopQueue:
                 context.run(errand.run)
             except KeyboardInterrupt:
                 is_interrupted = True
+            except BaseException:
+                errand.drop(False)  # noqa: FBT003 - what an errand is told
+                raise
         if not is_interrupted:
             return
         # What waits for its turn is interrupted too.
@@ -201,9 +204,21 @@ class _Wait(Generic[T]):
                 self._errands.put(errand)
                 break
             with nullcontext() if ends is None else alarm(ends - monotonic(), errand.stop):
-                errand.run()
-            self._under_way = None
+                self._run(errand)
         return self._future.result()
+
+    def _run(self, errand: Errand) -> None:
+        try:
+            errand.run()
+        except Exception:
+            errand.drop(False)  # noqa: FBT003 - what an errand is told
+            raise
+        except BaseException:
+            # First whoever waits here is interrupted: an agent would be told at once that its tool got no answer.
+            self._future.add_done_callback(lambda _: errand.drop(True))  # noqa: FBT003 - as above
+            raise
+        finally:
+            self._under_way = None
 
     def _next(self, ends: float | None) -> Errand | None:
         try:

@@ -19,12 +19,13 @@ _NO_PAGE = "no page shows the run"
 _UNHEARD = "no page has said that it shows the question (a blocked kernel may hear none)"
 _REFUSED = "there is no input() here"
 _CLOSED = "the input() here is at its end"
+_FAILED = "the input() here failed, as logging says"
 _WENT_ON = "the main thread, where input() was to ask, had to go on"
 _ELSEWHERE = (
     "input() asks only from the main thread, which does not wait for an agent or an `await ask_user.ask(...)`"
 )
 _LATE = "nobody answered within {:g} s"
-_WHY = {"refused": _REFUSED, "closed": _CLOSED, "over": _WENT_ON}
+_WHY = {"refused": _REFUSED, "closed": _CLOSED, "failed": _FAILED, "over": _WENT_ON}
 # Seconds between two looks whether a page is to be waited for.
 _LOOK_S = 0.5
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import ctypes
+import logging
 import os
 import select
 import sys
@@ -18,14 +19,18 @@ from locus_nb._payloads.redact import redact_text
 if TYPE_CHECKING:
     from locus_nb._ask.inquiry import Inquiry
 
+_log = logging.getLogger(__name__)
+# Without a handler of its own a logger's errors are printed, into whichever cell runs now.
+_log.addHandler(logging.NullHandler())
 # Seconds between two looks whether a question that a terminal asks is over.
 _LOOK_S = 0.05
 # Seconds in which an exception that was put into this thread strikes; it takes a few microseconds.
 _STRIKES_S = 1.0
 
 
-# How the asking ended: the question is over or the asking was stopped, nobody takes input, or input is at its end.
-Ended = Literal["over", "refused", "closed"]
+# How the asking ended: the question is over or the asking was stopped, nobody takes input, input is at its end, or it
+# failed.
+Ended = Literal["over", "refused", "closed", "failed"]
 
 
 class _BreakOff(BaseException):
@@ -62,6 +67,12 @@ class Keyboard:
             except (NotImplementedError, OSError, RuntimeError):
                 # A kernel whose front end takes no input, and a script without a terminal.
                 return "refused"
+            except UnicodeDecodeError:
+                said = "What was typed cannot be read: it is no text in the terminal's encoding\n"
+                continue
+            except Exception:  # noqa: BLE001 - an edge: anybody may have put another input() in its place
+                _log.warning("locus_nb asked by input(), which failed", exc_info=True)
+                return "failed"
             if line is None:
                 continue
             try:
