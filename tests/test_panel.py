@@ -390,6 +390,16 @@ def test_of_a_question_that_was_taken_back_nothing_is_learned(monkeypatch: pytes
     assert QUESTIONS.patience._usual == SHORT_S
 
 
+def test_of_a_short_question_nothing_is_learned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A question whose own time was over first tells nothing of pages: the next one has the usual patience."""
+    monkeypatch.setattr(QUESTIONS.patience, "_usual", USUAL_S)
+    view = watch("r")
+    assert view.model_id
+    with view, run_context("r"):
+        assert ask_user("Deploy?", default="no", timeout=0.01) == "no"
+    assert QUESTIONS.patience._usual == USUAL_S
+
+
 def test_patience_learns(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where no page was heard the next one gets less time; where the kernel has subshells any gets more."""
     patience = Patience()

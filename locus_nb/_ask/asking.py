@@ -52,20 +52,21 @@ def _is_shown(inquiry: Inquiry) -> bool:
     if not QUESTIONS.panels_of(inquiry):
         return False
     began = time.monotonic()
-    is_heard = False
     # What there is to be waited for may change: a page that loads has its subshell made.
-    while not is_heard and (left := began + QUESTIONS.patience.seconds - time.monotonic()) > 0:
+    while (left := began + QUESTIONS.patience.seconds - time.monotonic()) > 0:
         try:
             main_thread.wait(inquiry.heard, min(left, inquiry.seconds_left, _LOOK_S))
         except TimeoutError:
             if inquiry.seconds_left == 0:
-                break
+                # No page has had its time.
+                return False
         else:
-            is_heard = True
-    # Of one that was over before nothing is learned.
-    if inquiry.shown or not is_heard:
-        QUESTIONS.patience.learn(heard=is_heard)
-    return is_heard
+            # Of one that was over before nothing is learned.
+            if inquiry.shown:
+                QUESTIONS.patience.learn(heard=True)
+            return True
+    QUESTIONS.patience.learn(heard=False)
+    return False
 
 
 def _ask_at_keyboard(inquiry: Inquiry) -> None:
