@@ -224,6 +224,21 @@ def test_an_option_is_given_as_it_is(given: str, taken: str) -> None:
         assert ask_user("Deploy?", ["yes", "no"]) == taken
 
 
+def test_each_option_can_be_chosen() -> None:
+    """Of options that differ by a blank alone each is taken as it is."""
+    options = ["yes", "yes ", " YES"]
+    for option in options:
+        with answered(lambda question, option=option: question.answer(option)):
+            assert ask_user("Which?", options, strict=True) == option
+
+
+def test_options_and_defaults_are_as_long_as_answers() -> None:
+    """What is proposed at its longest can be chosen, and told as the default."""
+    longest = "x" * 10_000
+    with answered(lambda question: question.answer(longest)):
+        assert ask_user("Which?", [longest], default=longest, strict=True) == longest
+
+
 def test_of_options_that_differ_in_case_alone_none_is_guessed() -> None:
     """What could mean two options is taken as it was typed."""
     with answered(lambda question: question.answer("YES")):
@@ -245,6 +260,26 @@ def test_a_strict_question_takes_options_alone(given: str, error: str) -> None:
 
     with answered(answer):
         assert ask_user("Deploy?", ["yes", "no"], strict=True) == "no"
+
+
+def test_what_is_refused_is_named_without_secrets() -> None:
+    """The error of a wrong answer names a few of the options, each short, and none with a secret."""
+    errors: list[str] = []
+    options = [SECRET, "o" * 1_000, *(f"option {number}" for number in range(9))]
+
+    def answer(question: Question) -> None:
+        with pytest.raises(ValueError, match="none of the options") as caught:
+            question.answer(f"no {SECRET}")
+        errors.append(str(caught.value))
+        question.answer(SECRET)
+
+    with answered(answer):
+        assert ask_user("Which?", options, strict=True) == SECRET
+    cut = "o" * 239 + "…"
+    assert errors == [
+        "'no [redacted: OpenAI key]' is none of the options: [redacted: OpenAI key], "
+        f"{cut}, option 0, option 1, option 2, and 6 more"
+    ]
 
 
 def test_a_strict_question_takes_its_default() -> None:
@@ -279,6 +314,8 @@ def test_an_answer_is_a_text_of_bounded_length() -> None:
         ({"options": ["yes", 3]}, TypeError, "it holds int"),
         ({"options": ["yes", ""]}, ValueError, "an empty option"),
         ({"options": map(str, range(101))}, ValueError, "100 options at the most, not 101"),
+        ({"options": ["yes", "x" * 10_001]}, ValueError, r"\(options=.* 10,000 characters.* not 10,001"),
+        ({"default": "x" * 10_001}, ValueError, r"\(default=.* 10,000 characters.* not 10,001"),
         ({"default": 3}, TypeError, "a str or None, not int"),
         ({"strict": "no"}, TypeError, "takes True or False, not str"),
         ({"timeout": "3"}, TypeError, "takes seconds, not str"),

@@ -16,6 +16,8 @@ from locus_nb._agent.loop import preview
 from locus_nb._bus import get_event_bus
 from locus_nb._context import current_run_id
 from locus_nb._emit import emit_sync
+from locus_nb._payloads.format import clean
+from locus_nb._payloads.redact import redact_text
 from locus_nb._wire import MAX_PREVIEW
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ End = Literal["answered", "timeout", "nobody", "interrupted"]
 
 MAX_ANSWER = 10_000
 _OPTIONS_TOLD = 20
+_OPTIONS_NAMED = 5
 
 
 class Outcome(NamedTuple):
@@ -172,10 +175,10 @@ class Inquiry:
     def _checked(self, text: object) -> str:
         if not isinstance(text, str):
             raise TypeError(f"The answer to a question is a str, not {type(text).__name__}")
+        if text == self.default or text in self.options:
+            return text
         if len(text) > MAX_ANSWER:
             raise ValueError(f"An answer has at most {MAX_ANSWER:,} characters, not {len(text):,}: say less")
-        if text == self.default:
-            return text
         given = text.strip()
         if not given:
             raise ValueError("The answer is empty: say something")
@@ -185,8 +188,13 @@ class Inquiry:
         if len(alike) == 1:
             return alike[0]
         if self.strict:
-            raise ValueError(f"{given[:MAX_PREVIEW]!r} is none of the options: {', '.join(self.options)}")
+            raise ValueError(f"{_shown(given)!r} is none of the options: {self._options_named()}")
         return text
+
+    def _options_named(self) -> str:
+        named = ", ".join(map(_shown, self.options[:_OPTIONS_NAMED]))
+        more = len(self.options) - _OPTIONS_NAMED
+        return f"{named}, and {more} more" if more > 0 else named
 
     def _end(self, outcome: Outcome) -> bool:
         with self._lock:
@@ -218,3 +226,8 @@ class Inquiry:
     def _come_back(self, outcome: Outcome) -> None:
         self._settle_heard()
         self.outcome.set_result(outcome)
+
+
+def _shown(text: str) -> str:
+    # An error may end in a notebook that is saved.
+    return clean(redact_text(text), MAX_PREVIEW)

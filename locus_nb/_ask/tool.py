@@ -13,7 +13,7 @@ from locus_nb._agent.live_call import when_left
 from locus_nb._agent.own_thread import in_thread
 from locus_nb._agent.tool import Tool
 from locus_nb._ask.asking import wait_for
-from locus_nb._ask.inquiry import Inquiry
+from locus_nb._ask.inquiry import MAX_ANSWER, Inquiry
 from locus_nb._ask.questions import QUESTIONS
 from locus_nb._errors import UnansweredError
 from locus_nb._payloads.format import clean
@@ -220,6 +220,7 @@ def _checked_options(options: object) -> tuple[str, ...]:
             raise TypeError(f"ask_user(options=...) takes a list of str, it holds {type(option).__name__}")
         if not option.strip():
             raise ValueError("ask_user(options=...) holds an empty option: leave it out")
+        _check_length(option, "options")
     if len(given) > _MOST_OPTIONS:
         raise ValueError(
             f"ask_user() takes {_MOST_OPTIONS} options at the most, not {len(given)}: ask for text"
@@ -230,7 +231,16 @@ def _checked_options(options: object) -> tuple[str, ...]:
 def _checked_default(default: object) -> str | None:
     if default is not None and not isinstance(default, str):
         raise TypeError(f"ask_user(default=...) takes a str or None, not {type(default).__name__}")
+    _check_length(default or "", "default")
     return default
+
+
+def _check_length(text: str, what: str) -> None:
+    if len(text) > MAX_ANSWER:
+        raise ValueError(
+            f"ask_user({what}=...) takes texts of {MAX_ANSWER:,} characters, as an answer has at the most, "
+            f"not {len(text):,}: say less"
+        )
 
 
 def _checked_timeout(timeout: object) -> float:
