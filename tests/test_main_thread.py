@@ -168,11 +168,15 @@ def test_an_interrupted_errand_is_dropped_when_the_wait_is_over() -> None:
     def interrupt() -> None:
         raise KeyboardInterrupt
 
+    def wait() -> None:
+        with main_thread.waiting(future) as result:
+            assert main_thread.hand(Errand(interrupt, fail, said.append))
+            result(GRACE_S)
+
     future: Future[str] = Future()
     said: list[bool] = []
-    with pytest.raises(KeyboardInterrupt), main_thread.waiting(future) as result:
-        assert main_thread.hand(Errand(interrupt, fail, said.append))
-        result(GRACE_S)
+    with pytest.raises(KeyboardInterrupt):
+        wait()
     assert said == []
     future.cancel()
     assert said == [True]
@@ -197,6 +201,21 @@ def test_a_loop_of_the_main_thread_takes_errands() -> None:
 
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(asyncio.run, elsewhere()).result(GRACE_S) is False
+
+
+def test_what_a_loop_has_not_begun_is_dropped_with_its_last_taker() -> None:
+    """When nothing on the loop takes errands any more whoever handed one over hears that nothing comes of it."""
+    notes = Notes()
+
+    async def main() -> None:
+        with main_thread.loop_takes_errands():
+            with main_thread.loop_takes_errands():
+                assert main_thread.hand(notes.errand)
+            assert notes.said == []
+        assert notes.said == [False]
+
+    asyncio.run(main())
+    assert notes.said == [False]
 
 
 def test_an_interrupt_of_one_errand_drops_those_that_wait() -> None:

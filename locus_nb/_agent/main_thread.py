@@ -6,6 +6,7 @@ import contextvars
 import signal
 import threading
 from collections import deque
+from collections.abc import Callable
 from concurrent import futures
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -13,13 +14,13 @@ from functools import partial
 from math import inf
 from queue import Empty, SimpleQueue
 from time import monotonic
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from locus_nb._readers import running_loop
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Generator
+    from collections.abc import Generator
     from concurrent.futures import Future
     from contextlib import AbstractContextManager
 
@@ -45,29 +46,22 @@ class Errand:
     drop: Callable[[bool], None]
 
 
-class _Taker(NamedTuple):
-    """Where errands go: a wait of the main thread, or a loop that runs in it.
+class _LoopQueue:
+    """What a loop of the main thread is to do, one errand after the other. It stands still for each.
 
     Attributes:
-        take: Takes an errand; False if nothing would come of it.
-        queue: The loop's; None for a wait.
+        takers: How many on the loop take errands.
     """
 
-    take: Callable[[Errand], bool]
-    queue: _LoopQueue | None
-
-
-class _LoopQueue:
-    """What a loop of the main thread is to do, one errand after the other. It stands still for each."""
-
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.loop = loop
+        self.takers = 0
+        self._loop = loop
         self._errands: deque[tuple[Errand, contextvars.Context]] = deque()
         self._rouse_at = 0.0
 
-    def put(self, errand: Errand, context: contextvars.Context) -> bool:
+    def put(self, context: contextvars.Context, errand: Errand) -> bool:
         """Have it done in that context; False if the loop does not run any more. Any thread."""
-        if not self.loop.is_running():
+        if not self._loop.is_running():
             return False
         self._errands.append((errand, context))
         return self._call(self._run_next)
@@ -79,9 +73,15 @@ class _LoopQueue:
             self._rouse_at = now + _ROUSE_S / 2
             self._call(_nothing)
 
+    def take_back(self) -> list[Errand]:
+        """Give what has not been begun, of which nothing is done any more."""
+        errands = [errand for errand, _ in self._errands]
+        self._errands.clear()
+        return errands
+
     def _call(self, callback: Callable[[], None]) -> bool:
         try:
-            self.loop.call_soon_threadsafe(callback)
+            self._loop.call_soon_threadsafe(callback)
         except RuntimeError:
             # It is closed by now.
             return False
@@ -104,8 +104,7 @@ class _LoopQueue:
         if not is_interrupted:
             return
         # What waits for its turn is interrupted too.
-        dropped = [errand, *(waiting for waiting, _ in self._errands)]
-        self._errands.clear()
+        dropped = [errand, *self.take_back()]
         try:
             # Out of a callback it would end the loop, which may be the kernel's: whoever else handles it does so now.
             signal.raise_signal(signal.SIGINT)
@@ -115,9 +114,15 @@ class _LoopQueue:
                 each.drop(True)  # noqa: FBT003 - what an errand is told
 
 
-_lock = threading.Lock()
-# The main thread's waits, and the loops that run in it; the newest takes what comes.
+# Takes an errand; False if nothing would come of it.
+_Taker = Callable[[Errand], bool]
+
+# Reentrant, because garbage collection may end a coroutine on a loop that takes errands in the midst of anything.
+_lock = threading.RLock()
+# The main thread's waits, and what its loops run; the newest takes what comes.
 _takers: list[_Taker] = []
+# Those of the loops among them.
+_queues: dict[asyncio.AbstractEventLoop, _LoopQueue] = {}
 
 
 def is_main() -> bool:
@@ -128,7 +133,7 @@ def is_main() -> bool:
 def hand(errand: Errand) -> bool:
     """Give the main thread something to do; False if it does not wait here, and then nothing is done."""
     with _lock:
-        return any(taker.take(errand) for taker in reversed(_takers))
+        return any(take(errand) for take in tuple(reversed(_takers)))
 
 
 def wait(future: Future[T], timeout: float | None = None) -> T:
@@ -156,10 +161,9 @@ def _wait_beside(future: Future[T], timeout: float | None) -> T:
     while (left := ends - monotonic()) > 0 and not future.done():
         futures.wait([future], min(left, _ROUSE_S))
         with _lock:
-            queues = {taker.queue for taker in _takers}
+            queues = tuple(_queues.values())
         for queue in queues:
-            if queue is not None:
-                queue.rouse()
+            queue.rouse()
     return future.result(0)
 
 
@@ -175,7 +179,7 @@ class _Wait(Generic[T]):
         self._future = future
         self._errands: SimpleQueue[Errand | None] = SimpleQueue()
         self._under_way: Errand | None = None
-        self._taking = _taking(_Taker(self._take, None))
+        self._taking = _taking(self._take)
 
     def __enter__(self) -> Callable[[float | None], T]:
         self._taking.__enter__()
@@ -245,18 +249,32 @@ def alarm(seconds: float, call: Callable[[], None]) -> Generator[None]:
         timer.cancel()
 
 
-def loop_takes_errands() -> AbstractContextManager[None]:
-    """Have the running loop, if it is the main thread's, do meanwhile what that is handed. It stands still for it."""
+@contextmanager
+def loop_takes_errands() -> Generator[None]:
+    """Have the running loop, if it is the main thread's, do meanwhile what that is handed. It stands still for it.
+
+    What it has not begun when the last on the loop leaves this is dropped.
+    """
     loop = running_loop()
     if loop is None or not is_main():
-        return nullcontext()
-    # What `input()` asks for belongs to the cell that this code is part of.
-    context = contextvars.copy_context()
-
+        yield
+        return
     with _lock:
-        queue = next((taker.queue for taker in _takers if taker.queue and taker.queue.loop is loop), None)
-    queue = queue or _LoopQueue(loop)
-    return _taking(_Taker(partial(queue.put, context=context), queue))
+        queue = _queues.setdefault(loop, _LoopQueue(loop))
+        queue.takers += 1
+    try:
+        # What `input()` asks for belongs to the cell that this code is part of.
+        with _taking(partial(queue.put, contextvars.copy_context())):
+            yield
+    finally:
+        left: list[Errand] = []
+        with _lock:
+            queue.takers -= 1
+            if queue.takers == 0:
+                del _queues[loop]
+                left = queue.take_back()
+        for errand in left:
+            errand.drop(False)  # noqa: FBT003 - what an errand is told
 
 
 def _nothing() -> None:
@@ -264,14 +282,14 @@ def _nothing() -> None:
 
 
 @contextmanager
-def _taking(taker: _Taker) -> Generator[None]:
+def _taking(take: _Taker) -> Generator[None]:
     with _lock:
-        _takers.append(taker)
+        _takers.append(take)
     try:
         yield
     finally:
         with _lock:
-            _takers.remove(taker)
+            _takers.remove(take)
 
 
 @contextmanager
