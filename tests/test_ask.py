@@ -275,11 +275,9 @@ def test_what_is_refused_is_named_without_secrets() -> None:
 
     with answered(answer):
         assert ask_user("Which?", options, strict=True) == SECRET
-    cut = "o" * 239 + "…"
-    assert errors == [
-        "'no [redacted: OpenAI key]' is none of the options: [redacted: OpenAI key], "
-        f"{cut}, option 0, option 1, option 2, and 6 more"
-    ]
+    key, cut = "[redacted: OpenAI key]", "o" * 239 + "…"
+    named = f"{key}, {cut}, option 0, option 1, option 2, and 6 more"
+    assert errors == [f"'no {key}' is none of the options: {named}"]
 
 
 def test_a_strict_question_takes_its_default() -> None:
@@ -1077,6 +1075,56 @@ TWICE = """
 from locus_nb import ask_user
 print("took", [ask_user(f"{number}?", ["yes", "no"], timeout=60) for number in range(2)])
 """
+
+
+FORKS = """
+import os, sys, threading, warnings
+from locus_nb import Agent, ToolCall, ask_user, on_question, propagate, run, tool, watch
+from locus_nb._agent import main_thread
+from locus_nb._ask.questions import QUESTIONS
+from locus_nb.testing import ScriptedModel
+warnings.simplefilter("ignore", DeprecationWarning)
+
+def in_child():
+    if QUESTIONS._open or main_thread._takers or main_thread._queues:
+        return "the parent's"
+    asked = []
+    with run("child") as made:
+        ask = propagate(lambda: asked.append(ask_user("Deploy?", default="no", timeout=60)))
+        thread = threading.Thread(target=ask)
+        thread.start()
+        thread.join(50)
+    return asked, [event.data["stop_reason"] for event in made.events if "stop_reason" in event.data]
+
+@tool
+def fork() -> str:
+    read, write = os.pipe()
+    # A child begins also where these are held.
+    with main_thread._lock, QUESTIONS._lock:
+        child = os.fork()
+        if child == 0:
+            os.write(write, repr(in_child()).encode())
+            os._exit(0)
+    os.close(write)
+    os.waitpid(child, 0)
+    said = os.read(read, 1000).decode()
+    os.close(read)
+    return said
+
+agent = Agent(ScriptedModel([ToolCall("fork", {}), "done"]), tools=[fork])
+with run("parent") as parent, watch(parent) as view:
+    view.model_id
+    print(agent.run_sync("Fork").tool_calls[0].output)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
+def test_a_forked_child_asks_nobody_of_the_parent() -> None:
+    """In a child that a tool forks no main thread waits, no page shows and no question is open of the parent's."""
+    said = subprocess.run(
+        [sys.executable, "-c", FORKS], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True
+    ).stdout
+    assert said == "(['no'], ['nobody'])\n"
 
 
 def in_terminal(script: str, *typed: bytes, early: bytes = b"") -> str:

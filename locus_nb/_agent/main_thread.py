@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextvars
+import os
 import signal
 import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent import futures
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from math import inf
@@ -270,7 +271,8 @@ def loop_takes_errands() -> Generator[None]:
         left: list[Errand] = []
         with _lock:
             queue.takers -= 1
-            if queue.takers == 0:
+            # Not its own in a forked child.
+            if queue.takers == 0 and _queues.get(loop) is queue:
                 del _queues[loop]
                 left = queue.take_back()
         for errand in left:
@@ -288,7 +290,8 @@ def _taking(take: _Taker) -> Generator[None]:
     try:
         yield
     finally:
-        with _lock:
+        with _lock, suppress(ValueError):
+            # There is none in a forked child.
             _takers.remove(take)
 
 
@@ -308,3 +311,15 @@ def interruptible() -> Generator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _begin_in_child() -> None:
+    # What waited there stayed in the parent, and a thread perhaps held the lock.
+    global _lock  # noqa: PLW0603 - the one lock of what this module keeps
+    _lock = threading.RLock()
+    _takers.clear()
+    _queues.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_in_child)

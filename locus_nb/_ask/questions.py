@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import weakref
 from contextlib import contextmanager
@@ -97,5 +98,14 @@ class Questions:
         for panel in panels:
             panel.hear_of_questions()
 
+    def forget(self) -> None:
+        """Begin anew, in a forked child: who asks, and the pages, stayed in the parent."""
+        # A thread there perhaps held the lock.
+        self._lock = threading.RLock()
+        self._open.clear()
+        self._panels = weakref.WeakSet()
+
 
 QUESTIONS = Questions()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=QUESTIONS.forget)
