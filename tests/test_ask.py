@@ -14,7 +14,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -60,16 +60,6 @@ def nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def answered(by: Callable[[Question], object]) -> Generator[None]:
-    """Have a function hear of each question meanwhile."""
-    end = on_question(by)
-    try:
-        yield
-    finally:
-        end()
-
-
-@contextlib.contextmanager
 def answered_yes() -> Generator[list[Question]]:
     """Have each question answered by yes meanwhile; gives them."""
     heard: list[Question] = []
@@ -78,7 +68,7 @@ def answered_yes() -> Generator[list[Question]]:
         heard.append(question)
         question.answer("yes")
 
-    with answered(answer):
+    with on_question(answer):
         yield heard
 
 
@@ -125,7 +115,7 @@ def test_code_answers() -> None:
         assert not question.is_open
         assert not question.answer("red")
 
-    with answered(answer), run_context("r"):
+    with on_question(answer), run_context("r"):
         assert ask_user("Which?", ["red", "blue"], default="red", timeout=60) == "blue"
     assert heard == [("Which?", ("red", "blue"), "red", False, "r")]
     asked, ended = get_event_bus().history("r")
@@ -155,14 +145,14 @@ def test_code_answers() -> None:
 
 def test_outside_of_a_run_nothing_is_told() -> None:
     """A question outside of a run is asked and answered all the same."""
-    with answered(lambda question: question.answer("yes")):
+    with on_question(lambda question: question.answer("yes")):
         assert ask_user("Which?") == "yes"
     assert get_event_bus().run_ids() == ()
 
 
 def test_previews_are_cut() -> None:
     """Of long texts the events hold the first 240 characters, and of many options the first 20."""
-    with answered(lambda question: question.answer("a" * 300)), run_context("r"):
+    with on_question(lambda question: question.answer("a" * 300)), run_context("r"):
         ask_user("q" * 300, ["o" * 300, *map(str, range(30))], default="d" * 300)
     asked, ended = get_event_bus().history("r")
     assert asked.data["question_preview"] == "q" * 240 == ended.data["question_preview"]
@@ -175,7 +165,7 @@ def test_previews_are_cut() -> None:
 @pytest.mark.parametrize("how", ["nobody", "late"])
 def test_the_default_counts(how: str) -> None:
     """Where nobody can be asked, and where nobody answers in time, the default is the answer; the run says which."""
-    with answered(lambda _: None) if how == "late" else contextlib.nullcontext(), run_context("r"):
+    with on_question(lambda _: None) if how == "late" else contextlib.nullcontext(), run_context("r"):
         seconds = 0.01 if how == "late" else GRACE_S
         assert ask_user("Which?", ["a"], default="none of them", timeout=seconds) == "none of them"
     why = "timeout" if how == "late" else how
@@ -194,7 +184,7 @@ def test_the_default_counts(how: str) -> None:
 def test_without_a_default_it_fails(how: str, why: str) -> None:
     """Without an answer and a default the error says why, and the bus is told that."""
     with (
-        answered(lambda _: None) if how == "late" else contextlib.nullcontext(),
+        on_question(lambda _: None) if how == "late" else contextlib.nullcontext(),
         run_context("r"),
         pytest.raises(UnansweredError, match=rf"^ask_user\('Which\?'\) got no answer: {why}$") as caught,
     ):
@@ -207,7 +197,7 @@ def test_without_a_default_it_fails(how: str, why: str) -> None:
 def test_a_late_answer_has_no_effect() -> None:
     """Who answers a question that is over hears that it does not count."""
     kept: SimpleQueue[Question] = SimpleQueue()
-    with answered(kept.put), run_context("r"):
+    with on_question(kept.put), run_context("r"):
         assert ask_user("Which?", default="a", timeout=0.01) == "a"
     question = kept.get(timeout=GRACE_S)
     assert question.answer("b") is False
@@ -220,7 +210,7 @@ def test_a_late_answer_has_no_effect() -> None:
 )
 def test_an_option_is_given_as_it_is(given: str, taken: str) -> None:
     """An option is returned as it was proposed, however it was typed; other words as they are."""
-    with answered(lambda question: question.answer(given)):
+    with on_question(lambda question: question.answer(given)):
         assert ask_user("Deploy?", ["yes", "no"]) == taken
 
 
@@ -228,20 +218,20 @@ def test_each_option_can_be_chosen() -> None:
     """Of options that differ by a blank alone each is taken as it is."""
     options = ["yes", "yes ", " YES"]
     for option in options:
-        with answered(lambda question, option=option: question.answer(option)):
+        with on_question(lambda question, option=option: question.answer(option)):
             assert ask_user("Which?", options, strict=True) == option
 
 
 def test_options_and_defaults_are_as_long_as_answers() -> None:
     """What is proposed at its longest can be chosen, and told as the default."""
     longest = "x" * 10_000
-    with answered(lambda question: question.answer(longest)):
+    with on_question(lambda question: question.answer(longest)):
         assert ask_user("Which?", [longest], default=longest, strict=True) == longest
 
 
 def test_of_options_that_differ_in_case_alone_none_is_guessed() -> None:
     """What could mean two options is taken as it was typed."""
-    with answered(lambda question: question.answer("YES")):
+    with on_question(lambda question: question.answer("YES")):
         assert ask_user("Which?", ["yes", "Yes"]) == "YES"
 
 
@@ -258,7 +248,7 @@ def test_a_strict_question_takes_options_alone(given: str, error: str) -> None:
         assert question.is_open
         question.answer("no")
 
-    with answered(answer):
+    with on_question(answer):
         assert ask_user("Deploy?", ["yes", "no"], strict=True) == "no"
 
 
@@ -273,7 +263,7 @@ def test_what_is_refused_is_named_without_secrets() -> None:
         errors.append(str(caught.value))
         question.answer(SECRET)
 
-    with answered(answer):
+    with on_question(answer):
         assert ask_user("Which?", options, strict=True) == SECRET
     key, cut = "[redacted: OpenAI key]", "o" * 239 + "…"
     named = f"{key}, {cut}, option 0, option 1, option 2, and 6 more"
@@ -282,7 +272,7 @@ def test_what_is_refused_is_named_without_secrets() -> None:
 
 def test_a_strict_question_takes_its_default() -> None:
     """The default is an answer also where it is no option; without options any text is."""
-    with answered(lambda question: question.answer("later")):
+    with on_question(lambda question: question.answer("later")):
         assert ask_user("Deploy?", ["yes"], strict=True, default="later") == "later"
         assert ask_user("Deploy?", strict=True) == "later"
 
@@ -297,7 +287,7 @@ def test_an_answer_is_a_text_of_bounded_length() -> None:
             question.answer("x" * 10_001)
         question.answer("x" * 10_000)
 
-    with answered(answer):
+    with on_question(answer):
         assert len(ask_user("Which?")) == 10_000
 
 
@@ -332,13 +322,13 @@ def test_wrong_arguments_are_refused(arguments: dict[str, Any], kind: type[Excep
 
 def test_options_are_asked_once() -> None:
     """An option that was given twice is proposed once."""
-    with answered(lambda question: question.answer(str(question.options))):
+    with on_question(lambda question: question.answer(str(question.options))):
         assert ask_user("Which?", ["a", "b", "a"]) == "('a', 'b')"
 
 
 def test_an_agent_asks() -> None:
     """A model's question is answered in its tool's result, within the span of the tool."""
-    with answered(lambda question: question.answer("Oslo")), run_context("r"):
+    with on_question(lambda question: question.answer("Oslo")), run_context("r"):
         result = asking_agent({"question": "Where to?", "options": ["Oslo", "Rome"]}).run_sync("Book a trip")
     assert [(use.name, use.output) for use in result.tool_calls] == [("ask_user", "Oslo")]
     around = types("r")
@@ -378,7 +368,7 @@ def test_a_tool_keeps_its_own_name() -> None:
     """Under another name it is a tool that asks as well."""
     ask_boss = tool(name="ask_boss", description="Ask the boss.")(ask_user)
     model = ScriptedModel([ToolCall("ask_boss", {"question": "Raise?"}), "done"])
-    with answered(lambda question: question.answer("no")):
+    with on_question(lambda question: question.answer("no")):
         result = Agent(model, tools=[ask_boss]).run_sync("Ask")
     assert result.tool_calls[0].output == "no"
 
@@ -391,7 +381,7 @@ def test_a_tool_of_ones_own_asks() -> None:
         return f"{where}: {ask_user(f'Deploy to {where}?', ['yes', 'no'])}"
 
     model = ScriptedModel([ToolCall("deploy", {"where": "staging"}), "done"])
-    with answered(lambda question: question.answer("yes")), run_context("r"):
+    with on_question(lambda question: question.answer("yes")), run_context("r"):
         result = Agent(model, tools=[deploy]).run_sync("Deploy")
     assert result.tool_calls[0].output == "staging: yes"
     assert len(told("r")) == 1
@@ -412,7 +402,7 @@ def test_many_are_open_at_once() -> None:
         with run_context(f"r{number % 3}"):
             return ask_user(f"question {number}")
 
-    with answered(keep), ThreadPoolExecutor(8) as pool:
+    with on_question(keep), ThreadPoolExecutor(8) as pool:
         assert list(pool.map(ask, range(8))) == [f"to question {number}" for number in range(8)]
     assert sum(len(told(f"r{number}")) for number in range(3)) == 8
 
@@ -433,7 +423,7 @@ def test_the_first_answer_counts() -> None:
             for number in range(8):
                 pool.submit(answer, question, str(number))
 
-        with answered(all_answer), run_context("r"):
+        with on_question(all_answer), run_context("r"):
             given = ask_user("Which?", timeout=GRACE_S)
     assert took == [given]
     assert len(told("r")) == 1
@@ -446,7 +436,7 @@ def fail(_: Question) -> None:
 
 def test_a_failing_callback_is_reported(caplog: pytest.LogCaptureFixture) -> None:
     """What a callback raises is logged, and the question goes on to the others."""
-    with answered(fail), answered(lambda question: question.answer("yes")):
+    with on_question(fail), on_question(lambda question: question.answer("yes")):
         assert ask_user("Which?") == "yes"
     assert "on_question callback" in caplog.text
 
@@ -454,7 +444,7 @@ def test_a_failing_callback_is_reported(caplog: pytest.LogCaptureFixture) -> Non
 def test_if_all_callbacks_fail_others_are_asked(typed: Typed) -> None:
     """Where no callback is left that may answer the question is asked as without any."""
     typed.lines = ["this"]
-    with answered(fail), answered(fail):
+    with on_question(fail), on_question(fail):
         assert ask_user("Which?") == "this"
     assert len(typed.prompts) == 1
 
@@ -462,7 +452,7 @@ def test_if_all_callbacks_fail_others_are_asked(typed: Typed) -> None:
 def test_an_unanswered_question_names_what_failed() -> None:
     """If nobody answers the error says what a callback failed with, whether others were asked or the time was over."""
     failed = "; a callback of on_question failed: ZeroDivisionError: by nothing"
-    with answered(fail), pytest.raises(UnansweredError, match=f"nobody could be asked.*{failed}$"):
+    with on_question(fail), pytest.raises(UnansweredError, match=f"nobody could be asked.*{failed}$"):
         ask_user("Which?")
     late = Inquiry("Which?", (), default=None, timeout=60, strict=False)
     late.failure = "ZeroDivisionError: by nothing"
@@ -476,7 +466,7 @@ def test_what_failed_is_named_without_its_secrets() -> None:
     def fail_by_url(_: object) -> None:
         raise ValueError("x" * 160 + " postgres://admin:hunter2secretXYZ@db.example.com/prod")
 
-    with answered(fail_by_url), run_context("r"), pytest.raises(UnansweredError) as caught:
+    with on_question(fail_by_url), run_context("r"), pytest.raises(UnansweredError) as caught:
         ask_user("Which?")
     (end,) = told("r")
     assert "hunter2" not in end["error"] + str(caught.value)
@@ -490,7 +480,7 @@ def test_callbacks_that_only_ask_have_an_end() -> None:
         asked.append(question.text)
         question.answer(ask_user(f"{question.text}?", default="nobody"))
 
-    with answered(relay):
+    with on_question(relay):
         assert ask_user("Which") == "nobody"
     assert asked == [f"Which{'?' * n}" for n in range(10)]
 
@@ -498,7 +488,7 @@ def test_callbacks_that_only_ask_have_an_end() -> None:
 def test_a_callback_that_hangs_is_left_to_itself() -> None:
     """One that waits does not keep a question open for longer than its timeout."""
     gate = threading.Event()
-    with answered(lambda _: gate.wait()):
+    with on_question(lambda _: gate.wait()):
         assert ask_user("Which?", default="this", timeout=0.01) == "this"
     gate.set()
 
@@ -513,10 +503,34 @@ def test_a_callback_is_called_in_a_context_like_that_of_who_asks() -> None:
 
     threads: list[threading.Thread] = []
     runs: list[str | None] = []
-    with answered(answer), run_context("r"):
+    with on_question(answer), run_context("r"):
         assert ask_user("Outer?") == "inner"
     assert runs == ["r", "r"]
     assert len({*threads, threading.current_thread()}) == 3
+
+
+def test_a_callback_hears_questions_until_that_is_ended() -> None:
+    """What `on_question` gives ends it once, called as well as left, and the callbacks of others stay."""
+    heard: list[str] = []
+
+    def keep(name: str) -> Callable[[Question], None]:
+        def hear(question: Question) -> None:
+            heard.append(name)
+            question.answer(name)
+
+        return hear
+
+    with on_question(keep("outer")):
+        end = on_question(keep("called"))
+        with pytest.raises(ZeroDivisionError), on_question(keep("left")) as left:
+            fail(cast("Any", None))
+        ask_user("Which?")
+        end()
+        left()
+        end()
+        ask_user("Which?")
+    assert ask_user("Which?", default="nobody") == "nobody"
+    assert heard == ["outer", "called", "outer"]
 
 
 @pytest.mark.parametrize(
@@ -540,7 +554,7 @@ def test_what_can_never_answer_is_refused(callback: Any, error: str) -> None:
 def test_a_callback_that_gives_a_coroutine_has_failed() -> None:
     """What only turns out to be a coroutine when it is called cannot answer."""
     with (
-        answered(lambda question: Asynchronous().answer(question)),
+        on_question(lambda question: Asynchronous().answer(question)),
         pytest.raises(UnansweredError, match="it returned a coroutine, which nobody awaits"),
     ):
         ask_user("Which?")
@@ -615,7 +629,7 @@ def test_a_question_belongs_to_the_tool_that_asks() -> None:
         )
 
     agent = Agent(ScriptedModel([ToolCall("delegate", {}), "done"]), tools=[delegate])
-    with answered(lambda question: question.answer("yes")), run("r") as made:
+    with on_question(lambda question: question.answer("yes")), run("r") as made:
         ask_user("Begin?")
         agent.run_sync("Go")
     spans = made.spans_df()
@@ -644,7 +658,7 @@ def cancelled_while_asking(asks: Callable[[], Coroutine[Any, Any, Any]]) -> Ques
             kept.append(question)
             loop.call_soon_threadsafe(asked.set)
 
-        with answered(keep), run_context("r"):
+        with on_question(keep), run_context("r"):
             running = asyncio.create_task(asks())
             await asked.wait()
             running.cancel()
@@ -761,7 +775,7 @@ def test_a_coroutine_asks(how: str) -> None:
         with run_context("r"):
             return await asyncio.gather(*(asks(f"{number}?") for number in range(3)))
 
-    with answered(lambda question: question.answer(question.text)):
+    with on_question(lambda question: question.answer(question.text)):
         assert asyncio.run(main()) == ["0?", "1?", "2?"]
     assert len(told("r")) == 3
 
@@ -788,7 +802,7 @@ def test_an_awaited_question_takes_what_the_tool_was_given() -> None:
         assert asyncio.run(careful.ask("Deploy?", ["yes"])) == "yes"
         asyncio.run(careful.ask("Deploy?", ["yes"], default=None, timeout=30))
     assert [(one.default, one.timeout, one.strict) for one in heard] == [("no", 60, True), (None, 30, True)]
-    with answered(lambda _: None):
+    with on_question(lambda _: None):
         assert asyncio.run(careful.ask("Deploy?", ["yes"], timeout=0.01)) == "no"
         with pytest.raises(UnansweredError, match=r"nobody answered within 0\.01 s"):
             asyncio.run(careful.ask("Deploy?", ["yes"], default=None, timeout=0.01))
@@ -804,7 +818,7 @@ def test_a_loop_beside_the_main_thread_is_not_held_up() -> None:
         return ask_user("Deploy?")
 
     model = ScriptedModel([ToolCall("deploy", {}), "done"])
-    with answered(lambda question: question.answer("yes")), run_context("r"):
+    with on_question(lambda question: question.answer("yes")), run_context("r"):
         result = Agent(model, tools=[deploy]).run_sync("Deploy")
         assert "write `await ask_user.ask(...)`" in (result.tool_calls[0].error or "")
         assert told("r") == []
@@ -937,7 +951,7 @@ def test_two_questions_of_one_agent_are_open_at_once() -> None:
             for one in reversed(both):
                 assert one.answer(f"to {one.text}")
 
-    with answered(answer), run_context("r"):
+    with on_question(answer), run_context("r"):
         result = two_at_once().run_sync("Ask")
     assert [use.output for use in result.tool_calls] == ["to first?", "to second?"]
     assert len(told("r")) == 2

@@ -113,12 +113,8 @@ def test_an_interrupt_is_heard_while_a_cell_awaits_an_answer(kernel: Kernel) -> 
     kernel.begin(
         """
 from locus_nb import on_question
-end = on_question(lambda question: print("asked"))
-try:
-    with run("r") as r:
-        await agent(timeout=600).arun("Deploy")
-finally:
-    end()
+with on_question(lambda question: print("asked")), run("r") as r:
+    await agent(timeout=600).arun("Deploy")
 """
     )
     kernel.wait_printed("asked")

@@ -161,11 +161,8 @@ def on_both() -> Generator[threading.Event]:
         if len(asked) == 2:
             both.set()
 
-    end = on_question(count)
-    try:
+    with on_question(count):
         yield both
-    finally:
-        end()
 
 
 def test_a_form_that_cannot_be_heard_says_so(question: Inquiry) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from locus_nb._agent import main_thread
 from locus_nb._agent.loop import error_text
@@ -36,21 +36,38 @@ _DEEPEST = 10
 _DEPTH: ContextVar[int] = ContextVar("locus_nb_depth_of_questions", default=0)
 
 
+class Registration:
+    """A callback that hears of each question, until this is called, or left as a context manager; idempotent.
+
+    Forgotten, it is silent, and the callback goes on to hear of questions.
+    """
+
+    __slots__ = ("_end",)
+
+    def __init__(self, end: Callable[[], object]) -> None:
+        self._end = end
+
+    def __call__(self) -> None:
+        self._end()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end()
+
+
 class Callbacks:
     """The callbacks that hear of each question. Any thread."""
 
     def __init__(self) -> None:
         self._callbacks: dict[object, Callback] = {}
 
-    def add(self, callback: Callback) -> Callable[[], None]:
+    def add(self, callback: Callback) -> Registration:
         """Have `callback` called with each question from now on; gives what ends that."""
         key = object()
         self._callbacks[key] = callback
-
-        def end() -> None:
-            self._callbacks.pop(key, None)
-
-        return end
+        return Registration(lambda: self._callbacks.pop(key, None))
 
     def ask(self, inquiry: Inquiry) -> bool:
         """Have all of them called, and wait until they have been, or the question is over.
@@ -132,8 +149,11 @@ def _is_coroutine_function(callback: Callback) -> bool:
 CALLBACKS = Callbacks()
 
 
-def on_question(callback: Callback) -> Callable[[], None]:
+def on_question(callback: Callback) -> Registration:
     """Have code answer what `ask_user` asks: `callback(question)` is called for each question from now on.
+
+    `with on_question(callback):` ends that with the block, and calling what this gives ends it as well. Else it holds
+    for the rest of the process.
 
     It is called in a thread of its own, in a copy of the context that asks, and several one after the other. It may
     call `question.answer(text)`, or keep the question and have it answered later, from any thread. One that waits
@@ -146,17 +166,16 @@ def on_question(callback: Callback) -> Callable[[], None]:
         callback: Takes a `Question`; no coroutine function.
 
     Returns:
-        What ends that.
+        What ends that, when it is called, or left as a context manager.
 
     Raises:
         TypeError: `callback` cannot be called, or is a coroutine function.
 
     Example:
         >>> from locus_nb import ask_user, on_question
-        >>> end = on_question(lambda question: question.answer(question.options[0]))
-        >>> ask_user("Which one?", ["this", "that"])
+        >>> with on_question(lambda question: question.answer(question.options[0])):
+        ...     ask_user("Which one?", ["this", "that"])
         'this'
-        >>> end()
     """
     if not callable(cast("object", callback)):
         raise TypeError(

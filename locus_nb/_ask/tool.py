@@ -87,10 +87,9 @@ class AskUser(Tool[..., str]):
         ...     answer = ask_user(f"Deploy to {where}?", ["yes", "no"], default="no", timeout=60)
         ...     return "deployed" if answer == "yes" else "not deployed"
         >>> agent = Agent(tools=[deploy, ask_user.with_(timeout=30, default="you decide")])
-        >>> end = on_question(lambda question: question.answer("yes"))
-        >>> agent.run_sync("Deploy to 'staging'").message
+        >>> with on_question(lambda question: question.answer("yes")):
+        ...     agent.run_sync("Deploy to 'staging'").message
         'deploy gave deployed'
-        >>> end()
     """
 
     def __init__(
@@ -161,10 +160,9 @@ class AskUser(Tool[..., str]):
             >>> from locus_nb import ask_user, on_question
             >>> async def main():
             ...     return await asyncio.gather(ask_user.ask("Where to?"), ask_user.ask("When?"))
-            >>> end = on_question(lambda question: question.answer("Rome" if "Where" in question.text else "now"))
-            >>> asyncio.run(main())
+            >>> with on_question(lambda question: question.answer("Rome" if "Where" in question.text else "now")):
+            ...     asyncio.run(main())
             ['Rome', 'now']
-            >>> end()
         """
         inquiry = self._inquiry(question, options, default, timeout, strict)
         with main_thread.loop_takes_errands(), when_left(inquiry.withdraw), QUESTIONS.asking(inquiry):
