@@ -1011,8 +1011,8 @@ def test_another_answer_ends_the_input(typed: Typed) -> None:
 
     def answer() -> None:
         typed.asked.wait(GRACE_S)
-        (question,) = QUESTIONS._open.values()
-        question.settle("Oslo", "view")
+        (inquiry,) = QUESTIONS._open.values()
+        inquiry.settle("Oslo", "view")
 
     with run_context("r"):
         elsewhere = threading.Thread(target=answer)

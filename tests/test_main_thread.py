@@ -271,13 +271,13 @@ def test_a_loop_that_has_stopped_takes_nothing(closed: bool) -> None:  # noqa: F
 def test_a_call_hears_that_it_is_left() -> None:
     """Who asked for it is told once that nobody waits any more, at once if that is so, and not after it left."""
     call, said = LiveCall(), []
-    with call.when_left(lambda: said.append("before")):
+    with call.tells(lambda: said.append("before")):
         pass
-    with call.when_left(lambda: said.append("meanwhile")):
+    with call.tells(lambda: said.append("meanwhile")):
         call.leave()
         call.leave()
     assert said == ["meanwhile"]
-    with call.when_left(lambda: said.append("at once")):
+    with call.tells(lambda: said.append("at once")):
         assert said == ["meanwhile", "at once"]
 
 

@@ -54,12 +54,12 @@ class Desk:
 
 
 @pytest.fixture
-def question() -> Iterator[Inquiry]:
+def inquiry() -> Iterator[Inquiry]:
     """A question of run r that is open during the test."""
     with run_context("r"):
-        question = made()
-    with QUESTIONS.asking(question):
-        yield question
+        inquiry = made()
+    with QUESTIONS.asking(inquiry):
+        yield inquiry
     assert QUESTIONS._open == {}
 
 
@@ -68,38 +68,38 @@ def made(text: str = "Deploy?", *options: str, strict: bool = False) -> Inquiry:
     return Inquiry(text, options or ("yes", "no"), default="no", timeout=60.0, strict=strict)
 
 
-def test_the_page_is_told_all_that_it_shows(question: Inquiry) -> None:
+def test_the_page_is_told_all_that_it_shows(inquiry: Inquiry) -> None:
     """Text, options, default, whether other words count, until when, and whether the cell asks too."""
     (told,) = Desk().panel.told()
     assert told == {
-        "id": question.id,
+        "id": inquiry.id,
         "run": "r",
         "text": "Deploy?",
         "options": ["yes", "no"],
         "default": "no",
         "free": True,
-        "ends": question.ends_at * 1_000,
+        "ends": inquiry.ends_at * 1_000,
         "keyboard": False,
         "heard": False,
     }
-    question.at_keyboard = True
+    inquiry.at_keyboard = True
     assert Desk().panel.told()[0]["keyboard"] is True
 
 
-def test_a_view_shows_the_questions_of_its_run(question: Inquiry) -> None:
+def test_a_view_shows_the_questions_of_its_run(inquiry: Inquiry) -> None:
     """A view of one run shows its own, one of all runs all, and one of another bus none."""
-    assert Desk("r").ids() == Desk(None).ids() == [question.id]
+    assert Desk("r").ids() == Desk(None).ids() == [inquiry.id]
     assert Desk("other").ids() == []
     assert Desk("r", EventBus()).ids() == []
 
 
-def test_a_view_that_is_on_no_page_shows_none(question: Inquiry) -> None:
+def test_a_view_that_is_on_no_page_shows_none(inquiry: Inquiry) -> None:
     """Not put on a page, or frozen, a view shows no question, and is no place to answer one."""
     desk = Desk()
     desk.on_page = False
     assert desk.ids() == []
-    assert desk.panel.hear({"kind": "answer", "id": question.id, "option": 0})
-    assert question.is_open
+    assert desk.panel.hear({"kind": "answer", "id": inquiry.id, "option": 0})
+    assert inquiry.is_open
 
 
 def test_secrets_are_hidden_and_long_texts_cut() -> None:
@@ -165,26 +165,26 @@ def on_both() -> Generator[threading.Event]:
         yield both
 
 
-def test_a_form_that_cannot_be_heard_says_so(question: Inquiry) -> None:
+def test_a_form_that_cannot_be_heard_says_so(inquiry: Inquiry) -> None:
     """While `input()` asks, a page is told whether the kernel hears it; at once when it does."""
     desk = Desk()
-    question.at_keyboard = True
+    inquiry.at_keyboard = True
     (told,) = desk.panel.told()
     assert (told["keyboard"], told["heard"]) == (True, False)
-    desk.panel.hear({"kind": "asked", "ids": [question.id]})
+    desk.panel.hear({"kind": "asked", "ids": [inquiry.id]})
     assert desk.panel.told()[0]["heard"] is True
 
 
-def test_a_page_that_names_too_many_is_not_read_to_the_end(question: Inquiry) -> None:
+def test_a_page_that_names_too_many_is_not_read_to_the_end(inquiry: Inquiry) -> None:
     """Of the ids that a page says the first 1,000 count: no page shows more."""
-    Desk().panel.hear({"kind": "asked", "ids": ["another"] * 1_000 + [question.id]})
-    assert not question.shown
+    Desk().panel.hear({"kind": "asked", "ids": ["another"] * 1_000 + [inquiry.id]})
+    assert not inquiry.shown
 
 
-def test_words_answer(question: Inquiry) -> None:
+def test_words_answer(inquiry: Inquiry) -> None:
     """What was typed in the page is the answer."""
-    assert not Desk().panel.hear({"kind": "answer", "id": question.id, "text": "only staging"})
-    assert question.outcome.result() == ("only staging", "view", None, "answered")
+    assert not Desk().panel.hear({"kind": "answer", "id": inquiry.id, "text": "only staging"})
+    assert inquiry.outcome.result() == ("only staging", "view", None, "answered")
 
 
 @pytest.mark.parametrize(
@@ -210,10 +210,10 @@ def test_words_answer(question: Inquiry) -> None:
     ],
     ids=str,
 )
-def test_what_is_no_answer_has_no_effect(question: Inquiry, said: dict[str, Any]) -> None:
+def test_what_is_no_answer_has_no_effect(inquiry: Inquiry, said: dict[str, Any]) -> None:
     """A page is not trusted: what is malformed, or answers something else, leaves the question open."""
-    Desk().panel.hear({"kind": "answer", "id": question.id} | said)
-    assert question.is_open
+    Desk().panel.hear({"kind": "answer", "id": inquiry.id} | said)
+    assert inquiry.is_open
 
 
 def test_other_words_are_refused_where_the_question_is_strict() -> None:
@@ -224,22 +224,22 @@ def test_other_words_are_refused_where_the_question_is_strict() -> None:
         assert strict.is_open
 
 
-def test_a_late_answer_is_told_so(question: Inquiry) -> None:
+def test_a_late_answer_is_told_so(inquiry: Inquiry) -> None:
     """The first answer counts; a page that answers after it is to be told how things stand."""
     first, second = Desk(), Desk(None)
-    answer = {"kind": "answer", "id": question.id}
+    answer = {"kind": "answer", "id": inquiry.id}
     assert not first.panel.hear(answer | {"option": 0})
     assert second.panel.hear(answer | {"option": 1})
-    assert question.outcome.result().answer == "yes"
+    assert inquiry.outcome.result().answer == "yes"
     assert first.ids() == second.ids() == []
 
 
-def test_of_many_pages_one_answers(question: Inquiry) -> None:
+def test_of_many_pages_one_answers(inquiry: Inquiry) -> None:
     """Of pages that answer at once one is taken, and all others are told."""
     desks = [Desk() for _ in range(8)]
 
     def answer(number: int) -> None:
-        refused.append(desks[number].panel.hear({"kind": "answer", "id": question.id, "option": number % 2}))
+        refused.append(desks[number].panel.hear({"kind": "answer", "id": inquiry.id, "option": number % 2}))
 
     refused: list[bool] = []
     in_threads(*(partial(answer, number) for number in range(8)))
@@ -247,15 +247,15 @@ def test_of_many_pages_one_answers(question: Inquiry) -> None:
 
 
 @pytest.mark.parametrize("ids", [None, "q", [3, None, {}], ["another"]])
-def test_a_page_says_which_questions_it_shows(question: Inquiry, ids: Any) -> None:
+def test_a_page_says_which_questions_it_shows(inquiry: Inquiry, ids: Any) -> None:
     """A question is known to be shown when a page says so, whatever else it says."""
     Desk().panel.hear({"kind": "asked", "ids": ids})
-    assert not question.shown
-    Desk("other").panel.hear({"kind": "asked", "ids": [question.id]})
-    assert not question.shown
-    Desk().panel.hear({"kind": "asked", "ids": ["another", question.id]})
-    assert question.shown
-    assert question.heard.done()
+    assert not inquiry.shown
+    Desk("other").panel.hear({"kind": "asked", "ids": [inquiry.id]})
+    assert not inquiry.shown
+    Desk().panel.hear({"kind": "asked", "ids": ["another", inquiry.id]})
+    assert inquiry.shown
+    assert inquiry.heard.done()
 
 
 def test_a_forgotten_view_is_no_place_to_ask() -> None:

@@ -20,33 +20,34 @@ class LiveCall:
 
     def __init__(self, span_id: str | None = None) -> None:
         self.span_id = span_id
-        self._lock = threading.Lock()
-        self._calls: dict[object, Callable[[], None]] = {}
+        # Reentrant, because garbage collection may end a coroutine that is told of it in the midst of anything.
+        self._lock = threading.RLock()
+        self._callbacks: dict[object, Callable[[], None]] = {}
         self._is_left = False
 
     def leave(self) -> None:
         """Tell whoever asked for it, in this thread, that nobody waits any more; once."""
         with self._lock:
-            calls, self._calls = self._calls, {}
+            callbacks, self._callbacks = self._callbacks, {}
             self._is_left = True
-        for call in calls.values():
-            call()
+        for callback in callbacks.values():
+            callback()
 
     @contextmanager
-    def when_left(self, call: Callable[[], None]) -> Generator[None]:
-        """Have `call` called if the call is left meanwhile, or at once if it has been."""
+    def tells(self, callback: Callable[[], None]) -> Generator[None]:
+        """Have `callback` called if the call is left meanwhile, or at once if it has been."""
         key = object()
         with self._lock:
             is_left = self._is_left
             if not is_left:
-                self._calls[key] = call
+                self._callbacks[key] = callback
         if is_left:
-            call()
+            callback()
         try:
             yield
         finally:
             with self._lock:
-                self._calls.pop(key, None)
+                self._callbacks.pop(key, None)
 
 
 # The innermost call that this code is part of.
@@ -76,16 +77,16 @@ def live_call(span_id: str | None = None) -> Generator[None]:
 
 def current_span_id() -> str | None:
     """Give the id of the span of the tool that this code is part of; None outside of one."""
-    live_call = LIVE_CALL.get()
-    return None if live_call is None else live_call.span_id
+    innermost = LIVE_CALL.get()
+    return None if innermost is None else innermost.span_id
 
 
 @contextmanager
-def when_left(call: Callable[[], None]) -> Generator[None]:
-    """Have `call` called if the tool that this code is part of is left to itself meanwhile; else do nothing."""
-    live_call = LIVE_CALL.get()
-    if live_call is None:
+def when_left(callback: Callable[[], None]) -> Generator[None]:
+    """Have `callback` called if the tool that this code is part of is left to itself meanwhile; else do nothing."""
+    innermost = LIVE_CALL.get()
+    if innermost is None:
         yield
         return
-    with live_call.when_left(call):
+    with innermost.tells(callback):
         yield

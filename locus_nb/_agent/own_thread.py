@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-async def in_thread(call: Callable[[], T], name: str) -> T:
-    """Run `call` in a thread of that name, in a copy of this context, and give what it returns.
+async def in_thread(function: Callable[[], T], name: str) -> T:
+    """Call `function` in a thread of that name, in a copy of this context, and give what it returns.
 
     Cancelled, this ends at once; the thread goes on, and what comes of it is thrown away. Not
     `asyncio.to_thread`: its pool is small, so nested agents would wait for each other for ever, and a process
     waits for its threads at exit, also for one that an interrupt has left behind.
 
     Raises:
-        BaseException: What `call` raises.
+        BaseException: What `function` raises.
     """
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[Callable[[], T]] = loop.create_future()
@@ -33,7 +33,7 @@ async def in_thread(call: Callable[[], T], name: str) -> T:
             ended.set_result(outcome)
 
     def work() -> None:
-        outcome = _outcome(lambda: context.run(call))
+        outcome = _outcome(lambda: context.run(function))
         # A loop that has closed meanwhile has nobody left who waits.
         with suppress(RuntimeError):
             loop.call_soon_threadsafe(settle, outcome)
@@ -42,10 +42,10 @@ async def in_thread(call: Callable[[], T], name: str) -> T:
     return (await ended)()
 
 
-def _outcome(call: Callable[[], T]) -> Callable[[], T]:
+def _outcome(function: Callable[[], T]) -> Callable[[], T]:
     """Call, and give what does the same again: returns that, or raises it."""
     try:
-        value = call()
+        value = function()
     except BaseException as error:  # noqa: BLE001 - raised again where it is awaited
         raised = error
 

@@ -136,9 +136,9 @@ class Inquiry:
         """End it; nobody needs an answer any more."""
         self._end(Outcome(None, None, "interrupted", "interrupted"))
 
-    def when_over(self, call: Callable[[], None]) -> None:
-        """Have `call` called once it is over, in the thread that ends it, or now if it is."""
-        self.outcome.add_done_callback(lambda _: call())
+    def when_over(self, callback: Callable[[], None]) -> None:
+        """Have `callback` called once it is over, in the thread that ends it, or now if it is."""
+        self.outcome.add_done_callback(lambda _: callback())
 
     def tell(self) -> bool:
         """Tell the bus that it is asked, and say so; nothing, and False, if it is over already."""

@@ -43,8 +43,8 @@ class Keyboard:
     What is typed is the answer; an empty line is the default, if there is one. What is no answer is asked again.
     """
 
-    def __init__(self, question: Inquiry) -> None:
-        self._question = question
+    def __init__(self, inquiry: Inquiry) -> None:
+        self._inquiry = inquiry
         self._lock = threading.Lock()
         self._thread = 0
         self._is_stopped = self._is_inside = self._is_broken_off = False
@@ -55,13 +55,13 @@ class Keyboard:
         Raises:
             KeyboardInterrupt: The user interrupts it.
         """
-        question = self._question
-        question.when_over(self.stop)
+        inquiry = self._inquiry
+        inquiry.when_over(self.stop)
         read = self._kernel_line if type(builtins.input) is not BuiltinFunctionType else self._terminal_line
         said = ""
         while not self._is_stopped:
             try:
-                line = read(_shown(said) + _prompt(question))
+                line = read(_shown(said) + _prompt(inquiry))
             except EOFError:
                 return "closed"
             except (NotImplementedError, OSError, RuntimeError):
@@ -76,7 +76,7 @@ class Keyboard:
             if line is None:
                 continue
             try:
-                question.settle(line if line.strip() else question.default or "", "input")
+                inquiry.settle(line if line.strip() else inquiry.default or "", "input")
             except ValueError as error:
                 said = f"{error}\n"
         return "over"
@@ -156,10 +156,10 @@ def _forget_typed() -> None:
         termios.tcflush(sys.stdin, termios.TCIFLUSH)
 
 
-def _prompt(question: Inquiry) -> str:
-    options = f" [{' / '.join(question.options)}]" if question.options else ""
-    default = "" if question.default is None else f" (default: {question.default})"
-    return _shown(f"{question.text}{options}{default}") + ": "
+def _prompt(inquiry: Inquiry) -> str:
+    options = f" [{' / '.join(inquiry.options)}]" if inquiry.options else ""
+    default = "" if inquiry.default is None else f" (default: {inquiry.default})"
+    return _shown(f"{inquiry.text}{options}{default}") + ": "
 
 
 def _shown(text: str) -> str:

@@ -24,7 +24,7 @@ class Panel(Protocol):
         """Whether a page has shown it."""
         ...
 
-    def shows(self, question: Inquiry) -> bool:
+    def shows(self, inquiry: Inquiry) -> bool:
         """Whether it is put on a page, and the question belongs there."""
         ...
 
@@ -48,48 +48,48 @@ class Questions:
         self.patience = Patience()
 
     @contextmanager
-    def asking(self, question: Inquiry) -> Generator[None]:
+    def asking(self, inquiry: Inquiry) -> Generator[None]:
         """Tell the bus of it, and have it open meanwhile, unless it is over earlier; afterwards it is over.
 
         Of what is over before, as in a tool that was left to itself, nobody hears.
         """
         try:
-            if question.tell():
+            if inquiry.tell():
                 with self._lock:
-                    self._open[question.id] = question
-                question.when_over(lambda: self._remove(question))
+                    self._open[inquiry.id] = inquiry
+                inquiry.when_over(lambda: self._remove(inquiry))
                 self.tell_panels()
             yield
         finally:
-            question.withdraw()
+            inquiry.withdraw()
 
-    def _remove(self, question: Inquiry) -> None:
+    def _remove(self, inquiry: Inquiry) -> None:
         with self._lock:
-            self._open.pop(question.id, None)
+            self._open.pop(inquiry.id, None)
         self.tell_panels()
 
-    def get(self, question_id: str) -> Inquiry | None:
+    def get(self, inquiry_id: str) -> Inquiry | None:
         """Give the open question of that id."""
-        return self._open.get(question_id)
+        return self._open.get(inquiry_id)
 
     def on(self, panel: Panel) -> tuple[Inquiry, ...]:
         """Give the open questions that a panel shows, the oldest first."""
         if not self._open:
             return ()
         with self._lock:
-            questions = tuple(self._open.values())
-        return tuple(question for question in questions if panel.shows(question))
+            inquiries = tuple(self._open.values())
+        return tuple(inquiry for inquiry in inquiries if panel.shows(inquiry))
 
     def add_panel(self, panel: Panel) -> None:
         """Have a panel hear of questions for as long as it lives."""
         with self._lock:
             self._panels.add(panel)
 
-    def panels_of(self, question: Inquiry) -> list[Panel]:
+    def panels_of(self, inquiry: Inquiry) -> list[Panel]:
         """Give the panels that show it."""
         with self._lock:
             panels = list(self._panels)
-        return [panel for panel in panels if panel.shows(question)]
+        return [panel for panel in panels if panel.shows(inquiry)]
 
     def tell_panels(self) -> None:
         """Tell all panels that others are open now."""

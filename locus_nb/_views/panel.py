@@ -53,9 +53,9 @@ class Panel:
         """Whether a page has shown it."""
         return self._was_seen()
 
-    def shows(self, question: Inquiry) -> bool:
+    def shows(self, inquiry: Inquiry) -> bool:
         """Whether it is put on a page, and the question is asked in what it shows."""
-        return question.bus is self._bus and self._run_id in (None, question.run_id) and self._is_on_page()
+        return inquiry.bus is self._bus and self._run_id in (None, inquiry.run_id) and self._is_on_page()
 
     def hear_of_questions(self) -> None:
         """Have the page told of the questions that are open now."""
@@ -63,13 +63,13 @@ class Panel:
 
     def told(self) -> list[dict[str, Any]]:
         """What the page is told of the open questions, secrets taken out."""
-        questions = QUESTIONS.on(self)
+        inquiries = QUESTIONS.on(self)
         before, self._written = self._written, {}
-        for question in questions:
-            self._written[question.id] = before.get(question.id) or _written(question)
+        for inquiry in inquiries:
+            self._written[inquiry.id] = before.get(inquiry.id) or _written(inquiry)
         return [
-            self._written[question.id] | {"keyboard": question.at_keyboard, "heard": question.shown}
-            for question in questions
+            self._written[inquiry.id] | {"keyboard": inquiry.at_keyboard, "heard": inquiry.shown}
+            for inquiry in inquiries
         ]
 
     def hear(self, content: object) -> bool:
@@ -77,47 +77,47 @@ class Panel:
 
         What comes too late, or is no answer to the question, has no effect.
         """
-        for question_id in page_shows(content):
-            question = self._open(question_id)
-            if question is not None:
-                question.note_shown()
-                if question.at_keyboard:
+        for inquiry_id in page_shows(content):
+            inquiry = self._open(inquiry_id)
+            if inquiry is not None:
+                inquiry.note_shown()
+                if inquiry.at_keyboard:
                     QUESTIONS.tell_panels()
         answered = page_answer(content)
         if answered is None:
             return False
-        question = self._open(answered.question)
-        return question is None or not _settle(question, answered)
+        inquiry = self._open(answered.question)
+        return inquiry is None or not _settle(inquiry, answered)
 
-    def _open(self, question_id: str) -> Inquiry | None:
-        question = QUESTIONS.get(question_id)
-        return question if question is not None and self.shows(question) else None
+    def _open(self, inquiry_id: str) -> Inquiry | None:
+        inquiry = QUESTIONS.get(inquiry_id)
+        return inquiry if inquiry is not None and self.shows(inquiry) else None
 
 
-def _settle(question: Inquiry, answered: Answered) -> bool:
+def _settle(inquiry: Inquiry, answered: Answered) -> bool:
     """Answer a question as the page says; False if that is no answer, or comes too late."""
-    if answered.option is not None and answered.option >= len(question.options):
+    if answered.option is not None and answered.option >= len(inquiry.options):
         return False
-    text = answered.text if answered.option is None else question.options[answered.option]
+    text = answered.text if answered.option is None else inquiry.options[answered.option]
     try:
-        return question.settle(text or "", "view")
+        return inquiry.settle(text or "", "view")
     except ValueError:
         return False
 
 
-def _written(question: Inquiry) -> dict[str, Any]:
-    options, default = question.options, question.default
+def _written(inquiry: Inquiry) -> dict[str, Any]:
+    options, default = inquiry.options, inquiry.default
     labels = _told_apart([_shown(option, _LONGEST_OPTION) for option in options])
     if default in options:
         default = labels[options.index(default)]
     return {
-        "id": question.id,
-        "run": text_of(question.run_id or ""),
-        "text": _shown(question.text, _LONGEST_TEXT),
+        "id": inquiry.id,
+        "run": text_of(inquiry.run_id or ""),
+        "text": _shown(inquiry.text, _LONGEST_TEXT),
         "options": labels,
         "default": None if default is None else _shown(default, _LONGEST_OPTION),
-        "free": not question.strict,
-        "ends": question.ends_at * 1_000,
+        "free": not inquiry.strict,
+        "ends": inquiry.ends_at * 1_000,
     }
 
 
