@@ -49,6 +49,8 @@ LAYERS = [
     "_emit",
     "_agent",
     "_agent.live_call",
+    "_agent.alarm",
+    "_agent.interruptible",
     "_agent.main_thread",
     "_agent.own_thread",
     "_agent.schema",

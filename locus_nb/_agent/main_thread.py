@@ -7,7 +7,6 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable
 from concurrent import futures
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
@@ -17,11 +16,13 @@ from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from locus_nb._agent.alarm import alarm
+from locus_nb._agent.interruptible import interruptible
 from locus_nb._readers import running_loop
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
     from concurrent.futures import Future
     from contextlib import AbstractContextManager
 
@@ -65,7 +66,10 @@ class _LoopQueue:
         if not self._loop.is_running():
             return False
         self._errands.append((errand, context))
-        return self._call(self._run_next)
+        if self._call(self._run_next):
+            return True
+        self._errands.pop()
+        return False
 
     def rouse(self) -> None:
         """Have the loop look up if it sleeps. However many ask for that, it does so once in a while."""
@@ -76,8 +80,10 @@ class _LoopQueue:
 
     def take_back(self) -> list[Errand]:
         """Give what has not been begun, of which nothing is done any more."""
-        errands = [errand for errand, _ in self._errands]
-        self._errands.clear()
+        errands: list[Errand] = []
+        with suppress(IndexError):
+            while True:
+                errands.append(self._errands.popleft()[0])
         return errands
 
     def _call(self, callback: Callable[[], None]) -> bool:
@@ -89,10 +95,11 @@ class _LoopQueue:
         return True
 
     def _run_next(self) -> None:
-        # Those before it may have been dropped, and this one with them.
-        if not self._errands:
+        try:
+            errand, context = self._errands.popleft()
+        except IndexError:
+            # One before it was interrupted, and this one dropped with it.
             return
-        errand, context = self._errands.popleft()
         is_interrupted = False
         with interruptible():
             try:
@@ -115,13 +122,10 @@ class _LoopQueue:
                 each.drop(True)  # noqa: FBT003 - what an errand is told
 
 
-# Takes an errand; False if nothing would come of it.
-_Taker = Callable[[Errand], bool]
-
 # Reentrant, because garbage collection may end a coroutine on a loop that takes errands in the midst of anything.
 _lock = threading.RLock()
-# The main thread's waits, and what its loops run; the newest takes what comes.
-_takers: list[_Taker] = []
+# What takes an errand, or gives False: the main thread's waits, and its loops. The newest is asked first.
+_takers: list[Callable[[Errand], bool]] = []
 # Those of the loops among them.
 _queues: dict[asyncio.AbstractEventLoop, _LoopQueue] = {}
 
@@ -239,18 +243,6 @@ class _Wait(Generic[T]):
 
 
 @contextmanager
-def alarm(seconds: float, call: Callable[[], None]) -> Generator[None]:
-    """Have `call` called, in another thread, if so many seconds pass meanwhile: for code that looks at no clock."""
-    timer = threading.Timer(max(0.0, seconds), call)
-    timer.name, timer.daemon = "locus_nb-alarm", True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-
-
-@contextmanager
 def loop_takes_errands() -> Generator[None]:
     """Have the running loop, if it is the main thread's, do meanwhile what that is handed. It stands still for it.
 
@@ -284,7 +276,7 @@ def _nothing() -> None:
 
 
 @contextmanager
-def _taking(take: _Taker) -> Generator[None]:
+def _taking(take: Callable[[Errand], bool]) -> Generator[None]:
     with _lock:
         _takers.append(take)
     try:
@@ -293,24 +285,6 @@ def _taking(take: _Taker) -> Generator[None]:
         with _lock, suppress(ValueError):
             # There is none in a forked child.
             _takers.remove(take)
-
-
-@contextmanager
-def interruptible() -> Generator[None]:
-    """Have Ctrl-C raise KeyboardInterrupt also while a loop runs in this thread, which stands still for it."""
-    if not is_main() or running_loop() is None:
-        yield
-        return
-    before = signal.getsignal(signal.SIGINT)
-    # Not one that was set outside of Python, nor where somebody wants to hear nothing.
-    if before is None or before is signal.SIG_IGN:
-        yield
-        return
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _begin_in_child() -> None:

@@ -11,7 +11,8 @@ from concurrent.futures import Future
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from locus_nb._agent.main_thread import interruptible, waiting
+from locus_nb._agent.interruptible import interruptible
+from locus_nb._agent.main_thread import waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

@@ -7,6 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from locus_nb._agent import main_thread
+from locus_nb._agent.alarm import alarm
+from locus_nb._agent.interruptible import interruptible
 from locus_nb._ask import keyboard
 from locus_nb._ask.callbacks import CALLBACKS
 from locus_nb._ask.questions import QUESTIONS
@@ -34,7 +36,7 @@ def wait_for(inquiry: Inquiry) -> None:
     """Have it answered by code, a page or `input()`, in this order, and come back when it is over."""
     if not inquiry.is_open:
         return
-    with main_thread.interruptible():
+    with interruptible():
         try:
             is_heard = CALLBACKS.ask(inquiry) or _is_shown(inquiry)
             if not is_heard and inquiry.seconds_left > 0:
@@ -74,7 +76,7 @@ def _ask_at_keyboard(inquiry: Inquiry) -> None:
     board = keyboard.Keyboard(inquiry)
     if main_thread.is_main():
         late = partial(inquiry.fall_back, "timeout", _LATE.format(inquiry.timeout))
-        with main_thread.alarm(inquiry.seconds_left, late):
+        with alarm(inquiry.seconds_left, late):
             _ask_here(inquiry, board)
         return
 
