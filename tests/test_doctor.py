@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import subprocess
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 SECRET = "sk-ant-api03-" + "a1B2" * 20
 HOSTILE = '<img src=x onerror="alert(1)"></table><script>alert(2)</script>'
+HEARD = "Live views work here, also while a cell is busy."
 HELLO = {"kind": "hello", "last_seq": 0}
 KERNEL = Host(
     "kernel", "a kernel", SimpleNamespace(kernel=SimpleNamespace(_supports_kernel_subshells=True)), True
@@ -537,9 +539,29 @@ def probe(outputs: list[Any], ended: list[None]) -> Iterator[PageProbe]:
 
 def say_from_thread(probe: PageProbe) -> None:
     """Have the page's hello come in another thread."""
-    thread = threading.Thread(target=probe._hear, args=(HELLO,))
+    in_thread(lambda: probe._hear(HELLO))
+
+
+def in_thread(do: Callable[[], object]) -> None:
+    """Have something done in another thread; waits for its end."""
+    thread = threading.Thread(target=do)
     thread.start()
     thread.join()
+
+
+def answer(probe: PageProbe) -> None:
+    """Have the page answer in another thread, and the probe end for it; waits until that is told."""
+    told, tell = threading.Event(), probe._at_end
+
+    def tell_on() -> None:
+        tell()
+        told.set()
+
+    probe._at_end = tell_on
+    say_from_thread(probe)
+    # The pump's thread may do so at the same time.
+    in_thread(probe.end)
+    assert told.wait(GRACE_S)
 
 
 def test_a_page_that_answers_beside_the_cell(
@@ -564,6 +586,76 @@ def test_a_page_that_answers_beside_the_cell(
     assert outputs[0][1]["application/vnd.jupyter.widget-view+json"]
     assert outputs[1][1]["text/plain"] == ""
     assert not the_pump()._pairs or probe._sink not in the_pump()._pairs
+
+
+class _AnsweredAt:
+    """A clock at whose n-th look, by the thread that waits, the page answers in another thread."""
+
+    def __init__(self, probe: PageProbe, look: int) -> None:
+        self.left = look
+        self._probe = probe
+
+    def __call__(self) -> float:
+        if threading.current_thread() is threading.main_thread():
+            self.left -= 1
+            if self.left == 0:
+                say_from_thread(self._probe)
+        return 0.0
+
+
+@pytest.mark.parametrize("look", [1, 2, 3])
+def test_an_answer_is_kept_whenever_it_comes(
+    probe: PageProbe, monkeypatch: pytest.MonkeyPatch, look: int
+) -> None:
+    """What a page says in another thread while the cell begins to wait, waits or stops is not lost."""
+    clock = _AnsweredAt(probe, look)
+    monkeypatch.setattr(probe, "_clock", clock)
+    probe.ask(0)
+    assert clock.left <= 0
+    assert probe.answer.came
+    assert probe.answer.beside_ms is not None
+
+
+class _Gate:
+    """A lock that says when a thread comes to it."""
+
+    def __init__(self) -> None:
+        self.reached = threading.Event()
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        self.reached.set()
+        self._lock.acquire()
+
+    def __exit__(self, *_error: object) -> None:
+        self._lock.release()
+
+
+def test_two_threads_that_add_to_an_answer_lose_nothing(
+    probe: PageProbe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a page says at the very moment at which it is given up is kept."""
+    gate = _Gate()
+
+    def say() -> None:
+        probe._hear(HELLO)
+        gate.reached.set()
+
+    speaker, replaced = threading.Thread(target=say), Answer._replace
+
+    def replace_in_its_midst(known: Answer, **changes: Any) -> Answer:
+        if threading.current_thread() is not speaker:
+            gate.reached.clear()
+            speaker.start()
+            assert gate.reached.wait(GRACE_S)
+        return replaced(known, **changes)
+
+    monkeypatch.setattr(Answer, "_replace", replace_in_its_midst)
+    monkeypatch.setattr(probe, "_lock", gate, raising=False)
+    probe.end()
+    speaker.join()
+    assert probe.answer.over
+    assert probe.answer.beside_ms is not None
 
 
 @pytest.fixture
@@ -780,25 +872,109 @@ def test_a_report_names_each_verdict() -> None:
         found["that"]
 
 
+@pytest.fixture
+def asks(outputs: list[tuple[str, Any]], monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
+    """Makes a diagnosis, by its class, whose page was asked and is waited for as long as the test takes."""
+    made: list[Diagnosis] = []
+    monkeypatch.setattr(page_probe, "_AGAIN", 0.001)
+    monkeypatch.setattr(page_probe, "PAGE_DUE", math.inf)
+    monkeypatch.setattr(page_probe, "_LONGEST", math.inf)
+
+    def ask(kind: type[Diagnosis] = Diagnosis) -> Diagnosis:
+        found = kind(KERNEL, [])
+        made.append(found)
+        found.ask_page(0.001)
+        assert len(outputs) == 1
+        return found
+
+    yield ask
+    for found in made:
+        if found._probe is not None:
+            found._probe.end()
+
+
+def probe_of(found: Diagnosis) -> PageProbe:
+    """What waits for the page."""
+    assert found._probe is not None
+    return found._probe
+
+
 def test_a_report_is_brought_up_to_date(
-    outputs: list[tuple[str, Any]], monkeypatch: pytest.MonkeyPatch
+    asks: Callable[..., Diagnosis], outputs: list[tuple[str, Any]]
 ) -> None:
     """A report that is displayed before the page has answered says so, and then what was answered, in its place."""
-    found = Diagnosis(KERNEL, [])
-    monkeypatch.setattr(page_probe, "_AGAIN", 0.001)
-    found.ask_page(0.001)
+    found = asks()
     found._ipython_display_()
-    probe = found._probe
-    assert probe is not None
     display_id, before = outputs[-1]
     assert "no page had answered when this was written" in before["text/html"]
-    say_from_thread(probe)
-    probe.end()
+    answer(probe_of(found))
     assert outputs[-1][0] == display_id
-    assert "Live views work here, also while a cell is busy." in outputs[-1][1]["text/html"]
+    assert HEARD in outputs[-1][1]["text/html"]
     assert found.ok
     with pytest.raises(NotImplementedError):
         found._ipython_display_()
+
+
+@pytest.mark.parametrize("moment", ["report_html", "show_output"])
+def test_an_answer_that_comes_while_a_report_is_displayed_is_told_there(
+    asks: Callable[..., Diagnosis],
+    outputs: list[tuple[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+    moment: str,
+) -> None:
+    """A report says what was answered, also where that came in another thread while it was written or sent."""
+    found = asks()
+    probe, do = probe_of(found), getattr(diagnosis_module, moment)
+
+    def answer_first(*what: Any, **about: Any) -> Any:
+        if not probe.answer.over:
+            answer(probe)
+        return do(*what, **about)
+
+    monkeypatch.setattr(diagnosis_module, moment, answer_first)
+    found._ipython_display_()
+    assert HEARD in outputs[-1][1]["text/html"]
+    assert found.ok
+
+
+class _AnsweredWhenRead(Diagnosis):
+    """A diagnosis whose page answers in another thread when it is looked up who waits for it, once that is armed."""
+
+    armed = False
+
+    def __getattribute__(self, name: str) -> Any:
+        given = super().__getattribute__(name)
+        if name == "_probe" and self.armed:
+            self.armed = False
+            answer(given)
+        return given
+
+
+def test_a_report_can_be_read_while_its_page_answers(asks: Callable[..., _AnsweredWhenRead]) -> None:
+    """Reading what a page has answered at the moment at which it does gives that."""
+    found = asks(_AnsweredWhenRead)
+    found.armed = True
+    assert HEARD in repr(found)
+    assert found._probe is None
+
+
+def test_a_report_is_of_one_moment(asks: Callable[..., Diagnosis], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The conclusion of a report is that of its findings, also where a page answers while it is made."""
+    found = asks()
+    probe = probe_of(found)
+
+    def answered_after(**about: Any) -> Any:
+        given = lab.lab_findings(**about)
+        if not probe.answer.over:
+            answer(probe)
+        return given
+
+    monkeypatch.setattr(diagnosis_module, "lab_findings", answered_after)
+    told = found.to_dict()
+    pages = [each["found"] for each in told["findings"] if each["name"] == "page"]
+    assert pages == ["none has answered yet; this report is brought up to date when one does"]
+    assert told["conclusion"].endswith("no page had answered when this was written.")
+    assert found.conclusion == HEARD
 
 
 def test_without_a_notebook_a_dict_has_it_all() -> None:
