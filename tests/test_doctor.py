@@ -411,8 +411,28 @@ def test_losses_of_the_bus_are_noted() -> None:
         emit_sync("")
     found = named(process_findings(), "bus")
     assert found.verdict == "note"
-    assert found.found == "1 event published, 1 run kept, 1 emits failed"
+    assert found.found == "1 event published, 1 run kept, 1 emit failed"
     assert found.cure
+
+
+@pytest.mark.parametrize(
+    "number, words",
+    [
+        (1, "1 dropped for slow readers, 1 reader refused, 1 emit failed"),
+        (2000, "2,000 dropped for slow readers, 2,000 readers refused, 2,000 emits failed"),
+    ],
+)
+def test_losses_of_the_bus_are_told_in_words_that_fit_their_number(
+    monkeypatch: pytest.MonkeyPatch, number: int, words: str
+) -> None:
+    """One reader, one emit, and several of them."""
+    bus = get_event_bus()
+    stats: Any = dict(bus.stats())
+    for name in ("dropped_events_total", "global_subscribers_refused_total", "emit_failures_total"):
+        stats[name] = number
+    monkeypatch.setattr(bus, "stats", lambda: stats)
+    found = named(process_findings(), "bus")
+    assert (found.verdict, found.found) == ("note", f"0 events published, 0 runs kept, {words}")
 
 
 def test_a_store_tells_how_it_does(tmp_path: Path) -> None:
@@ -433,15 +453,21 @@ def test_a_store_tells_how_it_does(tmp_path: Path) -> None:
     assert found.cure == f'configure(store="{tmp_path / "runs.db"}")'
 
 
-def test_what_a_store_lost_is_a_problem(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "lost, failed, words",
+    [(3, 2, "0 dropped, 3 lost, 2 attempts failed"), (1, 1, "0 dropped, 1 lost, 1 attempt failed")],
+)
+def test_what_a_store_lost_is_a_problem(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, lost: int, failed: int, words: str
+) -> None:
     """Events that a store could not write are a problem, with what its last error said."""
     store = configure(store=tmp_path / "runs.db")
     assert store is not None
-    lost = store.stats()._replace(lost=3, failed=2, last_error=f"disk full {SECRET}")
-    monkeypatch.setattr("locus_nb._doctor.process.stats_of", lambda _: lost)
+    stats = store.stats()._replace(lost=lost, failed=failed, last_error=f"disk full {SECRET}")
+    monkeypatch.setattr("locus_nb._doctor.process.stats_of", lambda _: stats)
     found = named(process_findings(), "store")
     assert found.verdict == "problem"
-    assert "3 lost, 2 tries failed; last: disk full" in found.found
+    assert f"{words}; last: disk full" in found.found
     assert SECRET not in repr(Diagnosis(KERNEL, [found]))
     store.close()
 
