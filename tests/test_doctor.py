@@ -819,11 +819,14 @@ def test_what_an_answer_means(host: Host, answer: Answer | None, page: str, bloc
 
 
 @pytest.mark.parametrize("kind", ["script", "terminal", "marimo"])
-def test_where_no_page_can_be_asked_that_is_said(kind: Any) -> None:
-    """Outside of a kernel nothing is asked, which is no problem, and nothing is claimed."""
+def test_where_no_page_can_be_asked_that_is_noted(kind: Any) -> None:
+    """Outside of a kernel nothing is asked: no problem, but nothing that was found to be well either."""
     (found,) = page_findings(Host(kind, "here"), None)
-    assert found.verdict == "ok"
-    assert "work here" not in conclude(Host(kind, "here"), [found], None).said
+    assert found.verdict == "note"
+    told = Diagnosis(Host(kind, "here"), [])
+    assert told["page"] == found
+    assert told.ok
+    assert "work here" not in told.conclusion
 
 
 @pytest.mark.parametrize(

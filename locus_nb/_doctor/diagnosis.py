@@ -38,7 +38,7 @@ class Diagnosis:
         >>> from locus_nb import doctor
         >>> found = doctor(wait=0)
         >>> found.ok, found["page"].verdict
-        (True, 'ok')
+        (True, 'note')
     """
 
     def __init__(self, host: Host, fixed: Sequence[Finding]) -> None:
