@@ -51,7 +51,7 @@ def probe(outputs: list[Any], ended: list[None]) -> Iterator[PageProbe]:
     made.end()
     assert made.comm is None or not made._sink.greeted
     assert view_module.views_on_page() == []
-    assert not any(isinstance(sink, page_probe._Patience) for sink in the_pump()._pairs)
+    assert not any(isinstance(sink, page_probe._Patience) for sink in tuple(the_pump()._pairs))
 
 
 def test_a_page_that_answers_beside_the_cell(
