@@ -329,9 +329,9 @@ def test_a_tool_that_exits_ends_its_neighbours() -> None:
         (ToolCall("add", {"a": 1}), "TypeError: add: missing argument 'b' (an integer) (it takes a, b)"),
         (
             ToolCall("add", {"a": "x", "b": 1}),
-            "TypeError: add: 'a' must be an integer, not str \"x\" (it takes a, b)",
+            "TypeError: add: 'a' must be an integer, not this str (it takes a, b)",
         ),
-        (ToolCall("add", "a=1"), 'TypeError: add takes its arguments as an object, not str "a=1"'),  # type: ignore[arg-type]  # the point
+        (ToolCall("add", "a=1"), "TypeError: add takes its arguments as an object, not str"),  # type: ignore[arg-type]  # the point
     ],
 )
 def test_a_tool_error_goes_back_to_the_model(call: ToolCall, error: str) -> None:

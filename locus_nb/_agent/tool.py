@@ -11,13 +11,12 @@ from typing import Any, Generic, NamedTuple, ParamSpec, TypeVar, cast, get_type_
 from locus_nb._agent.live_call import live_call
 from locus_nb._agent.own_thread import in_thread
 from locus_nb._agent.schema import SUPPORTED, Kind, Mismatch, kind_of
-from locus_nb._wire import dumps, jsonable
+from locus_nb._wire import jsonable
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 _NAME = re.compile(r"[\w-]{1,64}")
-_SHOWN_CHARS = 80
 
 
 class _Parameter(NamedTuple):
@@ -73,7 +72,7 @@ class Tool(Generic[P, R]):
             arguments: An object with a value for each required parameter and for no unknown one.
 
         Raises:
-            TypeError: The arguments do not fit; the message names all that is wrong with them.
+            TypeError: The arguments do not fit; the message names all that is wrong with them, and shows no value.
             BaseException: What the function raises.
         """
         call = functools.partial(cast("Callable[..., Any]", self._function), **self._converted(arguments))
@@ -83,7 +82,7 @@ class Tool(Generic[P, R]):
 
     def _converted(self, arguments: object) -> dict[str, Any]:
         if not isinstance(arguments, Mapping):
-            raise TypeError(f"{self.name} takes its arguments as an object, not {_shown(arguments)}")
+            raise TypeError(f"{self.name} takes its arguments as an object, not {type(arguments).__name__}")
         given = dict(cast("Mapping[Any, Any]", arguments))
         problems = [f"unknown argument {_quoted(key)}" for key in given if key not in self._parameters]
         converted: dict[str, Any] = {}
@@ -92,7 +91,8 @@ class Tool(Generic[P, R]):
                 try:
                     converted[name] = kind.convert(given[name])
                 except Mismatch:
-                    problems.append(f"'{name}' must be {kind.expected}, not {_shown(given[name])}")
+                    # Without the value: that it is a password can be told by the argument's name only.
+                    problems.append(f"'{name}' must be {kind.expected}, not this {type(given[name]).__name__}")
             elif required:
                 problems.append(f"missing argument '{name}' ({kind.expected})")
         if problems:
@@ -226,9 +226,5 @@ def _properties(function: Callable[..., Any], parameters: dict[str, _Parameter])
     return properties
 
 
-def _shown(value: object) -> str:
-    return f"{type(value).__name__} {dumps(value)[:_SHOWN_CHARS]}"
-
-
 def _quoted(key: object) -> str:
-    return f"'{key}'" if isinstance(key, str) else _shown(key)
+    return f"'{key}'" if isinstance(key, str) else f"(its name is of type {type(key).__name__}, not str)"
