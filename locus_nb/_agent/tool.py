@@ -92,7 +92,9 @@ class Tool(Generic[P, R]):
                     converted[name] = kind.convert(given[name])
                 except Mismatch:
                     # Without the value: that it is a password can be told by the argument's name only.
-                    problems.append(f"'{name}' must be {kind.expected}, not this {type(given[name]).__name__}")
+                    problems.append(
+                        f"'{name}' must be {kind.expected}, not this {type(given[name]).__name__}"
+                    )
             elif required:
                 problems.append(f"missing argument '{name}' ({kind.expected})")
         if problems:
