@@ -47,6 +47,7 @@ LAYERS = [
     "_context",
     "_propagate",
     "_emit",
+    "_interruption",
     "_agent",
     "_agent.live_call",
     "_agent.main_thread",

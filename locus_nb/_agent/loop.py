@@ -20,6 +20,7 @@ from locus_nb._agent.reply import checked_reply
 from locus_nb._agent.result import AgentResult, TokenMetrics, ToolUse
 from locus_nb._agent.together import together
 from locus_nb._emit import emit_sync
+from locus_nb._interruption import is_interruption
 from locus_nb._wire import MAX_ERROR, MAX_PREVIEW, dumps, jsonable
 
 if TYPE_CHECKING:
@@ -334,8 +335,7 @@ def _keys(arguments: object) -> list[str]:
 
 
 def _reason_of(error: BaseException) -> Reason:
-    interrupted = isinstance(error, KeyboardInterrupt | asyncio.CancelledError | GeneratorExit)
-    return "interrupted" if interrupted else "error"
+    return "interrupted" if is_interruption(error) else "error"
 
 
 def _is_the_tools_own(error: BaseException) -> bool:
