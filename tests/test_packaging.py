@@ -48,6 +48,7 @@ LAYERS = [
     "_propagate",
     "_emit",
     "_interruption",
+    "_callable",
     "_agent",
     "_agent.live_call",
     "_agent.main_thread",

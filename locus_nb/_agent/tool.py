@@ -11,6 +11,7 @@ from typing import Any, Generic, NamedTuple, ParamSpec, TypeVar, cast, get_type_
 from locus_nb._agent.live_call import live_call
 from locus_nb._agent.own_thread import in_thread
 from locus_nb._agent.schema import SUPPORTED, Kind, Mismatch, kind_of
+from locus_nb._callable import code_of, is_async
 from locus_nb._wire import jsonable
 
 P = ParamSpec("P")
@@ -46,7 +47,7 @@ class Tool(Generic[P, R]):
         doc = getattr(function, "__doc__", None) or ""
         self.description = inspect.cleandoc(doc) if description is None else description
         self._parameters = _parameters_of(function, self.name)
-        self._is_async = _is_async(function)
+        self._is_async = _checked_async(function)
         self.parameters: dict[str, Any] = {
             "type": "object",
             "properties": _properties(function, self._parameters),
@@ -168,20 +169,11 @@ def _checked_name(function: Callable[..., Any], name: str | None) -> str:
     return text
 
 
-def _is_async(function: Callable[..., Any]) -> bool:
-    called = _plain(function)
-    if inspect.isasyncgenfunction(called) or inspect.isgeneratorfunction(called):
+def _checked_async(function: Callable[..., Any]) -> bool:
+    code = code_of(function)
+    if inspect.isasyncgenfunction(code) or inspect.isgeneratorfunction(code):
         raise TypeError(f"{function!r} yields, and a tool returns: collect the values and return a list")
-    return inspect.iscoroutinefunction(called)
-
-
-def _plain(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Find the function that holds the code, behind partials, methods and callable objects."""
-    while isinstance(function, functools.partial):
-        function = cast("Callable[..., Any]", function.func)
-    if inspect.isroutine(function):
-        return getattr(function, "__func__", function)
-    return type(function).__call__
+    return is_async(function)
 
 
 def _parameters_of(function: Callable[..., Any], name: str) -> dict[str, _Parameter]:
@@ -189,7 +181,7 @@ def _parameters_of(function: Callable[..., Any], name: str) -> dict[str, _Parame
         signature = inspect.signature(function)
     except ValueError:
         raise TypeError(f"Tool {name} has no readable signature: wrap it in a typed function") from None
-    scope: dict[str, Any] = getattr(inspect.unwrap(_plain(function)), "__globals__", {})
+    scope: dict[str, Any] = getattr(inspect.unwrap(code_of(function)), "__globals__", {})
     found: dict[str, _Parameter] = {}
     for parameter in signature.parameters.values():
         where = f"Tool {name}, parameter '{parameter.name}'"
