@@ -62,6 +62,7 @@ LAYERS = [
     "_agent.loops",
     "_agent.result",
     "_agent.reply",
+    "_agent.texts",
     "_agent.together",
     "_agent.loop",
     "_agent.events",

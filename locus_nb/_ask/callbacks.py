@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, cast
 
 from locus_nb._agent import main_thread
-from locus_nb._agent.loop import error_text
+from locus_nb._agent.texts import error_text
 from locus_nb._ask.question import Question
 from locus_nb._callable import is_async
 from locus_nb._payloads.format import clean
