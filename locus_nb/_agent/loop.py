@@ -119,7 +119,7 @@ class AgentLoop:
         self._model_name = _model_name(self._model)
         while self._iteration < self._max_iterations:
             self._iteration += 1
-            reply = await self._ask()
+            reply = await self._ask_model()
             calls = tuple(reply.tool_calls)
             self._last_text = reply.content
             self._messages.append(Message("assistant", reply.content, calls))
@@ -136,7 +136,7 @@ class AgentLoop:
             await self._use_tools(calls)
         return "max_iterations"
 
-    async def _ask(self) -> ModelReply:
+    async def _ask_model(self) -> ModelReply:
         span = _Span()
         self._begin(
             partial(self._model_completed, span, "", 0, "interrupted"),
