@@ -116,7 +116,7 @@ def test_losses_are_said_only_where_there_are_some() -> None:
     """What was late, refused or failed stands there if it happened, and marked as a loss."""
     assert "late" not in monitor_text(picture())
     seen = picture(late=1, refused=2, emit_failures=3)
-    assert "1 late events · 2 readers refused · 3 failed emits" in monitor_text(seen)
+    assert "1 late event · 2 readers refused · 3 failed emits" in monitor_text(seen)
     assert "✕ 2 readers refused" in monitor_html(seen)
 
 

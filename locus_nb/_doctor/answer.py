@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 # Seconds of an idle kernel within which a page that is there has answered, also one that loads much for it.
 PAGE_DUE = 10.0
@@ -32,3 +32,16 @@ class Answer(NamedTuple):
     def came(self) -> bool:
         """Whether a page has answered."""
         return self.after_ms is not None
+
+    def heard(self, after_ms: float, *, beside: bool, blocked: bool) -> Self:
+        """Give the answer with one more message of a page's; of its times only the first are kept.
+
+        Args:
+            after_ms: Milliseconds from showing it to this message.
+            beside: Whether it did not wait for the main thread.
+            blocked: Whether the cell still waited.
+        """
+        first = self if self.came else self._replace(after_ms=after_ms)
+        if beside and first.beside_ms is None:
+            return first._replace(beside_ms=after_ms, was_blocked=blocked)
+        return first

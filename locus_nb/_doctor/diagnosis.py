@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -37,7 +38,7 @@ class Diagnosis:
         >>> from locus_nb import doctor
         >>> found = doctor(wait=0)
         >>> found.ok, found["page"].verdict
-        (True, 'ok')
+        (True, 'note')
     """
 
     def __init__(self, host: Host, fixed: Sequence[Finding]) -> None:
@@ -46,33 +47,24 @@ class Diagnosis:
         self._probe: PageProbe | None = None
         self._failure = ""
         self._answer: Answer | None = None
-        # The outputs that show it while a page may still answer.
-        self._shown: list[str] = []
+        # The outputs that show it while a page may still answer; None once that is over.
+        self._shown: list[str] | None = []
+        self._lock = threading.Lock()
 
     @property
     def ok(self) -> bool:
         """Whether no problem was found; notes are none."""
-        return all(finding.verdict != "problem" for finding in self.findings)
+        return _is_ok(self.findings)
 
     @property
     def conclusion(self) -> str:
         """What it comes to, in a sentence."""
-        return self._conclude(self.findings).said
+        return self._told()[0].said
 
     @property
     def findings(self) -> tuple[Finding, ...]:
         """What was found, by topics."""
-        answer = self._heard()
-        found = [
-            *page_findings(self._host, answer, self._failure),
-            *self._fixed,
-            *lab_findings(answered=answer is not None and answer.came),
-        ]
-        found.sort(key=lambda finding: _TOPICS.index(finding.topic))
-        return tuple(
-            finding._replace(found=redact_name(finding.found), cure=redact_name(finding.cure))
-            for finding in found
-        )
+        return self._told()[1]
 
     def __getitem__(self, name: str) -> Finding:
         """The finding of that name.
@@ -87,11 +79,11 @@ class Diagnosis:
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as `ok`, `conclusion` and `findings`, which JSON can hold."""
-        findings = self.findings
+        conclusion, findings = self._told()
         return jsonable(
             {
-                "ok": self.ok,
-                "conclusion": self._conclude(findings).said,
+                "ok": _is_ok(findings),
+                "conclusion": conclusion.said,
                 "findings": [finding._asdict() for finding in findings],
             }
         )
@@ -111,12 +103,10 @@ class Diagnosis:
             self._failure = f"{type(error).__name__}: {error}"
 
     def __repr__(self) -> str:
-        findings = self.findings
-        return report_text(self._conclude(findings), findings)
+        return report_text(*self._told())
 
     def _repr_mimebundle_(self, **_which: object) -> dict[str, str]:
-        findings = self.findings
-        conclusion = self._conclude(findings)
+        conclusion, findings = self._told()
         return {
             "text/plain": report_text(conclusion, findings),
             "text/html": report_html(conclusion, findings),
@@ -127,18 +117,44 @@ class Diagnosis:
         if answer is None or answer.over:
             # Then it is an output as any other.
             raise NotImplementedError
-        self._shown.append(f"locus-nb-doctor-{uuid4().hex[:12]}")
-        show_output(self._repr_mimebundle_(), display_id=self._shown[-1])
+        display_id = f"locus-nb-doctor-{uuid4().hex[:12]}"
+        show_output(self._repr_mimebundle_(), display_id=display_id)
+        # Not before: an output that is not there yet cannot be updated.
+        with self._lock:
+            if self._shown is not None:
+                self._shown.append(display_id)
+                return
+        update_output(display_id, self._repr_mimebundle_())
 
     def _heard(self) -> Answer | None:
-        return self._answer if self._probe is None else self._probe.answer
+        # Read once: another thread may end it. Then what it had is here already.
+        probe = self._probe
+        return self._answer if probe is None else probe.answer
 
     def _end(self) -> None:
         """Keep what the page has answered, and tell it where this is shown."""
-        self._answer, self._probe = self._heard(), None
-        shown, self._shown = self._shown, []
-        for display_id in shown:
+        self._answer = self._heard()
+        self._probe = None
+        with self._lock:
+            shown, self._shown = self._shown, None
+        for display_id in shown or ():
             update_output(display_id, self._repr_mimebundle_())
 
-    def _conclude(self, findings: Sequence[Finding]) -> Conclusion:
-        return conclude(self._host, findings, self._heard())
+    def _told(self) -> tuple[Conclusion, tuple[Finding, ...]]:
+        """What was found, and what it comes to, both of one moment: a page may answer at any time."""
+        answer = self._heard()
+        found = [
+            *page_findings(self._host, answer, self._failure),
+            *self._fixed,
+            *lab_findings(answered=answer is not None and answer.came),
+        ]
+        found.sort(key=lambda finding: _TOPICS.index(finding.topic))
+        findings = tuple(
+            finding._replace(found=redact_name(finding.found), cure=redact_name(finding.cure))
+            for finding in found
+        )
+        return conclude(self._host, findings, answer), findings
+
+
+def _is_ok(findings: Sequence[Finding]) -> bool:
+    return all(finding.verdict != "problem" for finding in findings)

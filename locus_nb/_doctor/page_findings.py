@@ -53,7 +53,7 @@ def _page(host: Host, answer: Answer | None, failure: str) -> Finding:
     if failure:
         return Finding("page", "page", f"could not be asked: {failure}", "problem", "see the packages below")
     if host.kind != "kernel":
-        return Finding("page", "page", _ELSEWHERE[host.kind])
+        return Finding("page", "page", _ELSEWHERE[host.kind], "note")
     if answer is None:
         return Finding("page", "page", "not asked: wait=0", "note")
     if answer.after_ms is not None:

@@ -36,12 +36,14 @@ class PageProbe(RunView):
     cannot be taken away without the others of its cell.
 
     Args:
-        at_end: Called when nothing more is waited for, with the answer; from any thread.
+        at_end: Called once, when nothing more is waited for; from any thread.
         clock: Monotonic seconds; for tests.
     """
 
     def __init__(self, at_end: Callable[[], None], *, clock: Callable[[], float] = time.monotonic) -> None:
+        # A page is heard, waited for and given up in three threads, each of which adds to it under the lock.
         self.answer = Answer()
+        self._lock = threading.Lock()
         self._at_end = at_end
         self._clock = clock
         self._asked_at = clock()
@@ -68,7 +70,9 @@ class PageProbe(RunView):
             raise
         finally:
             self._blocks = False
-        self.answer = self.answer._replace(waited=self._clock() - self._asked_at)
+        waited = self._clock() - self._asked_at
+        with self._lock:
+            self.answer = self.answer._replace(waited=waited)
         if self._enough.is_set():
             self.end()
         else:
@@ -77,9 +81,10 @@ class PageProbe(RunView):
 
     def end(self) -> None:
         """Wait for nothing more, and take it off the page. Idempotent; any thread."""
-        if self.answer.over:
-            return
-        self.answer = self.answer._replace(over=True)
+        with self._lock:
+            if self.answer.over:
+                return
+            self.answer = self.answer._replace(over=True)
         self.stop()
         update_output(self._live_id, NOTHING)
         self._at_end()
@@ -105,7 +110,8 @@ class PageProbe(RunView):
         data = {**data, **NOTHING}
         show_output(data, metadata=metadata, display_id=self._live_id)
         routed = keeps_subshell(self)
-        self.answer = self.answer._replace(is_routed=routed)
+        with self._lock:
+            self.answer = self.answer._replace(is_routed=routed)
 
     def _on_open(self) -> None:
         # It is none of the views that users have on a page, of which the oldest may have to go.
@@ -116,10 +122,8 @@ class PageProbe(RunView):
     def _hear(self, content: object) -> None:
         took = (self._clock() - self._asked_at) * 1000
         beside = threading.current_thread() is not threading.main_thread()
-        if not self.answer.came:
-            self.answer = self.answer._replace(after_ms=took)
-        if beside and self.answer.beside_ms is None:
-            self.answer = self.answer._replace(beside_ms=took, was_blocked=self._blocks)
+        with self._lock:
+            self.answer = self.answer.heard(took, beside=beside, blocked=self._blocks)
         if beside:
             self._enough.set()
         super()._hear(content)

@@ -50,20 +50,23 @@ def _bus(bus: EventBus) -> Finding:
         f"{counted(stats['published_events_total'], 'event')} published",
         f"{counted(stats['history_runs'], 'run')} kept",
     ]
+    dropped = stats["dropped_events_total"]
+    refused = stats["global_subscribers_refused_total"]
+    failed = stats["emit_failures_total"]
     losses = [
-        (stats["dropped_events_total"], "dropped for slow readers"),
-        (stats["global_subscribers_refused_total"], "readers refused"),
-        (stats["emit_failures_total"], "emits failed"),
+        (dropped, f"{dropped:,} dropped for slow readers"),
+        (refused, f"{counted(refused, 'reader')} refused"),
+        (failed, f"{counted(failed, 'emit')} failed"),
     ]
-    lost = [f"{number:,} {what}" for number, what in losses if number]
+    lost = [words for number, words in losses if number]
     if stats["late_events_total"]:
         parts.append(f"{stats['late_events_total']:,} late")
     cures: list[str] = []
-    if stats["dropped_events_total"]:
+    if dropped:
         cures.append("bus.readers() says who is slow")
-    if stats["global_subscribers_refused_total"]:
+    if refused:
         cures.append("close() readers and views of all runs that are no longer needed")
-    if stats["emit_failures_total"]:
+    if failed:
         cures.append("look at what is emitted: it could not be made into an event")
     said = ", ".join([*parts, *(lost or ["none lost"])])
     return Finding("events", "bus", said, "note" if lost else "ok", "; ".join(cures))
@@ -81,12 +84,11 @@ def _store(bus: EventBus) -> Finding:
     said = f"{where}: {stats.written:,} written, {stats.pending:,} pending"
     if not (stats.dropped or stats.lost or stats.failed):
         return Finding("events", "store", f"{said}, none lost")
-    return _lossy(
-        f"{said}, {stats.dropped:,} dropped, {stats.lost:,} lost, {stats.failed:,} tries failed", stats
-    )
+    return _lossy(said, stats)
 
 
 def _lossy(said: str, stats: StoreStats) -> Finding:
+    said += f", {stats.dropped:,} dropped, {stats.lost:,} lost, {counted(stats.failed, 'attempt')} failed"
     if stats.last_error:
         said += f"; last: {stats.last_error}"
     cure = "see that its file can be written, and that its disk has room; then look at store.stats()"

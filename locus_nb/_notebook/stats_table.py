@@ -6,10 +6,10 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from locus_nb._payloads.format import html
-from locus_nb._payloads.redact import redact
 from locus_nb._runs.still import Still
 from locus_nb._views.picture import STYLE
 from locus_nb._views.static_table import aligned
+from locus_nb._wire import jsonable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +18,10 @@ MAX_VALUE = 80
 
 
 def stats_still(stats: Mapping[str, Any]) -> Still:
-    """Give a bus's stats as text and as html, under their own names; secrets taken out of run ids."""
+    """Give a bus's stats as text and as html, under their own names.
+
+    Ids of runs are shown as they are, as in every view: see `configure`. All else is numbers, so nothing is redacted.
+    """
     lines = [(name, _text(value)) for name, value in stats.items()]
     rows = "\n".join(
         f"<tr><td>{html(name, MAX_VALUE)}</td><td>{html(value, MAX_VALUE)}</td></tr>" for name, value in lines
@@ -33,5 +36,5 @@ def stats_still(stats: Mapping[str, Any]) -> Still:
 def _text(value: object) -> str:
     if isinstance(value, int):
         return f"{value:,}"
-    text = json.dumps(redact(value), ensure_ascii=False)
+    text = json.dumps(jsonable(value), ensure_ascii=False)
     return text if len(text) <= MAX_VALUE else f"{text[: MAX_VALUE - 1]}…"

@@ -7,7 +7,16 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from locus_nb._payloads.format import COMMON_RULES, MAX_CLASSES, clock, duration, html, middle, name_html
+from locus_nb._payloads.format import (
+    COMMON_RULES,
+    MAX_CLASSES,
+    clock,
+    counted,
+    duration,
+    html,
+    middle,
+    name_html,
+)
 from locus_nb._payloads.redact import redact_name
 
 if TYPE_CHECKING:
@@ -116,15 +125,15 @@ def _facts(facts: dict[str, int]) -> list[tuple[str, bool]]:
         (f"{facts['published']:,} published", False),
         (f"{facts['dropped']:,} dropped", facts["dropped"] > 0),
         (f"{facts['history_runs']:,} of {facts['max_runs']:,} runs kept", False),
-        (f"{facts['trimmed']:,} events trimmed", False),
-        (f"{facts['evicted']:,} runs evicted", False),
+        (f"{counted(facts['trimmed'], 'event')} trimmed", False),
+        (f"{counted(facts['evicted'], 'run')} evicted", False),
     ]
     losses = (
-        ("late", "late events"),
-        ("refused", "readers refused"),
-        ("emit_failures", "failed emits"),
+        ("late", counted(facts["late"], "late event")),
+        ("refused", f"{counted(facts['refused'], 'reader')} refused"),
+        ("emit_failures", counted(facts["emit_failures"], "failed emit")),
     )
-    return [*words, *((f"{facts[name]:,} {noun}", True) for name, noun in losses if facts[name])]
+    return [*words, *((said, True) for name, said in losses if facts[name])]
 
 
 def _marked(fact: tuple[str, bool]) -> str:
