@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from locus_nb._bus import get_event_bus
+from locus_nb._callable import is_async
 from locus_nb._payloads.redact import set_redactor
 from locus_nb._store.store import Store, checked_kind, checked_limits, opened
 from locus_nb._sums.prices import set_default_prices
@@ -93,7 +93,7 @@ def configure(
         raise TypeError(
             f"redact is a function of a key and a value, or False or True, not {type(redact).__name__}"
         )
-    if inspect.iscoroutinefunction(redact):
+    if callable(redact) and is_async(redact):
         raise TypeError(
             "redact is asked where nothing can be awaited: pass a plain function, not an `async def`"
         )

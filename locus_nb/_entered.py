@@ -16,13 +16,15 @@ class Entered:
     Attributes:
         run_id: The run.
         left: None until the block is left; then what undoes the entering, in the context where it was entered.
+        left_elsewhere: What undoes it in other contexts where it was left, from under a block that goes on there.
     """
 
-    __slots__ = ("left", "run_id")
+    __slots__ = ("left", "left_elsewhere", "run_id")
 
     def __init__(self, run_id: str | None) -> None:
         self.run_id = run_id
         self.left: Token[Entered | None] | None = None
+        self.left_elsewhere: tuple[Token[Entered | None], ...] = ()
 
 
 # The run of a process that was started inside of one; looked at once, so that asking costs nothing.
@@ -44,23 +46,37 @@ class RunToken:
         self._token = ENTERED.set(self._entered)
 
     def leave(self) -> None:
-        """Restore what was before, in any context.
+        """Restore what was before, in any context; another run that is current there stays so.
 
         Raises:
             RuntimeError: It was left before, where it was entered.
         """
         now = ENTERED.get()
-        self._entered.left = self._token
+        left = self._entered
+        left.left = self._token
         try:
             ENTERED.reset(self._token)
         except ValueError:
-            ENTERED.set(_standing(self._entered))
+            self._leave_elsewhere()
             before_each_cell(begin_cell)
             return
-        if now is not None and now is not self._entered and now.left is None:
-            # It was not the innermost, which stays current; in its turn that restores this one, to be undone then.
-            self._entered.left = ENTERED.set(self._entered)
-            ENTERED.set(now)
+        if now is not None and now is not left and now.left is None:
+            left.left = _put_under(left, now)
+
+    def _leave_elsewhere(self) -> None:
+        # What others have left is undone first, or it would be taken for a block that goes on.
+        run_id_of(ENTERED.get())
+        now = ENTERED.get()
+        ENTERED.set(_standing(self._entered))
+        if now is not None and now is not self._entered:
+            self._entered.left_elsewhere += (_put_under(self._entered, now),)
+
+
+def _put_under(left: Entered, now: Entered) -> Token[Entered | None]:
+    """Keep `now` current, which may in its turn restore what was left; give what undoes that then."""
+    token = ENTERED.set(left)
+    ENTERED.set(now)
+    return token
 
 
 def run_id_of(now: Entered | None) -> str | None:
@@ -68,14 +84,21 @@ def run_id_of(now: Entered | None) -> str | None:
 
     What was given a copy of the context inside of the block, a task or a call in a thread, keeps the run.
     """
-    while now is not None and now.left is not None:
-        try:
-            ENTERED.reset(now.left)
-        except (ValueError, RuntimeError):
-            # A copy of the context it was entered in.
-            break
+    while now is not None and now.left is not None and _undo(now.left, *now.left_elsewhere):
         now = ENTERED.get()
     return None if now is None else now.run_id
+
+
+def _undo(*tokens: Token[Entered | None]) -> bool:
+    """Restore what was before, if one of the tokens is of this context, and unused."""
+    for token in tokens:
+        try:
+            ENTERED.reset(token)
+        except (ValueError, RuntimeError):
+            # Of another context, of which this may be a copy.
+            continue
+        return True
+    return False
 
 
 def begin_cell() -> None:

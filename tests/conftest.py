@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import locus_nb
+from locus_nb._agent.worker import _holder
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -51,15 +52,16 @@ def fresh_bus(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def _still_running(before: set[threading.Thread]) -> list[threading.Thread]:
     """Threads that are new since `before` and do not end by themselves within the grace time."""
     deadline = time.monotonic() + THREAD_GRACE_S
-    new = [thread for thread in threading.enumerate() if thread not in before and not _is_ours(thread)]
+    new = [thread for thread in threading.enumerate() if thread not in before and not _is_kept(thread)]
     for thread in new:
         thread.join(max(0.0, deadline - time.monotonic()))
     return [thread for thread in new if thread.is_alive()]
 
 
-def _is_ours(thread: threading.Thread) -> bool:
-    """Whether the package keeps this thread for the whole process: the pump, the worker loop."""
-    return thread.daemon and thread.name.startswith("locus_nb")
+def _is_kept(thread: threading.Thread) -> bool:
+    """Whether the package keeps this thread: the pump while there is a view, the worker unless it was given up."""
+    worker = _holder.worker
+    return thread.name == "locus_nb-pump" or (worker is not None and thread is worker._thread)
 
 
 def pytest_configure() -> None:

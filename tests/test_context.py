@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -159,13 +160,85 @@ def test_a_run_left_in_another_context_restores_without_the_token() -> None:
     outer, inner = run_context("outer"), run_context("inner")
     first.run(outer.__enter__)
     first.run(inner.__enter__)
-    second.run(set_run_id, "something else")
     second.run(inner.__exit__, None, None, None)
     assert second.run(current_run_id) == "outer"
     second.run(outer.__exit__, None, None, None)
     assert second.run(current_run_id) is None
     assert first.run(current_run_id) is None
     assert current_run_id() is None
+
+
+def test_a_run_left_in_another_run_leaves_that_alone() -> None:
+    """Runs of a task that starts, left in the run of the task that stops: what that emits all stays in its own."""
+
+    async def start(stack: ExitStack) -> None:
+        stack.enter_context(run_context("outer"))
+        stack.enter_context(run_context("inner"))
+
+    async def stop(stack: ExitStack) -> str | None:
+        with run_context("shutdown"):
+            emit_sync("before")
+            stack.close()
+            emit_sync("after")
+        return current_run_id()
+
+    async def main() -> None:
+        stack = ExitStack()
+        await asyncio.create_task(start(stack))
+        assert await asyncio.create_task(stop(stack)) is None
+
+    asyncio.run(main())
+    assert [each.event_type for each in get_event_bus().history("shutdown")] == ["before", "after"]
+
+
+@pytest.mark.parametrize("later", [run_context, set_run_id], ids=["run_context", "set_run_id"])
+def test_a_run_left_from_under_another_one_is_not_restored(later: Any) -> None:
+    """In a copy of the context of two runs, left below a third, neither comes back when that is left."""
+
+    def entered(name: str) -> run_context:
+        context = run_context(name)
+        context.__enter__()
+        return context
+
+    home = contextvars.copy_context()
+    outer, inner = home.run(entered, "outer"), home.run(entered, "inner")
+    begun_inside = home.run(contextvars.copy_context)
+
+    def leave_both() -> list[str | None]:
+        third = later("third")
+        if later is run_context:
+            third.__enter__()
+        seen: list[str | None] = []
+        for context in (inner, outer):
+            context.__exit__(None, None, None)
+            seen.append(current_run_id())
+        if later is run_context:
+            third.__exit__(None, None, None)
+        else:
+            reset_run_id(third)
+        return [*seen, current_run_id()]
+
+    assert begun_inside.run(leave_both) == ["third", "third", None]
+    assert home.run(current_run_id) is None
+
+
+def test_of_two_runs_left_from_under_another_one_the_outer_may_stay() -> None:
+    """Left below a third, a run gives way to the one around it when that third is left."""
+    home = contextvars.copy_context()
+    outer, inner = run_context("outer"), run_context("inner")
+    home.run(outer.__enter__)
+    home.run(inner.__enter__)
+    begun_inside = home.run(contextvars.copy_context)
+
+    def leave() -> tuple[str | None, str | None]:
+        with run_context("third"):
+            inner.__exit__(None, None, None)
+            within = current_run_id()
+        return within, current_run_id()
+
+    assert begun_inside.run(leave) == ("third", "outer")
+    assert begun_inside.run(outer.__exit__, None, None, None) is None
+    assert begun_inside.run(current_run_id) is None
 
 
 def test_a_run_left_in_another_context_is_left_where_it_was_entered() -> None:

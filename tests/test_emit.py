@@ -16,6 +16,7 @@ from locus_nb import (
     run_context,
     set_run_id,
 )
+from locus_nb import _emit as emit_module
 from tests.bus_kit import drain, in_threads, ns
 
 if TYPE_CHECKING:
@@ -37,10 +38,18 @@ def test_both_put_an_event_of_the_current_run() -> None:
     asyncio.run(main())
 
 
-def test_outside_of_a_run_nothing_happens() -> None:
+def test_outside_of_a_run_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a run both do nothing, count nothing, and make no bus."""
+    asked: list[EventBus] = []
+
+    def bus() -> EventBus:
+        asked.append(get_event_bus())
+        return asked[-1]
+
+    monkeypatch.setattr(emit_module, "get_event_bus", bus)
     emit_sync("t", n=1)
     asyncio.run(emit("t", n=1))
+    assert asked == []
     stats = get_event_bus().stats()
     assert (stats["published_events_total"], stats["emit_failures_total"]) == (0, 0)
 

@@ -276,6 +276,7 @@ def test_unknown_option_says_what_to_do(kept: FrontEnd, name: str) -> None:
         ("--live maybe", "choose from 'table', 'timeline', 'tree', 'off'"),
         ("two words", "unknown: words (a name with spaces needs quotes)"),
         ("--tag alone", "'alone' is not name=value"),
+        ("--tag x=1 --tag y=1 --tag x=2", "the tag 'x' is given twice"),
         ("It's Oslo", 'no closing quotation in "It\'s Oslo"'),
         ("' '", "NAME is empty"),
         ("''", "NAME is empty"),

@@ -47,6 +47,8 @@ LAYERS = [
     "_context",
     "_propagate",
     "_emit",
+    "_interruption",
+    "_callable",
     "_agent",
     "_agent.live_call",
     "_agent.alarm",
@@ -62,6 +64,7 @@ LAYERS = [
     "_agent.loops",
     "_agent.result",
     "_agent.reply",
+    "_agent.texts",
     "_agent.together",
     "_agent.loop",
     "_agent.events",
@@ -477,7 +480,7 @@ def test_readme_commands_do_what_they_say() -> None:
     opened = re.search(r"jupyter lab (notebooks/\S+\.ipynb)$", run)
     assert opened
     assert (ROOT / opened[1]).is_file()
-    assert test.endswith("&& python -m pytest")
+    assert test.endswith("&& python -m pytest -n 2 --dist loadfile")
 
 
 @pytest.mark.parametrize(

@@ -147,7 +147,7 @@ def test_one_daemon_thread_for_all(pump: Pump) -> None:
     assert pump.flush()
     (thread,) = set.union(*(sink.threads for sink in sinks))
     assert thread.daemon
-    assert thread.name == "locus_nb pump"
+    assert thread.name == "locus_nb-pump"
 
 
 def test_rests_without_a_clock(pump: Pump) -> None:

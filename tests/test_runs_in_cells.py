@@ -359,8 +359,8 @@ finally:
     free.set()
 """
     took: list[float] = []
-    # A busy machine may make one of them late, but not all.
-    while len(took) < 5 and min(took, default=1.0) > 0.5:
+    # A busy machine may make some of them late, but not most.
+    while len(took) < 5 and sum(each <= 0.5 for each in took) < 3:
         kernel.begin(code)
         kernel.wait_printed("begun")
         began = time.time()
@@ -369,4 +369,4 @@ finally:
         said = "[[each.event_type, each.data.get('reason')] for each in r.events[-2:]]"
         assert kernel.value(said) == [["agent.tool.completed", None], ["agent.terminate", "interrupted"]]
         assert kernel.value("r.status") == "interrupted"
-    assert min(took) <= 0.5
+    assert sum(each <= 0.5 for each in took) >= 3, took

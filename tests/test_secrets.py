@@ -10,10 +10,12 @@ import pandas as pd
 import pytest
 
 from locus_nb import (
+    Agent,
     EventBus,
     Run,
     Store,
     StreamEvent,
+    ToolCall,
     dashboard,
     diff,
     events_df,
@@ -21,10 +23,12 @@ from locus_nb import (
     load,
     model_calls_df,
     monitor,
+    run,
     runs,
     runs_df,
     spans_df,
     to_parquet,
+    tool,
     tools_df,
     watch,
 )
@@ -35,6 +39,7 @@ from locus_nb._payloads.redact import redact
 from locus_nb._payloads.shapes import searched, without_secrets
 from locus_nb._views.row_sink import RowSink
 from locus_nb._wire import MAX_ERROR, MAX_PREVIEW
+from locus_nb.testing import ScriptedModel
 from tests.run_kit import html_of, put, text_of
 from tests.secret_kit import Secret, look_alikes, places_of, secrets
 
@@ -305,6 +310,21 @@ def test_a_question_and_an_answer_are_cut_before_no_secret() -> None:
     put(bus, "run-0", "agent.interrupt", question_preview=question, options=[question], default=question)
     put(bus, "run-0", "agent.interrupt.completed", question_preview=question, answer_preview=question)
     assert "hunter2" not in str(events_df(source=bus).to_dict())
+
+
+def test_a_refused_call_of_a_tool_shows_no_argument() -> None:
+    """A password given where a number is wanted is in no event of the agent's, with or without secrets hidden."""
+
+    @tool
+    def login(user: str, password: int, api_key: list[int]) -> str:
+        return user
+
+    given = {"user": "ann", "password": "hunter2secretXYZ", "api_key": ["hunter2secretXYZ"]}
+    with run("login") as made:
+        Agent(ScriptedModel([ToolCall("login", given), "sorry"]), tools=[login]).run_sync("Go")
+    told = events_df(made, redact=False)
+    assert "'password' must be an integer, not this str" in str(told["data"].to_dict())
+    assert "hunter2" not in str(told.to_dict())
 
 
 def test_marks_say_why() -> None:

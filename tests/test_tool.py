@@ -180,8 +180,8 @@ def test_a_json_value_becomes_the_type(hint: Any, value: Any, result: Any) -> No
     ],
 )
 def test_a_wrong_type_is_told(hint: Any, value: Any) -> None:
-    """A value of another type is a TypeError that names the parameter and what was given."""
-    with pytest.raises(TypeError, match=rf"take: 'value' must be .*, not {type(value).__name__} "):
+    """A value of another type is a TypeError that names the parameter and the type of what was given."""
+    with pytest.raises(TypeError, match=rf"take: 'value' must be .*, not this {type(value).__name__} \("):
         converted(hint, value)
 
 
@@ -191,8 +191,18 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
         asyncio.run(weather.invoke({"town": "Bern", "days": "two"}))
     assert str(caught.value) == (
         "weather: unknown argument 'town'; missing argument 'city' (a string); "
-        "'days' must be an integer, not str \"two\" (it takes city, unit, days)"
+        "'days' must be an integer, not this str (it takes city, unit, days)"
     )
+
+
+@pytest.mark.parametrize(
+    "arguments", ["hunter2", {"city": ["hunter2"]}, {"city": "Bern", "days": "hunter2"}, {("hunter2",): 1}]
+)
+def test_an_error_shows_no_value(arguments: Any) -> None:
+    """What was given where it does not fit is not in the message: it may be a password."""
+    with pytest.raises(TypeError, match="weather") as caught:
+        asyncio.run(weather.invoke(arguments))
+    assert "hunter2" not in str(caught.value)
 
 
 class Awkward:

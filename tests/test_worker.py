@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import os
 import subprocess
@@ -240,14 +241,65 @@ def test_what_does_not_end_keeps_nobody_else_waiting(ctrl_c: CtrlC, monkeypatch:
     monkeypatch.setattr(worker_module, "INTERRUPT_SECONDS", 0.05)
     go_on = threading.Event()
 
+    blocked: list[int] = []
+
     async def blocking() -> None:
+        blocked.append(threading.get_ident())
         ctrl_c.press()
         go_on.wait(60)
 
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run_on_worker(blocking)
+        assert run_on_worker(ident) not in blocked
+    finally:
+        go_on.set()
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_an_interrupt_while_the_worker_is_handed_the_work(when: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An interrupt just before or after the loop is told to begin costs neither time nor the worker."""
+    run_on_worker(ident)
+    before = worker_module._worker()
+    # Whoever waits for that long has lost the worker too.
+    monkeypatch.setattr(worker_module, "INTERRUPT_SECONDS", 30.0)
+    call = worker_module._Worker.call
+    begun: list[int] = []
+    told: list[int] = []
+
+    def interrupted(worker: worker_module._Worker, function: Callable[[], None]) -> None:
+        told.append(1)
+        if len(told) > 1 or when == "after":
+            call(worker, function)
+        if len(told) == 1:
+            raise KeyboardInterrupt
+
+    async def work() -> None:
+        begun.append(1)
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(worker_module._Worker, "call", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        run_on_worker(blocking)
-    assert run_on_worker(ident) != threading.get_ident()
-    go_on.set()
+        run_on_worker(work)
+    assert worker_module._worker() is before
+    assert begun == [] or when == "after"
+
+
+def test_what_was_interrupted_before_it_began_does_not_begin() -> None:
+    """Work that the loop is told of only after its interruption is not begun."""
+    begun: list[int] = []
+
+    async def work() -> None:
+        begun.append(1)
+
+    job = worker_module._Job(work, contextlib.nullcontext)
+    worker = worker_module._worker()
+    job._worker = worker
+    job.interrupt()
+    job.hand_to(worker)
+    assert run_on_worker(ident)
+    assert isinstance(job.outcome.exception(0), asyncio.CancelledError)
+    assert begun == []
 
 
 def test_ctrl_c_is_heard_where_a_loop_runs() -> None:

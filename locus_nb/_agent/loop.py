@@ -18,9 +18,10 @@ from locus_nb._agent.main_thread import loop_takes_errands
 from locus_nb._agent.messages import Message, StreamingModel
 from locus_nb._agent.reply import checked_reply
 from locus_nb._agent.result import AgentResult, TokenMetrics, ToolUse
+from locus_nb._agent.texts import error_text, preview, value_text
 from locus_nb._agent.together import together
 from locus_nb._emit import emit_sync
-from locus_nb._wire import MAX_ERROR, MAX_PREVIEW, dumps, jsonable
+from locus_nb._interruption import is_interruption
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -118,7 +119,7 @@ class AgentLoop:
         self._model_name = _model_name(self._model)
         while self._iteration < self._max_iterations:
             self._iteration += 1
-            reply = await self._ask()
+            reply = await self._ask_model()
             calls = tuple(reply.tool_calls)
             self._last_text = reply.content
             self._messages.append(Message("assistant", reply.content, calls))
@@ -135,7 +136,7 @@ class AgentLoop:
             await self._use_tools(calls)
         return "max_iterations"
 
-    async def _ask(self) -> ModelReply:
+    async def _ask_model(self) -> ModelReply:
         span = _Span()
         self._begin(
             partial(self._model_completed, span, "", 0, "interrupted"),
@@ -236,7 +237,7 @@ class AgentLoop:
         error: str | None = None
         try:
             with live_call(span.id):
-                output = _text(await self._invoked(call))
+                output = value_text(await self._invoked(call))
         except BaseException as raised:
             error = error_text(raised)
             if not _is_the_tools_own(raised):
@@ -303,39 +304,17 @@ class AgentLoop:
             raise asyncio.CancelledError
 
 
-def preview(text: str) -> str:
-    """Give the first 240 characters, as an exact `str`."""
-    return str.__str__(text)[:MAX_PREVIEW]
-
-
-def error_text(error: BaseException) -> str:
-    """Name an exception and say its text, whatever its `__str__` does; at most 2,000 characters."""
-    try:
-        detail = str.__str__(str(error))[:MAX_ERROR]
-    except Exception as failure:  # noqa: BLE001 - an edge: the exception's own code; seen in the result
-        detail = f"<its text cannot be shown: {type(failure).__name__}>"
-    name = type(error).__name__
-    return f"{name}: {detail}"[:MAX_ERROR] if detail else name
-
-
-def _text(value: object) -> str:
-    """Write a tool's output for the model: a str as it is, anything else as JSON."""
-    if isinstance(value, str):
-        return str.__str__(value)
-    plain = jsonable(value)
-    return plain if isinstance(plain, str) else dumps(plain)
-
-
 def _keys(arguments: object) -> list[str]:
     # A model may pass anything; what is no object is refused by the tool.
     return (
-        [_text(key) for key in cast("Mapping[Any, Any]", arguments)] if isinstance(arguments, Mapping) else []
+        [value_text(key) for key in cast("Mapping[Any, Any]", arguments)]
+        if isinstance(arguments, Mapping)
+        else []
     )
 
 
 def _reason_of(error: BaseException) -> Reason:
-    interrupted = isinstance(error, KeyboardInterrupt | asyncio.CancelledError | GeneratorExit)
-    return "interrupted" if interrupted else "error"
+    return "interrupted" if is_interruption(error) else "error"
 
 
 def _is_the_tools_own(error: BaseException) -> bool:

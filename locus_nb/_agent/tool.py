@@ -11,13 +11,13 @@ from typing import Any, Generic, NamedTuple, ParamSpec, TypeVar, cast, get_type_
 from locus_nb._agent.live_call import live_call
 from locus_nb._agent.own_thread import in_thread
 from locus_nb._agent.schema import SUPPORTED, Kind, Mismatch, kind_of
-from locus_nb._wire import dumps, jsonable
+from locus_nb._callable import code_of, is_async
+from locus_nb._wire import jsonable
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 _NAME = re.compile(r"[\w-]{1,64}")
-_SHOWN_CHARS = 80
 
 
 class _Parameter(NamedTuple):
@@ -47,7 +47,7 @@ class Tool(Generic[P, R]):
         doc = getattr(function, "__doc__", None) or ""
         self.description = inspect.cleandoc(doc) if description is None else description
         self._parameters = _parameters_of(function, self.name)
-        self._is_async = _is_async(function)
+        self._is_async = _checked_async(function)
         self.parameters: dict[str, Any] = {
             "type": "object",
             "properties": _properties(function, self._parameters),
@@ -73,7 +73,7 @@ class Tool(Generic[P, R]):
             arguments: An object with a value for each required parameter and for no unknown one.
 
         Raises:
-            TypeError: The arguments do not fit; the message names all that is wrong with them.
+            TypeError: The arguments do not fit; the message names all that is wrong with them, and shows no value.
             BaseException: What the function raises.
         """
         call = functools.partial(cast("Callable[..., Any]", self._function), **self._converted(arguments))
@@ -83,7 +83,7 @@ class Tool(Generic[P, R]):
 
     def _converted(self, arguments: object) -> dict[str, Any]:
         if not isinstance(arguments, Mapping):
-            raise TypeError(f"{self.name} takes its arguments as an object, not {_shown(arguments)}")
+            raise TypeError(f"{self.name} takes its arguments as an object, not {type(arguments).__name__}")
         given = dict(cast("Mapping[Any, Any]", arguments))
         problems = [f"unknown argument {_quoted(key)}" for key in given if key not in self._parameters]
         converted: dict[str, Any] = {}
@@ -92,7 +92,10 @@ class Tool(Generic[P, R]):
                 try:
                     converted[name] = kind.convert(given[name])
                 except Mismatch:
-                    problems.append(f"'{name}' must be {kind.expected}, not {_shown(given[name])}")
+                    # Without the value: that it is a password can be told by the argument's name only.
+                    problems.append(
+                        f"'{name}' must be {kind.expected}, not this {type(given[name]).__name__}"
+                    )
             elif required:
                 problems.append(f"missing argument '{name}' ({kind.expected})")
         if problems:
@@ -166,20 +169,11 @@ def _checked_name(function: Callable[..., Any], name: str | None) -> str:
     return text
 
 
-def _is_async(function: Callable[..., Any]) -> bool:
-    called = _plain(function)
-    if inspect.isasyncgenfunction(called) or inspect.isgeneratorfunction(called):
+def _checked_async(function: Callable[..., Any]) -> bool:
+    code = code_of(function)
+    if inspect.isasyncgenfunction(code) or inspect.isgeneratorfunction(code):
         raise TypeError(f"{function!r} yields, and a tool returns: collect the values and return a list")
-    return inspect.iscoroutinefunction(called)
-
-
-def _plain(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Find the function that holds the code, behind partials, methods and callable objects."""
-    while isinstance(function, functools.partial):
-        function = cast("Callable[..., Any]", function.func)
-    if inspect.isroutine(function):
-        return getattr(function, "__func__", function)
-    return type(function).__call__
+    return is_async(function)
 
 
 def _parameters_of(function: Callable[..., Any], name: str) -> dict[str, _Parameter]:
@@ -187,7 +181,7 @@ def _parameters_of(function: Callable[..., Any], name: str) -> dict[str, _Parame
         signature = inspect.signature(function)
     except ValueError:
         raise TypeError(f"Tool {name} has no readable signature: wrap it in a typed function") from None
-    scope: dict[str, Any] = getattr(inspect.unwrap(_plain(function)), "__globals__", {})
+    scope: dict[str, Any] = getattr(inspect.unwrap(code_of(function)), "__globals__", {})
     found: dict[str, _Parameter] = {}
     for parameter in signature.parameters.values():
         where = f"Tool {name}, parameter '{parameter.name}'"
@@ -226,9 +220,5 @@ def _properties(function: Callable[..., Any], parameters: dict[str, _Parameter])
     return properties
 
 
-def _shown(value: object) -> str:
-    return f"{type(value).__name__} {dumps(value)[:_SHOWN_CHARS]}"
-
-
 def _quoted(key: object) -> str:
-    return f"'{key}'" if isinstance(key, str) else _shown(key)
+    return f"'{key}'" if isinstance(key, str) else f"(its name is of type {type(key).__name__}, not str)"

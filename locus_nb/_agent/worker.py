@@ -82,6 +82,9 @@ class _Job(Generic[T]):
         worker.call(self._start)
 
     def _start(self) -> None:
+        if self.outcome.done():
+            # Interrupted before it began.
+            return
         self._task = asyncio.get_running_loop().create_task(self._run(), context=self._context)
         self._task.add_done_callback(self._ended)
         if self._worker is not None:
@@ -104,7 +107,7 @@ class _Job(Generic[T]):
         if not _holder.leaving:
             self.outcome.set_exception(error)
 
-    def _ended(self, _task: asyncio.Task[None]) -> None:
+    def _ended(self, _task: asyncio.Task[None] | None = None) -> None:
         # A task that is cancelled before its first step never enters `_run`.
         if not self.outcome.done():
             self._cancelled(asyncio.CancelledError())
@@ -114,7 +117,7 @@ class _Job(Generic[T]):
         if self._worker is None or self.outcome.done():
             return
         with self._interrupted():
-            # In the loop's order this comes after `_start`.
+            # In the loop's order this comes after `_start`, if that was called for before the interruption.
             self._worker.call(self._cancel)
             ended = threading.Event()
             self.outcome.add_done_callback(lambda _: ended.set())
@@ -125,7 +128,9 @@ class _Job(Generic[T]):
                     _abandon(self._worker)
 
     def _cancel(self) -> None:
-        if self._task is not None:
+        if self._task is None:
+            self._ended()
+        else:
             self._task.cancel()
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextvars
-import functools
-import inspect
 import logging
 import threading
 from collections.abc import Callable, Coroutine
@@ -14,8 +12,9 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from locus_nb._agent import main_thread
-from locus_nb._agent.loop import error_text
+from locus_nb._agent.texts import error_text
 from locus_nb._ask.question import Question
+from locus_nb._callable import is_async
 from locus_nb._payloads.format import clean
 from locus_nb._payloads.redact import redact_text
 
@@ -138,14 +137,6 @@ def _call(callback: Callback, question: Question) -> None:
         raise TypeError("it returned a coroutine, which nobody awaits: make it a sync function")
 
 
-def _is_coroutine_function(callback: Callback) -> bool:
-    function: object = callback
-    while isinstance(function, functools.partial):
-        function = cast("functools.partial[object]", function).func
-    call = None if inspect.isroutine(function) else getattr(function, "__call__", None)  # noqa: B004 - its code
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
-
-
 CALLBACKS = Callbacks()
 
 
@@ -181,7 +172,7 @@ def on_question(callback: Callback) -> Registration:
         raise TypeError(
             f"on_question() takes a function that is given each question, not {type(callback).__name__}"
         )
-    if _is_coroutine_function(callback):
+    if is_async(callback):
         raise TypeError(
             "on_question() takes a sync function, not a coroutine function, which nobody would await: have it keep the "
             "question, and call question.answer(...) wherever the answer is known"

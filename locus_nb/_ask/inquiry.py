@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from locus_nb import event_types as et
 from locus_nb._agent.live_call import current_span_id
-from locus_nb._agent.loop import preview
+from locus_nb._agent.texts import preview
 from locus_nb._bus import get_event_bus
 from locus_nb._context import current_run_id
 from locus_nb._emit import emit_sync

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from typing import TYPE_CHECKING, Any
 
 from locus_nb._bus import get_event_bus
@@ -20,7 +19,8 @@ if TYPE_CHECKING:
 
 NAME = "locus"
 
-_loaded: weakref.WeakKeyDictionary[Any, Magics] = weakref.WeakKeyDictionary()
+# By shell. IPython itself keeps each shell, and what that was given, until the process ends.
+_loaded: dict[Any, Magics] = {}
 
 
 def load(shell: Any) -> None:
@@ -63,7 +63,7 @@ class Magics:
             held.append(part)
         for event, call in self._heard.items():
             self._events.register(event, call)
-        shell.register_magic_function(_cell_magic(weakref.ref(shell)), "cell", NAME)
+        shell.register_magic_function(_cell_magic(shell), "cell", NAME)
         shell.register_magic_function(_line_magic(), "line", NAME)
 
     def remove(self) -> None:
@@ -76,11 +76,10 @@ class Magics:
             self._magics[kind].pop(NAME, None)
 
 
-def _cell_magic(the_shell: Callable[[], Any]) -> Callable[[str, str], None]:
+def _cell_magic(shell: Any) -> Callable[[str, str], None]:
     """Make what answers `%%locus?`, and `run_cell_magic`, which code calls: cells are run in another way."""
 
     def locus(line: str, cell: str) -> None:
-        shell = the_shell()
         source = shell.transform_cell(f"%%{NAME} {line}\n{cell}")
         name = shell.compile.cache(source, shell.execution_count, raw_code=cell)
         tree = shell.transform_ast(shell.compile.ast_parse(source, name))

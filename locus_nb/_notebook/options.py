@@ -135,12 +135,17 @@ def read_cell_line(line: str) -> CellOptions:
     """Read what stands behind `%%locus`.
 
     Raises:
-        UsageError: It holds something unknown.
+        UsageError: It holds something unknown, or a tag twice.
     """
     found = _CELL.read(line)
     if found.name is not None and not found.name.strip():
         _CELL.error("NAME is empty (without one, the run is named after the cell)")
-    return CellOptions(found.name, dict(found.tag), found.live)
+    tags: dict[str, str] = {}
+    for name, value in found.tag:
+        if name in tags:
+            _CELL.error(f"the tag {name!r} is given twice (a run has one value for each)")
+        tags[name] = value
+    return CellOptions(found.name, tags, found.live)
 
 
 def read_command(line: str) -> str:

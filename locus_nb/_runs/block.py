@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, cast
 
 from locus_nb._context import checked_run_id, open_run
 from locus_nb._entered import RunToken
 from locus_nb._event import exact
+from locus_nb._interruption import is_interruption
 from locus_nb._runs.run import Run
 
 if TYPE_CHECKING:
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from locus_nb._bus import EventBus
     from locus_nb._history import RunStatus
-
-_INTERRUPTIONS = (KeyboardInterrupt, asyncio.CancelledError, GeneratorExit)
 
 
 class run:  # noqa: N801 - reads as the statement it is used in
@@ -97,17 +95,11 @@ class run:  # noqa: N801 - reads as the statement it is used in
 
 def _end(error: BaseException | None) -> RunStatus | None:
     """How a run ends that this exception leaves; None if that is the run's own to say."""
-    if _is_interruption(error):
+    if is_interruption(error):
         return "interrupted"
     # `sys.exit()` is how a program ends that has nothing to complain of.
     is_fine = error is None or (isinstance(error, SystemExit) and not error.code)
     return None if is_fine else "error"
-
-
-def _is_interruption(error: BaseException | None) -> bool:
-    if isinstance(error, BaseExceptionGroup):
-        return all(map(_is_interruption, cast("BaseExceptionGroup[BaseException]", error).exceptions))
-    return isinstance(error, _INTERRUPTIONS)
 
 
 def _checked_name(name: object) -> str | None:

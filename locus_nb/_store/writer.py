@@ -1,4 +1,4 @@
-"""The thread that carries a bus's events to a store: `locus_nb store`.
+"""The thread that carries a bus's events to a store: `locus_nb-store`.
 
 It looks at its subscription every `TICK` seconds and writes when half a second has passed, 500 events wait or a run
 has ended. After some idle seconds it sleeps until the next event. So a publish has to wake it next to never.
@@ -112,7 +112,7 @@ class Writer:
         account.begin()
         outlive(self)
         self._thread = threading.Thread(
-            target=go_round, args=(self._alarm,), name=f"locus_nb {label}", daemon=True
+            target=go_round, args=(self._alarm,), name=f"locus_nb-{label}", daemon=True
         )
 
     def start(self) -> None:

@@ -94,7 +94,7 @@ class Pump:
         with self._lock:
             self._pairs[sink] = subscription
             if not self._ended and (self._thread is None or not self._thread.is_alive()):
-                self._thread = threading.Thread(target=self._run, name="locus_nb pump", daemon=True)
+                self._thread = threading.Thread(target=self._run, name="locus_nb-pump", daemon=True)
                 self._thread.start()
         self.wake()
 
