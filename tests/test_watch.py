@@ -483,6 +483,22 @@ def test_picture_is_brought_up_to_date_at_a_run_s_end_though_no_page_speaks(page
     assert "the last word" in static_of(page.outputs[-1])
 
 
+@pytest.mark.usefixtures("no_hurry")
+def test_picture_of_all_runs_knows_of_what_a_run_did_without_an_event(page: Page) -> None:
+    """A run that is closed, opened again and renamed without an event is so in the picture after that cell."""
+    say()
+    page.run("view = watch()\nview")
+    page["view"]._sink.hear({"kind": "hello", "last_seq": 0})
+    assert the_pump().flush(GRACE_S)
+    page.run("bus = get_event_bus()")
+    for change, seen in (
+        ("bus.close_stream_nowait('run')", "<td>ok</td>"),
+        ("bus.open_stream_nowait('run')", "<td>running</td>"),
+        ("bus.open_stream_nowait('run', name='by its new name')", "by its new name"),
+    ):
+        assert seen in page.run(change)[-1]["data"]["text/html"]
+
+
 def test_close_counts_what_it_leaves_behind(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
     """Closed before it could work everything off, a view says how many events it does not show."""
     page.run("view = watch('run')\nview")

@@ -78,13 +78,19 @@ def _ms(time_ns: int) -> float:
 class Tallies:
     """The tallies of one view's runs: of the `size` that had an event last.
 
-    One thread writes; `newest` and `of` may be asked from any.
+    One thread writes; `newest`, `of` and `noted` may be asked from any.
     """
 
     def __init__(self, size: int = 500) -> None:
         self._size = size
         self._by_run: OrderedDict[str, Tally] = OrderedDict()
         self._changed: dict[str, Tally] = {}
+        self._noted = 0
+
+    @property
+    def noted(self) -> int:
+        """How often `note` was called: a run may begin, end or be renamed without an event."""
+        return self._noted
 
     @property
     def changed(self) -> bool:
@@ -106,6 +112,7 @@ class Tallies:
         tally = self._by_run.get(run_id) or self._begin(run_id, _ms(record.started_at_ns))
         tally.note(record)
         self._changed[run_id] = tally
+        self._noted += 1
 
     def of(self, run_id: str) -> Tally | None:
         """The tally of a run; None if it has none, or none any more."""

@@ -300,7 +300,7 @@ class RowsView(View):
         super()._rest()
 
     def _news(self) -> tuple[object, ...]:
-        return self.total, self.missing, self.status
+        return self.total, self.missing, self.status, self._sink.tallies.noted
 
     def _picture(self, css_class: str) -> dict[str, str]:
         rows = self._sink.store.newest(_ROWS_IN_PICTURE)
