@@ -523,6 +523,44 @@ def test_open_questions_go_out_at_each_change_and_to_each_page() -> None:
     assert [message["questions"] for message in desk.tick()] == [[]]
 
 
+@pytest.mark.parametrize("call", [1, 2, 3])
+@pytest.mark.parametrize("what", ["questions", "wishes"])
+def test_what_changes_while_a_message_is_made_is_told(call: int, what: str) -> None:
+    """A wish or a question of whatever moment, also while a message is put together, is in that or the next one."""
+    desk = Desk()
+    calls: list[list[dict[str, Any]]] = []
+    open_now: list[dict[str, Any]] = []
+
+    def questions() -> list[dict[str, Any]]:
+        calls.append(list(open_now))
+        if len(calls) == call and what == "wishes":
+            desk.sink.wishes = (Wish(1, "status:error"),)
+        elif len(calls) == call:
+            open_now.append({"id": "q"})
+        return calls[-1]
+
+    desk.hello()
+    desk.sink._questions = questions
+    desk.put(1)
+    # In all less than the 3 s after which everything is told once more.
+    told = [message[what] for _ in range(call + 2) for message in desk.tick()]
+    assert len(calls) >= call
+    assert told[-1]
+
+
+@pytest.mark.parametrize("ask", ["tell_again", "expect_page"])
+def test_page_is_told_anew_though_asked_for_while_a_message_is_made(ask: str) -> None:
+    """What is asked for while a message is put together holds for the next one, with all tallies."""
+    desk = Desk()
+    desk.hello()
+    desk.sink._questions = lambda: getattr(desk.sink, ask)() or []
+    desk.put(1)
+    assert len(desk.tick()) == 1
+    desk.sink._questions = list
+    assert [list(message.tallies) for message in desk.tick()] == [["run"]]
+    assert desk.tick() == []
+
+
 @given(data=st.data())
 def test_page_that_asks_at_each_gap_ends_with_every_row(data: st.DataObject) -> None:
     """Whatever messages are lost either way, the page's next hello gives it all rows, each in order."""

@@ -109,7 +109,11 @@ class RowSink:
         self._said: deque[dict[str, Any]] = deque()
         # Rows up to this seq were sent.
         self._sent = 0
+        # What the page was told last of all that changes without a row.
         self._told: tuple[object, ...] = ()
+        # Whether it is to be told everything, also if nothing is new. Cleared before that is looked at, so that
+        # what another thread asks for meanwhile holds for the next message.
+        self._tell_all = True
         self._greeted = False
         # Whether an event that has no proper row was reported.
         self._reported = False
@@ -178,8 +182,12 @@ class RowSink:
             return False
         rows = self.store.after(self._sent, _ROWS_PER_MESSAGE)
         goes_on = self.status in ("waiting", "live")
-        if rows or self.tallies.changed or self._told != self._state():
-            tallies = self.tallies.take_changed() if self._told else self.tallies.take_all()
+        if rows or self._has_news():
+            if self._tell_all:
+                self._tell_all = False
+                tallies = self.tallies.take_all()
+            else:
+                tallies = self.tallies.take_changed()
             self._tell(rows, tallies, prev=self._sent, now=now)
         elif goes_on and now - self._sent_at >= _SIGN_OF_LIFE_EVERY:
             self._tell([], [], prev=self._sent, now=now)
@@ -190,7 +198,7 @@ class RowSink:
 
     def expect_page(self) -> None:
         """Have the newest rows sent at the next tick, because a page may be there from now on. Any thread."""
-        self._told = ()
+        self._tell_all = True
         self._undisturbed_until = self._clock() + PAGE_MAKES
 
     def rest_soon(self) -> None:
@@ -199,7 +207,7 @@ class RowSink:
 
     def tell_again(self) -> None:
         """Have the page told at the next tick how all stands, also if that is nothing new. Any thread."""
-        self._told = ()
+        self._tell_all = True
 
     def close(self, discarded: int) -> None:
         """Take nothing any more: what is not worked off, and the `discarded`, is missing. Any thread."""
@@ -264,7 +272,7 @@ class RowSink:
                 back_to = seq if back_to is None else min(back_to, seq)
         if back_to is not None:
             self._sent = min(max(back_to, 0), self.store.last_seq)
-            self._told = ()
+            self._tell_all = True
 
     def _is_silent(self, now: float) -> bool:
         return self._owed_since is not None and now - max(self._owed_since, self._idle_since) > _ACK_DUE
@@ -272,18 +280,23 @@ class RowSink:
     def _send_unasked(self, now: float) -> bool:
         if now - self._idle_since > _HELLO_DUE:
             return bool(self._events)
-        news = self.tallies.changed or self._told != self._state()
-        if news or now - self._sent_at >= _UNASKED_EVERY:
+        if self._has_news() or now - self._sent_at >= _UNASKED_EVERY:
+            self._tell_all = False
             # As many as one tick makes, or a quick run would leave holes that nobody can ask to have filled.
             count = max(_ROWS_UNASKED, self.store.count_after(self._sent))
             rows, prev = self.store.newest(count), self.store.before_newest(count)
             self._tell(rows, self.tallies.take_all(), prev=prev, now=now)
         return True
 
-    def _state(self) -> tuple[object, ...]:
+    def _has_news(self) -> bool:
+        return self._tell_all or self.tallies.changed or self._told != self._state()
+
+    def _state(self) -> tuple[int, int, Status, tuple[Wish, ...], list[dict[str, Any]]]:
         return self.store.total, self.missing, self.status, self.wishes, self._questions()
 
     def _tell(self, rows: list[Row], tallies: list[tuple[Any, ...]], *, prev: int, now: float) -> None:
+        # Looked at once, for other threads change it: what counts as told is what is sent.
+        self._told = total, missing, status, wishes, questions = self._state()
         content = {
             "kind": "rows",
             # In milliseconds, as the times of rows are: the page has no other way to tell the kernel's time.
@@ -291,14 +304,13 @@ class RowSink:
             "prev": prev,
             "last": self.store.last_seq,
             "count": len(rows),
-            "missing": self.missing,
-            "status": self.status,
-            "total": self.store.total,
+            "missing": missing,
+            "status": status,
+            "total": total,
             "run": None if self._run_id is None else text_of(self._run_id),
-            "wishes": [wish._asdict() for wish in self.wishes],
-            "questions": self._questions(),
+            "wishes": [wish._asdict() for wish in wishes],
+            "questions": questions,
         }
-        self._told = self._state()
         self._sent_at = now
         if rows:
             self._sent = rows[-1].seq
