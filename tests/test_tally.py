@@ -36,6 +36,19 @@ def test_tally_counts_what_a_run_did() -> None:
     assert tally.cells() == ("run", "", "running", min(times), None, max(times), 7, 2, 1, 1, 1, 120, 30)
 
 
+def test_counts_fit_what_a_page_can_count() -> None:
+    """A sum beyond 2**53-1, which JavaScript takes for no whole number, is given as that, and is kept exact here."""
+    tallies = Tallies()
+    huge = {"prompt_tokens": 2**62, "completion_tokens": 2**53 - 1, "iteration": 2**60}
+    for _ in range(2):
+        tallies.add(row_of(StreamEvent("run", "agent.tokens.used", huge)))
+    (cells,) = tallies.take_changed()
+    assert cells[6:] == (2, 2**53 - 1, 0, 0, 0, 2**53 - 1, 2**53 - 1)
+    assert tallies.take_all() == [cells]
+    (tally,) = tallies.newest()
+    assert (tally.input_tokens, tally.output_tokens) == (2**63, 2**54 - 2)
+
+
 def test_record_of_the_bus_gives_name_and_status() -> None:
     """What the bus knows of a run is taken over: its name without secrets, its status, when it began and ended."""
     bus, tallies = EventBus(), Tallies()

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from locus_nb._views.rows import Row
 
 _LONGEST_NAME = 200
-_FIELDS = (
-    *("run_id", "name", "status", "started_ms", "ended_ms", "last_ms", "events", "iterations"),
-    *("model_calls", "tool_calls", "errors", "input_tokens", "output_tokens"),
-)
+_FACTS = ("run_id", "name", "status", "started_ms", "ended_ms", "last_ms")
+_COUNTS = ("events", "iterations", "model_calls", "tool_calls", "errors", "input_tokens", "output_tokens")
+# JavaScript's Number.MAX_SAFE_INTEGER: the page takes no larger one for a count.
+_LARGEST = 2**53 - 1
 
 
 class Tally:
@@ -28,7 +28,7 @@ class Tally:
     seen; calls are counted when they start, `errors` are rows with the status `error`.
     """
 
-    __slots__ = _FIELDS
+    __slots__ = _FACTS + _COUNTS
 
     def __init__(self, run_id: str, time_ms: float) -> None:
         self.run_id = run_id
@@ -63,11 +63,11 @@ class Tally:
         self.ended_ms = None if record.ended_at_ns is None else _ms(record.ended_at_ns)
 
     def cells(self) -> tuple[Any, ...]:
-        """The tally as the page takes it, its fields in the order of the wire."""
-        return _cells(self)
+        """The tally as the page takes it, its fields in the order of the wire; counts end at 2**53-1."""
+        return (*_facts(self), *[min(count, _LARGEST) for count in _counts(self)])
 
 
-_cells = attrgetter(*_FIELDS)
+_facts, _counts = attrgetter(*_FACTS), attrgetter(*_COUNTS)
 
 
 def _ms(time_ns: int) -> float:
