@@ -37,12 +37,21 @@ def test_state_is_read_from_a_message() -> None:
         {"paused": None},
         {"run": 5},
         {"run": "x" * 10_001},
+        {"filter": "half \ud83d of a character"},
+        {"run": "run-\ud800"},
     ],
 )
 def test_malformed_message_is_void(odd: dict[str, Any]) -> None:
     """A message of which any part has another type or is too large says nothing at all."""
     assert page_state(SAID | odd) is None
     assert all(page_state({key: SAID[key] for key in SAID if key != name}) is None for name in odd)
+
+
+def test_run_may_be_named_with_any_character() -> None:
+    """A run whose id holds a null character, as the bus allows, may be picked."""
+    assert page_state(SAID | {"run": "run-\x00"}) == PageState(
+        (3, 1), "tool:search", paused=True, run="run-\x00"
+    )
 
 
 @pytest.mark.parametrize("said", [None, [], "view", 1])

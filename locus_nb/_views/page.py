@@ -16,6 +16,8 @@ MAX_TEXT = 10_000
 MAX_SHOWN = 1_000
 # What no keyboard types, and UTF-8 or a file cannot hold.
 _BROKEN = re.compile("[\x00\ud800-\udfff]")
+# What cannot be printed; a null character can, and a run's id may hold one.
+_UNPRINTABLE = re.compile("[\ud800-\udfff]")
 # Seconds in which a page that was told of a view makes it, and in which it paints it after its hello.
 PAGE_MAKES = 1.0
 PAGE_PAINTS = 0.3
@@ -73,13 +75,15 @@ class Wish(NamedTuple):
 def page_state(content: object) -> PageState | None:
     """Read a message of the page's; None if it is no well-formed `view` message.
 
-    A page is not trusted: whatever has another type, a seq below 0, or more than 10,000 seqs or characters
-    makes the whole message void.
+    A page is not trusted: whatever has another type, a seq below 0, more than 10,000 seqs or characters, or half a
+    character makes the whole message void.
     """
     said = _message(content, "view")
     selected, paused = said.get("selected"), said.get("paused")
     texts = (said.get("filter"), said.get("run"))
-    if not all(isinstance(text, str) and len(text) <= MAX_TEXT for text in texts):
+    if not all(
+        isinstance(text, str) and len(text) <= MAX_TEXT and not _UNPRINTABLE.search(text) for text in texts
+    ):
         return None
     if not isinstance(paused, bool) or not isinstance(selected, list):
         return None
