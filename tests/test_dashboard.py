@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from locus_nb import EventBus, ViewRefusedError, dashboard, emit_sync, get_event_bus, run_context
+from locus_nb import EventBus, Run, ViewRefusedError, dashboard, emit_sync, get_event_bus, run_context
 from locus_nb._views import view as view_module
 from locus_nb._views.pump import the_pump
 from tests.bus_kit import GRACE_S, put
@@ -41,6 +41,21 @@ def test_run_may_be_named_and_there_may_be_none() -> None:
         assert board.one_run.run_id == "later"
         assert the_pump().flush(GRACE_S)
         assert board.all_runs.total == 3
+
+
+def test_board_shows_the_bus_where_its_run_lives() -> None:
+    """With a Run of another bus all its views are of that bus; with one of the process's bus, of that one."""
+    bus = EventBus()
+    put(bus, range(4))
+    put(bus, range(2), "other")
+    with run_context("own"):
+        emit_sync("test.event")
+    for run, totals in ((Run("run", source=bus), (6, 4)), (Run("own"), (1, 1))):
+        with dashboard(run) as board:
+            assert board.one_run is not None
+            assert the_pump().flush(GRACE_S)
+            assert (board.all_runs.total, board.one_run.total) == totals
+            assert f"{totals[0]} published" in str(board.bus)
 
 
 def test_display_is_the_box_and_the_pictures_of_its_views(page: Page) -> None:

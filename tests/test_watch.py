@@ -25,11 +25,16 @@ import locus_nb
 from locus_nb import (
     EventBus,
     LocusError,
+    Run,
     StreamEvent,
     ViewRefusedError,
+    configure,
+    dashboard,
     emit_sync,
     events_df,
     get_event_bus,
+    history,
+    load,
     reset_event_bus,
     run_context,
     watch,
@@ -43,8 +48,9 @@ from locus_nb._views.pump import the_pump
 from tests.bus_kit import GRACE_S, in_threads, put
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+    from locus_nb import Dashboard, RunsView, RunView
     from tests.browser import Chromium
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -375,6 +381,65 @@ def test_run_may_be_what_the_bus_knows_of_it() -> None:
     say()
     with watch(get_event_bus().run_record("run")) as view:
         assert view.run_id == "run"
+
+
+def test_run_is_watched_on_the_bus_where_it_lives() -> None:
+    """A Run is watched on the bus that it is of, an id on the process's own; a bus that is named goes before both."""
+    bus, third = EventBus(), EventBus()
+    put(bus, range(4))
+    put(third, range(2))
+    say()
+    run = Run("run", source=bus)
+    with (
+        watch(run) as there,
+        watch("run") as here,
+        watch(Run("run")) as own,
+        watch(run, bus=third) as said_so,
+    ):
+        put(bus, [4])
+        assert the_pump().flush(GRACE_S)
+        assert [view.total for view in (there, here, own, said_so)] == [5, 1, 1, 2]
+
+
+def test_run_that_left_memory_is_watched_where_it_may_go_on(tmp_path: Path) -> None:
+    """A run that only the store of the process's bus still has, read from either, is waited for on that bus."""
+    configure(store=tmp_path / "runs.db")
+    try:
+        say()
+        bus = get_event_bus()
+        assert bus.store is not None
+        assert bus.store.flush(GRACE_S)
+        kept = [Run("run"), history(tmp_path / "runs.db").runs()[0]]
+        bus.drop_history_nowait("run")
+        for run in kept:
+            with watch(run) as view:
+                assert view.status == "waiting"
+                put(bus, [1])
+                assert the_pump().flush(GRACE_S)
+                assert view.total == 1
+            bus.drop_history_nowait("run")
+    finally:
+        configure(store=None)
+
+
+@pytest.mark.parametrize("show", [watch, dashboard])
+def test_run_of_a_file_is_not_watched_unless_a_bus_is_named(
+    tmp_path: Path, show: Callable[..., RunView | RunsView | Dashboard]
+) -> None:
+    """A run of a file, or of another bus's store, is refused by an error that says what to do; with a bus it is not."""
+    bus = EventBus(store=tmp_path / "runs.db")
+    put(bus, range(3))
+    assert bus.store is not None
+    bus.store.close()
+    Run("run", source=bus).save(tmp_path / "run.jsonl")
+    before = set(the_pump()._pairs)
+    for kept in (load(tmp_path / "run.jsonl"), history(tmp_path / "runs.db")):
+        run = Run("run", source=kept)
+        with pytest.raises(ValueError, match=rf"{show.__name__}\(\) .*{type(kept).__name__}.* cannot .*: "):
+            show(run)
+        assert before.issuperset(the_pump()._pairs)
+        with show(run, bus=bus):
+            assert the_pump().flush(GRACE_S)
 
 
 @pytest.mark.parametrize(

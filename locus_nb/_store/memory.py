@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 import weakref
@@ -40,6 +41,16 @@ def source_or_default(source: object, caller: str) -> Source:
         TypeError: It is no source.
     """
     return get_event_bus() if source is None else checked_source(source, caller)
+
+
+def bus_of(source: Source) -> EventBus | None:
+    """Give the bus where runs of a source go on: itself, or the process's, whose store it is; None if there is none."""
+    if isinstance(source, EventBus):
+        return source
+    own = get_event_bus()
+    if not isinstance(source, History) or own.store is None:
+        return None
+    return own if os.path.realpath(own.store.path) == os.path.realpath(source.path) else None
 
 
 @contextmanager

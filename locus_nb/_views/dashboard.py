@@ -11,7 +11,7 @@ from locus_nb._views.late import OpensLate
 from locus_nb._views.monitor import BusMonitor, monitor
 from locus_nb._views.notebook import NOTHING, show_output, update_output
 from locus_nb._views.view import settle, take_place
-from locus_nb._views.watch import RunsView, RunView, watch
+from locus_nb._views.watch import RunsView, RunView, bus_to_watch, watch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,10 +29,12 @@ def dashboard(run: object = None, *, bus: EventBus | None = None) -> Dashboard:
     Args:
         run: The run to show by itself, as `watch` takes it; None: the one that was published to last. If there is
             none yet, there is no view of it.
-        bus: The bus to watch; the process's own if None.
+        bus: The bus to watch. None: the one that `run` is of, if that is a `Run`, as `watch` does; else the
+            process's own.
 
     Raises:
         TypeError, ValueError: `run` cannot name a run.
+        ValueError: `run` is a `Run` of a file, or of another store, and no bus is named.
         ViewRefusedError: The bus has as many global readers as it may have.
 
     Example:
@@ -41,11 +43,13 @@ def dashboard(run: object = None, *, bus: EventBus | None = None) -> Dashboard:
         ...     [view.view for view in board.views]
         ['monitor', 'runs', 'run']
     """
+    watched = bus or bus_to_watch(run, "dashboard()")
     place = take_place()
-    watched = bus or get_event_bus()
     if run is None:
         run = next(reversed(watched.run_ids()), None)
-    views: list[View] = [monitor(bus=bus), watch(bus=watched)]
+    # Where no other bus is meant, the monitor goes on with the successor of the process's own.
+    is_own = bus is None and watched is get_event_bus()
+    views: list[View] = [monitor(bus=None if is_own else watched), watch(bus=watched)]
     if run is not None:
         views.append(watch(run, bus=watched))
     made = Dashboard(views)

@@ -16,6 +16,8 @@ from locus_nb._bus import get_event_bus
 from locus_nb._errors import ViewRefusedError
 from locus_nb._event import run_id_error
 from locus_nb._payloads.format import counted
+from locus_nb._source import is_source
+from locus_nb._store.memory import bus_of
 from locus_nb._views.notebook import NOTEBOOK
 from locus_nb._views.page import MAX_TEXT, TABS, PageState, Wish, page_state
 from locus_nb._views.panel import Panel
@@ -60,11 +62,14 @@ def watch(run: object = None, *, bus: EventBus | None = None, tab: str = "table"
     Args:
         run: A run id, or an object with a `run_id` (or `id`); never a name. It need not exist yet. None:
             all runs.
-        bus: The bus to watch; the process's own if None.
+        bus: The bus to watch. None: the one that `run` is of, if that is a `Run`; else the process's own. A `Run` of
+            the store of the process's bus is watched on that bus.
         tab: What it shows at first: `table`, `timeline` or `tree`. The user may open another one.
 
     Raises:
         TypeError, ValueError: `run` cannot name a run, or there is no such tab.
+        ValueError: `run` is a `Run` of a file, or of another store, and no bus is named: nothing of it can come
+            anew. The `Run` itself shows it.
         ViewRefusedError: The bus has as many global readers as it may have.
 
     Example:
@@ -77,8 +82,26 @@ def watch(run: object = None, *, bus: EventBus | None = None, tab: str = "table"
     run_id = _run_id_of(run)
     if tab not in TABS:
         raise ValueError(f"watch() knows no tab {tab!r}: open one of {', '.join(TABS)}")
-    bus = bus or get_event_bus()
+    bus = bus or bus_to_watch(run, "watch()")
     return RunsView(bus, tab=tab) if run_id is None else RunView(run_id, bus, tab=tab)
+
+
+def bus_to_watch(run: object, caller: str) -> EventBus:
+    """Give the bus that `run` is of, if it says so, else the process's own.
+
+    Raises:
+        ValueError: It is of something that is no bus, nor the store of the process's bus.
+    """
+    source = getattr(run, "source", None)
+    if not is_source(source):
+        return get_event_bus()
+    bus = bus_of(source)
+    if bus is None:
+        raise ValueError(
+            f"{caller} follows a bus, and a run that is read from {type(source).__name__} cannot be watched: display "
+            "the Run itself, which shows it, or name a bus, on which a run of that id is waited for"
+        )
+    return bus
 
 
 class RowsView(View):
