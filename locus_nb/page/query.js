@@ -50,10 +50,7 @@ const COMPARE = {
 /** @type {Record<string, (item: Row, end: Row | null) => number | null>} */
 const AMOUNTS = {
   dur: lengthOf,
-  tokens: (item) => {
-    const { inputTokens, outputTokens } = item.used ?? item;
-    return inputTokens === null ? null : inputTokens + (outputTokens ?? 0);
-  },
+  tokens: ({ tokens }) => tokens && (tokens.inputTokens ?? 0) + (tokens.outputTokens ?? 0),
   iteration: (item) => item.iteration,
   seq: (item) => item.seq,
 };
