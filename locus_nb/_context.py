@@ -98,7 +98,8 @@ class run_context:  # noqa: N801 - reads as the statement it is used in
     `propagate` makes, or enter the run there. A process is told by its environment, see `current_run_id`.
     Entered in a notebook cell with top-level await, it binds that cell only, because such a cell has a context
     of its own; entered in a plain cell, it holds until it is left, in a cell of either kind. What was begun inside
-    keeps the run also after it is left.
+    keeps the run also after it is left; and if it is left elsewhere, so does what is begun where it was entered,
+    until something asks for the run there or a cell begins.
 
     Args:
         run_id: The run; a fresh unique id if None.

@@ -24,7 +24,8 @@ class Entered:
     def __init__(self, run_id: str | None) -> None:
         self.run_id = run_id
         self.left: Token[Entered | None] | None = None
-        self.left_elsewhere: tuple[Token[Entered | None], ...] = ()
+        # Several contexts may leave it at once.
+        self.left_elsewhere: list[Token[Entered | None]] = []
 
 
 # The run of a process that was started inside of one; looked at once, so that asking costs nothing.
@@ -39,37 +40,45 @@ class RunToken:
     awaits. Where it was entered the run is then still current, until somebody asks there or a cell begins.
     """
 
-    __slots__ = ("_entered", "_token")
+    __slots__ = ("_entered", "_is_used", "_token")
 
     def __init__(self, run_id: str | None) -> None:
         self._entered = Entered(run_id)
         self._token = ENTERED.set(self._entered)
+        self._is_used = False
 
     def leave(self) -> None:
-        """Restore what was before, in any context; another run that is current there stays so.
+        """Restore what was before, in any context; another run that is current there stays so, and none stays none.
 
         Raises:
             RuntimeError: It was left before, where it was entered.
         """
+        # What others have left is undone first, or it would be taken for a block that goes on.
+        run_id_of(ENTERED.get())
         now = ENTERED.get()
         left = self._entered
         left.left = self._token
         try:
             ENTERED.reset(self._token)
         except ValueError:
-            self._leave_elsewhere()
+            self._leave_elsewhere(now)
             before_each_cell(begin_cell)
             return
+        except RuntimeError:
+            if self._is_used:
+                raise
+            # Left elsewhere before, it was undone here when somebody asked.
+            now = None
+        self._is_used = True
         if now is not None and now is not left and now.left is None:
             left.left = _put_under(left, now)
 
-    def _leave_elsewhere(self) -> None:
-        # What others have left is undone first, or it would be taken for a block that goes on.
-        run_id_of(ENTERED.get())
-        now = ENTERED.get()
+    def _leave_elsewhere(self, now: Entered | None) -> None:
+        if now is None:
+            return
         ENTERED.set(_standing(self._entered))
-        if now is not None and now is not self._entered:
-            self._entered.left_elsewhere += (_put_under(self._entered, now),)
+        if now is not self._entered:
+            self._entered.left_elsewhere.append(_put_under(self._entered, now))
 
 
 def _put_under(left: Entered, now: Entered) -> Token[Entered | None]:

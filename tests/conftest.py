@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, settings
 
 import locus_nb
 from locus_nb._agent.worker import _holder
+from locus_nb._views.pump import the_pump
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -61,7 +62,7 @@ def _still_running(before: set[threading.Thread]) -> list[threading.Thread]:
 def _is_kept(thread: threading.Thread) -> bool:
     """Whether the package keeps this thread: the pump while there is a view, the worker unless it was given up."""
     worker = _holder.worker
-    return thread.name == "locus_nb-pump" or (worker is not None and thread is worker._thread)
+    return thread is the_pump()._thread or (worker is not None and thread is worker._thread)
 
 
 def pytest_configure() -> None:

@@ -963,9 +963,13 @@ def test_two_questions_of_one_agent_are_open_at_once() -> None:
         (NotImplementedError, r"there is no input\(\) here"),
         (EOFError, r"the input\(\) here is at its end"),
         (ZeroDivisionError, r"the input\(\) here failed, as logging says"),
+        (
+            partial(UnicodeDecodeError, "ascii", b"\xe9", 0, 1, "no"),
+            r"the input\(\) here failed, as logging says",
+        ),
     ],
 )
-def test_a_front_end_without_input_is_nobody(typed: Typed, error: type[Exception], why: str) -> None:
+def test_a_front_end_without_input_is_nobody(typed: Typed, error: Callable[[], Exception], why: str) -> None:
     """Where `input()` is refused, at its end, or fails, nobody can be asked, and the error says which."""
     typed.lines = [error(), error()]
     assert ask_user("Which?", default="this") == "this"

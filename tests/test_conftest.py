@@ -13,7 +13,14 @@ from tests.bus_kit import GRACE_S
 
 @pytest.mark.parametrize(
     "name",
-    ["locus_nb-tool", "locus_nb-question", "locus_nb-on_question", "locus_nb-worker", "locus_nb-store a.db"],
+    [
+        "locus_nb-pump",
+        "locus_nb-tool",
+        "locus_nb-question",
+        "locus_nb-on_question",
+        "locus_nb-worker",
+        "locus_nb-store a.db",
+    ],
 )
 def test_a_thread_that_is_left_behind_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A thread that a test leaves behind fails it, also one of the package's, and until it ends."""

@@ -4,12 +4,13 @@ import asyncio
 import contextvars
 import threading
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from locus_nb import current_run_id, emit_sync, get_event_bus, reset_run_id, run_context, set_run_id
-from tests.bus_kit import drain, in_threads, ns, put, python
+from locus_nb import _entered, current_run_id, emit_sync, get_event_bus, reset_run_id, run_context, set_run_id
+from tests.bus_kit import GRACE_S, drain, in_threads, ns, put, python
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -155,13 +156,13 @@ def test_a_bare_thread_enters_the_run_itself() -> None:
 
 
 def test_a_run_left_in_another_context_restores_without_the_token() -> None:
-    """Entered in one cell with top-level await and left in another: no "different Context" error."""
+    """Entered in one cell with top-level await and left in another: no "different Context" error, and no run there."""
     first, second = contextvars.copy_context(), contextvars.copy_context()
     outer, inner = run_context("outer"), run_context("inner")
     first.run(outer.__enter__)
     first.run(inner.__enter__)
     second.run(inner.__exit__, None, None, None)
-    assert second.run(current_run_id) == "outer"
+    assert second.run(current_run_id) is None
     second.run(outer.__exit__, None, None, None)
     assert second.run(current_run_id) is None
     assert first.run(current_run_id) is None
@@ -189,6 +190,49 @@ def test_a_run_left_in_another_run_leaves_that_alone() -> None:
 
     asyncio.run(main())
     assert [each.event_type for each in get_event_bus().history("shutdown")] == ["before", "after"]
+
+
+def test_runs_left_in_any_order_leave_those_that_are_open() -> None:
+    """Whatever is left first, the innermost that is open is current, also where nobody asked in between."""
+    first, second, third, fourth = (set_run_id(f"run-{n}") for n in range(4))
+    for token in (third, fourth, first):
+        reset_run_id(token)
+    assert current_run_id() == "run-1"
+    reset_run_id(second)
+    assert current_run_id() is None
+
+
+def test_runs_left_elsewhere_leave_those_that_are_open() -> None:
+    """As above, where the innermost was left in another context."""
+    first, second, third = (set_run_id(f"run-{n}") for n in range(3))
+    contextvars.copy_context().run(reset_run_id, third)
+    reset_run_id(first)
+    assert current_run_id() == "run-1"
+    reset_run_id(second)
+    assert current_run_id() is None
+
+
+def test_a_run_left_in_several_threads_at_once_comes_back_in_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads that are each in a run of their own, and leave the one around it at once, are in none afterwards."""
+    together, put_under = threading.Barrier(3), _entered._put_under
+
+    def slowly(*blocks: Any) -> Any:
+        together.wait(GRACE_S)
+        return put_under(*blocks)
+
+    monkeypatch.setattr(_entered, "_put_under", slowly)
+    seen: list[str | None] = []
+
+    def work() -> None:
+        with run_context("inner"):
+            reset_run_id(outer)
+            together.wait(GRACE_S)
+        seen.append(current_run_id())
+
+    outer = set_run_id("outer")
+    in_threads(*[partial(contextvars.copy_context().run, work) for _ in range(3)])
+    assert seen == [None] * 3
+    reset_run_id(outer)
 
 
 @pytest.mark.parametrize("later", [run_context, set_run_id], ids=["run_context", "set_run_id"])
@@ -338,7 +382,7 @@ def test_a_process_belongs_to_the_run_in_its_environment(monkeypatch: pytest.Mon
     script = """
 import contextvars
 from threading import Thread
-from locus_nb import current_run_id, emit_sync, get_event_bus, reset_run_id, run_context, set_run_id
+from locus_nb import _entered, current_run_id, emit_sync, get_event_bus, reset_run_id, run_context, set_run_id
 emit_sync("step")
 thread = Thread(target=emit_sync, args=["step"])
 thread.start()

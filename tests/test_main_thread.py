@@ -109,7 +109,7 @@ def test_an_errand_is_stopped_when_the_time_is_over() -> None:
 
 @pytest.mark.parametrize("interrupted", [True, False])
 def test_what_comes_too_late_is_dropped(interrupted: bool) -> None:  # noqa: FBT001 - a case
-    """What the main thread does not get to is dropped, and told whether that was an interrupt."""
+    """What the main thread does not get to is dropped; by an interrupt not before what is waited for has ended."""
     future: Future[str] = Future()
     notes = Notes()
 
@@ -127,7 +127,9 @@ def test_what_comes_too_late_is_dropped(interrupted: bool) -> None:  # noqa: FBT
 
     with pytest.raises(KeyboardInterrupt) if interrupted else nullcontext():
         wait()
-    assert notes.said == [interrupted]
+    assert notes.said == ([] if interrupted else [False])
+    future.cancel()
+    assert notes.said == ([True, True] if interrupted else [False])
 
 
 def fail() -> None:

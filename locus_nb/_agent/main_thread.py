@@ -40,7 +40,7 @@ class Errand:
         run: Does it.
         stop: Has it come back soon, because the main thread no longer needs to wait. Any thread.
         drop: Called where nothing comes of it, because the main thread no longer waits, or `run` raised: with True if
-            the main thread was interrupted. Then, if `run` was, not before what is waited for has ended.
+            the main thread was interrupted. Then not before what is waited for has ended.
     """
 
     run: Callable[[], None]
@@ -197,7 +197,7 @@ class _Wait(Generic[T]):
         while not self._errands.empty():
             errand = self._errands.get()
             if errand is not None:
-                errand.drop(is_interrupted)
+                self._drop(errand, is_interrupted=is_interrupted)
 
     def _take(self, errand: Errand) -> bool:
         self._errands.put(errand)
@@ -219,15 +219,18 @@ class _Wait(Generic[T]):
     def _run(self, errand: Errand) -> None:
         try:
             errand.run()
-        except Exception:
-            errand.drop(False)  # noqa: FBT003 - what an errand is told
-            raise
-        except BaseException:
-            # First whoever waits here is interrupted: an agent would be told at once that its tool got no answer.
-            self._future.add_done_callback(lambda _: errand.drop(True))  # noqa: FBT003 - as above
+        except BaseException as error:
+            self._drop(errand, is_interrupted=not isinstance(error, Exception))
             raise
         finally:
             self._under_way = None
+
+    def _drop(self, errand: Errand, *, is_interrupted: bool) -> None:
+        if is_interrupted:
+            # First whoever waits here is interrupted: an agent would be told at once that its tool got no answer.
+            self._future.add_done_callback(lambda _: errand.drop(True))  # noqa: FBT003 - what an errand is told
+        else:
+            errand.drop(False)  # noqa: FBT003 - as above
 
     def _next(self, ends: float | None) -> Errand | None:
         try:

@@ -18,6 +18,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _NAME = re.compile(r"[\w-]{1,64}")
+# Of an argument's name that a model made up.
+_SHOWN_CHARS = 80
 
 
 class _Parameter(NamedTuple):
@@ -221,4 +223,8 @@ def _properties(function: Callable[..., Any], parameters: dict[str, _Parameter])
 
 
 def _quoted(key: object) -> str:
-    return f"'{key}'" if isinstance(key, str) else f"(its name is of type {type(key).__name__}, not str)"
+    return (
+        f"'{key[:_SHOWN_CHARS]}'"
+        if isinstance(key, str)
+        else f"(its name is of type {type(key).__name__}, not str)"
+    )

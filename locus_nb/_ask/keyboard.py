@@ -37,6 +37,10 @@ class _BreakOff(BaseException):
     """Ends an `input()` that nobody needs any more. Not an Exception: a kernel's input() catches those."""
 
 
+class _NoTextError(Exception):
+    """A terminal gave bytes that its encoding does not have."""
+
+
 class Keyboard:
     """One question, asked by `input()` until it is over.
 
@@ -67,7 +71,7 @@ class Keyboard:
             except (NotImplementedError, OSError, RuntimeError):
                 # A kernel whose front end takes no input, and a script without a terminal.
                 return "refused"
-            except UnicodeDecodeError:
+            except _NoTextError:
                 said = "What was typed cannot be read: it is no text in the terminal's encoding\n"
                 continue
             except Exception:  # noqa: BLE001 - an edge: anybody may have put another input() in its place
@@ -101,7 +105,10 @@ class Keyboard:
         print(prompt, end="", flush=True)  # noqa: T201 - as input() does
         while not self._is_stopped:
             if select.select([sys.stdin], [], [], _LOOK_S)[0]:
-                line = sys.stdin.readline()
+                try:
+                    line = sys.stdin.readline()
+                except UnicodeDecodeError:
+                    raise _NoTextError from None
                 if not line:
                     raise EOFError
                 return line.removesuffix("\n")

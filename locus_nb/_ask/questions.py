@@ -49,7 +49,7 @@ class Questions:
 
     @contextmanager
     def asking(self, inquiry: Inquiry) -> Generator[None]:
-        """Tell the bus of it, and have it open meanwhile, unless it is over earlier; afterwards it is over.
+        """Tell the bus of it, and have it open meanwhile; afterwards it is over.
 
         Of what is over before, as in a tool that was left to itself, nobody hears.
         """
