@@ -254,6 +254,38 @@ def test_who_was_typing_hears_why_it_is_over(view: LiveView, later: int, why: st
     assert view.texts("left") == []
 
 
+@pytest.mark.parametrize("how", ["typing", "sent"])
+def test_what_is_typed_outlasts_the_kernel(view: LiveView, how: str) -> None:
+    """Where the kernel goes, what somebody was typing, or sent in vain, stays to be copied, with the word why."""
+    ask(view, question())
+    type_half(view)
+    view.tab.evaluate("() => { widget.model.dead = true }")
+    if how == "sent":
+        view.press("Enter")
+    else:
+        # Whatever else is said finds out.
+        view.deliver([row(1)], questions=[question()], now=NOW)
+    view.tab.wait("() => document.querySelector('.lo-ask')?.dataset.state === 'over'")
+    assert view.texts("heard") == ["Nobody hears it: the kernel cannot be reached"]
+    assert view.texts("ask button") == ["Close"]
+    typed = "() => [document.querySelector('.lo-answer')].map(({ value, disabled }) => [value, disabled])"
+    assert view.tab.evaluate(typed) == [["half an ans", False]]
+
+
+def test_what_is_typed_outlasts_a_failed_view(view: LiveView) -> None:
+    """Where the view has failed what was typed stays; asked again, the form that can be sent holds it."""
+    ask(view, question())
+    type_half(view)
+    view.deliver([], questions=[question()], now=NOW, status="failed")
+    assert view.texts("heard") == ["Nobody hears it: this view has failed"]
+    ask(view, question())
+    assert view.texts("ask button") == ["yes", "no default", "Send"]
+    focused = "() => [document.activeElement.className, document.activeElement.value]"
+    assert view.tab.evaluate(focused) == ["lo-answer", "half an ans"]
+    view.press("Enter")
+    assert sent(view, "answer") == [{"id": "q1", "text": "half an ans"}]
+
+
 def test_all_runs_say_whose_question_it_is(chromium_page: Tab) -> None:
     """In a view of all runs the name of the run stands before the question."""
     view = LiveView(chromium_page)

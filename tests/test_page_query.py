@@ -121,8 +121,8 @@ def test_unreadable_term_is_said_and_searched_as_words(
 
 def test_unknown_keys_are_words(view: LiveView) -> None:
     """What only looks like a term, as an address does, is looked for as it is."""
-    view.deliver([row(11, preview="see https://example.org/a:b at 12:30")])
-    for query in ("https://example.org", "12:30", "a:b"):
+    view.deliver([row(11, preview="see https://example.org/a:b at 12:30, constructor:x=1, not __proto__ :y")])
+    for query in ("https://example.org", "12:30", "a:b", "constructor:x=1", "__proto__ :y"):
         view.filter(query)
         assert view.seqs() == [11], query
         assert view.text("hint") == ""

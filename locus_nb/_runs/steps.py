@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from locus_nb._payloads.kinds import kind_of, title_of
+from locus_nb._payloads.numbers import count
 from locus_nb._payloads.preview import preview_of
 from locus_nb._payloads.redact import redact
 from locus_nb._views.fold import fold
@@ -53,7 +54,8 @@ class Step(NamedTuple):
         iteration: The iteration it belongs to, if that was said.
         status: `ok`, `error`, `interrupted`, or None.
         duration_ms: What its end says, else the time between its events; None if neither is known.
-        input_tokens: Those of the first `agent.tokens.used` of its span; None without one.
+        input_tokens: The sum of each `agent.tokens.used` of its span, as in `model_calls_df`; None if never told,
+            or beyond 64 bits.
         output_tokens: As above.
         arguments: Of a tool's call the preview of its beginning: its name and those of its arguments.
         preview: The preview of its end: what came out.
@@ -94,12 +96,16 @@ def _steps(items: Sequence[Item], events: Mapping[int, StreamEvent]) -> Iterator
             iteration=item.lead.iteration if last.iteration is None else last.iteration,
             status=last.status,
             duration_ms=item.duration_ms,
-            input_tokens=used.input_tokens if used else None,
-            output_tokens=used.output_tokens if used else None,
+            input_tokens=_in_64_bits(used.input_tokens) if used else None,
+            output_tokens=_in_64_bits(used.output_tokens) if used else None,
             arguments=_lasting_preview(item.lead, events) if called else "",
             preview=_lasting_preview(last, events),
             error=last.error,
         )
+
+
+def _in_64_bits(total: int | None) -> int | None:
+    return None if total is None or count(total) < 0 else total
 
 
 def _key(item: Item) -> StepKey:

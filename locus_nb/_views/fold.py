@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from locus_nb._payloads.preview import preview_of
 from locus_nb.event_types import AGENT_TOKENS_USED
 
 if TYPE_CHECKING:
@@ -13,7 +14,10 @@ if TYPE_CHECKING:
 
 
 class Item:
-    """A row that leads, and those that are folded into it: the end of its span, chunks, the tokens it used."""
+    """A row that leads, and those that are folded into it: the end of its span, chunks, the tokens it used.
+
+    `used` tells the tokens: the one row that does, or the last of several with their sum, as frames give it.
+    """
 
     __slots__ = ("chunks", "end", "lead", "used")
 
@@ -69,8 +73,29 @@ def _takes(item: Item, row: Row) -> bool:
         item.end = row
     elif row.phase == "chunk" and item.end is None:
         item.chunks += 1
-    elif row.event_type == AGENT_TOKENS_USED and item.used is None:
-        item.used = row
+    elif row.event_type == AGENT_TOKENS_USED:
+        item.used = _summed(item.used, row)
     else:
         return False
     return True
+
+
+def _summed(used: Row | None, row: Row) -> Row:
+    """Add what another row tells of tokens; what was never told is unknown."""
+    if used is None or not _tells(used):
+        return row
+    if not _tells(row):
+        return used
+    prompt = _sum(used.input_tokens, row.input_tokens)
+    completion = _sum(used.output_tokens, row.output_tokens)
+    told = {"prompt_tokens": prompt or 0, "completion_tokens": completion or 0}
+    preview = preview_of(AGENT_TOKENS_USED, told)
+    return row._replace(preview=preview, input_tokens=prompt, output_tokens=completion)
+
+
+def _tells(row: Row) -> bool:
+    return row.input_tokens is not None or row.output_tokens is not None
+
+
+def _sum(left: int | None, right: int | None) -> int | None:
+    return right if left is None else left if right is None else left + right

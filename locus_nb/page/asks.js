@@ -1,5 +1,6 @@
 /** The questions to the user that are open, each with what it may be answered by. */
 
+/** @import { Link } from "./link.js" */
 /** @import { View } from "./view.js" */
 /** @import { Question } from "./wire.js" */
 
@@ -118,14 +119,17 @@ class Ask {
   }
 
   /**
-   * Hears that the question is over. What somebody was typing stays, with a word on why nobody takes it any more,
-   * until it is put away.
+   * Hears that the question is over, or that no answer gets through any more. What somebody was typing stays, with
+   * a word on why nobody takes it, until it is put away.
    *
+   * @param {string} cut why nothing gets through; "" if the question is over
    * @returns {boolean} whether the form stays
    */
-  end() {
+  end(cut) {
     if (this.#isOver) return true;
-    if (Number.isFinite(this.#sentAt) || !this.#input.value.trim()) return false;
+    // What was sent was taken, unless it may not have come through.
+    const isTaken = Number.isFinite(this.#sentAt) && !cut;
+    if (isTaken || !this.#input.value.trim()) return false;
     this.#isOver = true;
     this.node.dataset["state"] = "over";
     const { id, run, ends } = this.#question;
@@ -139,8 +143,24 @@ class Ask {
     this.#left.remove();
     // Typing goes on in it: elsewhere it would command the notebook.
     this.#input.removeAttribute("disabled");
-    setText(this.#note, `Over: ${answer ?? why}`);
+    setText(this.#note, cut ? `Nobody hears it: ${cut}` : `Over: ${answer ?? why}`);
     return true;
+  }
+
+  /**
+   * Goes on with what was typed in a form that was cut off.
+   *
+   * @param {Ask} other
+   */
+  replace(other) {
+    const isTyping = other.#input.matches(":focus");
+    this.#input.value = other.#input.value;
+    other.node.remove();
+    if (isTyping) this.#input.focus();
+  }
+
+  get isOver() {
+    return this.#isOver;
   }
 
   /** Whether somebody has put it away. */
@@ -162,21 +182,26 @@ export class Asks {
   }
 
   draw() {
-    const { questions, status, unreachable } = this.#view.link;
-    // Nothing that is said here is heard there.
-    const isCutOff = unreachable || status === "failed";
-    const open = isCutOff ? [] : questions;
+    const { link } = this.#view;
+    const cut = cutBy(link);
+    const open = cut ? [] : link.questions;
     for (const [id, ask] of this.#asks) {
       if (open.some((question) => question.id === id)) continue;
-      if (!isCutOff && ask.end() && !ask.isGone) continue;
+      if (ask.end(cut) && !ask.isGone) continue;
       ask.node.remove();
       this.#asks.delete(id);
     }
-    for (const question of open) {
-      const ask = this.#asks.get(question.id) ?? this.#add(question);
-      ask.draw(question);
-    }
+    for (const question of open) this.#show(question);
     if (open.length > 0) this.#view.soon(SECOND_MS);
+  }
+
+  /** @param {Question} question */
+  #show(question) {
+    const before = this.#asks.get(question.id);
+    const ask = before && !before.isOver ? before : this.#add(question);
+    ask.draw(question);
+    // Cut off meanwhile.
+    if (before?.isOver) ask.replace(before);
   }
 
   /** @param {Question} question */
@@ -186,6 +211,16 @@ export class Asks {
     this.node.append(ask.node);
     return ask;
   }
+}
+
+/**
+ * Why nothing that is said here is heard in Python; "" where it is.
+ *
+ * @param {Link} link
+ */
+function cutBy({ unreachable, status }) {
+  if (unreachable) return "the kernel cannot be reached";
+  return status === "failed" ? "this view has failed" : "";
 }
 
 /**

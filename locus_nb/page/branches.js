@@ -152,7 +152,7 @@ export class Tree {
       this.rounds.set(base, String(iteration));
     }
     if (!isSpan(item) && item.status !== "error") {
-      if (item.inputTokens !== null) this.spans.get(`${run}\n${span}`)?.unsettle();
+      if (item.tokens) this.spans.get(`${run}\n${span}`)?.unsettle();
       return;
     }
     const round = this.rounds.get(base);

@@ -110,14 +110,15 @@ export class Drawer {
     const view = this.#view;
     const state = view.stateOf(item);
     const elapsed = view.elapsed(item);
-    const { inputTokens, outputTokens } = item.used ?? item;
+    const { tokens } = item;
     const facts = [view.nameOf(item.run), `${formatDate(item.time)} ${formatTime(item.time)}`];
     if (elapsed !== null) facts.push(formatDuration(elapsed));
     if (state !== null) facts.push(WORDS[state]);
     if (item.name) facts.push(item.name);
     if (item.agent) facts.push(item.agent);
     if (item.iteration !== null) facts.push(`iteration ${item.iteration}`);
-    if (inputTokens !== null) facts.push(`${count(inputTokens)} + ${counted(outputTokens ?? 0, "token")}`);
+    if (tokens)
+      facts.push(`${count(tokens.inputTokens ?? 0)} + ${counted(tokens.outputTokens ?? 0, "token")}`);
     return facts;
   }
 

@@ -14,8 +14,8 @@ const keyOf = ({ run, span }) => `${run}\n${span}`;
  * The items of a store, ascending by seq, kept up to date by `update`.
  *
  * An item is a row that leads: an event of its own, or the start of a span with its end, its chunks and its
- * tokens folded in. What has no start here (it left the store, or never came) leads itself. Tokens are
- * folded in and stay an item too.
+ * tokens folded in, these in sum, as frames give them. What has no start here (it left the store, or never came)
+ * leads itself. Tokens are folded in and stay an item too.
  */
 export class Fold {
   /** @param {RowStore} store */
@@ -87,7 +87,7 @@ export class Fold {
   #take(row) {
     const leader = row.span === null ? undefined : this.spans.get(keyOf(row));
     if (row.phase === "point") {
-      if (leader && row.inputTokens !== null) this.#grow(leader).used = row;
+      if (leader && row.tokens) this.#grow(leader).use(row);
       this.items.push(row);
     } else if (row.phase === "end" && leader?.phase === "start" && leader.end === null) {
       this.#grow(leader).end = row;

@@ -66,7 +66,7 @@ export class Lanes {
     const run = this.#runOf(item.run);
     this.#number(run, item);
     // What tokens a span used is told with the span.
-    if (item.phase === "point" && item.inputTokens !== null && item.span !== null) return;
+    if (item.phase === "point" && item.tokens && item.span !== null) return;
     if (!isSpan(item)) {
       insert(run.marks.items, item);
       return;

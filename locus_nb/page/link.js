@@ -118,7 +118,7 @@ export class Link extends Line {
     const isLeft = this.isOver && tally.status === "running";
     this.tallies.delete(tally.run);
     this.tallies.set(tally.run, isLeft ? { ...tally, status: "open", ended: tally.last } : tally);
-    if (this.tallies.size > MAX_TALLIES) this.tallies.delete([...this.tallies.keys()][0]);
+    if (this.tallies.size > MAX_TALLIES) this.tallies.delete(this.tallies.keys().next().value ?? "");
   }
 
   /** Whether Python will say more, if it can. */

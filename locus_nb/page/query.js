@@ -50,10 +50,7 @@ const COMPARE = {
 /** @type {Record<string, (item: Row, end: Row | null) => number | null>} */
 const AMOUNTS = {
   dur: lengthOf,
-  tokens: (item) => {
-    const { inputTokens, outputTokens } = item.used ?? item;
-    return inputTokens === null ? null : inputTokens + (outputTokens ?? 0);
-  },
+  tokens: ({ tokens }) => tokens && (tokens.inputTokens ?? 0) + (tokens.outputTokens ?? 0),
   iteration: (item) => item.iteration,
   seq: (item) => item.seq,
 };
@@ -66,8 +63,10 @@ const TEXTS = {
   run: (item, sight) => `${item.run}\n${sight.nameOf(item.run)}`,
 };
 
+// Not by `in`: every object has a "constructor".
+const isAmount = (/** @type {string} */ key) => Object.hasOwn(AMOUNTS, key);
 const isKey = (/** @type {string} */ key) =>
-  ["type", "status"].includes(key) || key in AMOUNTS || key in TEXTS;
+  ["type", "status"].includes(key) || isAmount(key) || Object.hasOwn(TEXTS, key);
 
 /**
  * @param {string} text
@@ -185,7 +184,7 @@ function hasType(value, sight) {
  */
 function testOf({ key, operator, value, quoted }, sight) {
   if (key === "") return hasWords(value, sight);
-  if (key in AMOUNTS) return hasAmount(key, operator, value, sight);
+  if (isAmount(key)) return hasAmount(key, operator, value, sight);
   if (![":", "="].includes(operator) || value.replaceAll(",", "") === "") return null;
   if (key === "type") return hasType(value, sight);
   if (key === "status") {
@@ -344,5 +343,5 @@ function spaceHint(terms) {
 function usage(key) {
   if (key === "status") return `status: takes ${STATES.join(", ")}`;
   if (key === "dur") return "dur takes < <= > >= = and a time such as 500, 1.5s or 2m";
-  return key in AMOUNTS ? `${key} takes < <= > >= = and a number` : `${key}: takes a name`;
+  return isAmount(key) ? `${key} takes < <= > >= = and a number` : `${key}: takes a name`;
 }

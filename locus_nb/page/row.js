@@ -3,6 +3,7 @@
 /** @typedef {"start" | "end" | "chunk" | "point"} Phase */
 /** @typedef {"model" | "tool" | "think" | "end" | "agent" | "other"} Family */
 /** @typedef {"ok" | "error" | "interrupted" | null} RowStatus */
+/** @typedef {{ inputTokens: number | null, outputTokens: number | null }} Tokens null for what was never told */
 
 const LENGTH = 18;
 const PHASES = ["start", "end", "chunk", "point"];
@@ -13,7 +14,7 @@ const STATUSES = ["ok", "error", "interrupted", null];
 export class Row {
   /** @type {Row | null} the row that ended this span */
   end = null;
-  /** @type {Row | null} the row with the tokens of this span */
+  /** @type {Tokens | null} the sum of what was told of the tokens of this span */
   used = null;
   /** @type {Row | null} the newest chunk of this span */
   chunk = null;
@@ -67,12 +68,37 @@ export class Row {
     return texts.reduce((sum, text) => sum + (text?.length ?? 0), 0);
   }
 
+  /**
+   * The tokens that it tells of, or that its span used; null for none.
+   *
+   * @returns {Tokens | null}
+   */
+  get tokens() {
+    const told = this.used ?? this;
+    return told.inputTokens === null && told.outputTokens === null ? null : told;
+  }
+
+  /** @param {Tokens} more that this span used */
+  use({ inputTokens, outputTokens }) {
+    const { used } = this;
+    this.used = {
+      inputTokens: plus(used?.inputTokens ?? null, inputTokens),
+      outputTokens: plus(used?.outputTokens ?? null, outputTokens),
+    };
+  }
+
   /** Takes back what was folded in. */
   unfold() {
     this.end = this.used = this.chunk = null;
     this.chunks = this.chars = 0;
   }
 }
+
+/**
+ * @param {number | null} left
+ * @param {number | null} right
+ */
+const plus = (left, right) => (left === null || right === null ? (left ?? right) : left + right);
 
 /** @param {unknown} value */
 const isText = (value) => value === null || typeof value === "string";

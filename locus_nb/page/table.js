@@ -40,8 +40,8 @@ export class Table {
   #version = -1;
   #dropped = 0;
   #length = 0;
-  /** @type {{ key: unknown[], at: number, cost: number, items: Row[] }} the items in another order */
-  #sorting = { key: [], at: Number.NEGATIVE_INFINITY, cost: 0, items: [] };
+  /** @type {{ key: unknown[], at: number, cost: number }} by what the items were put in another order, and when */
+  #sorting = { key: [], at: Number.NEGATIVE_INFINITY, cost: 0 };
 
   /** @param {View} view */
   constructor(view) {
@@ -121,7 +121,7 @@ export class Table {
     const at = performance.now();
     const items = sorted(shown.items, this.#valueOf, state.order?.descending ?? false);
     this.#errors.update(items, 0, this.#more);
-    this.#sorting = { key, at, cost: performance.now() - at, items };
+    this.#sorting = { key, at, cost: performance.now() - at };
     this.#note(shown);
   }
 
