@@ -120,6 +120,20 @@ def test_words_answer_a_blocked_cell(lab: JupyterLab, chromium: Chromium) -> Non
         assert said(notebook, 2) == "(['only to staging by view'], 'only to staging')"
 
 
+def test_an_answer_from_before_the_subshell_arrives(lab: JupyterLab, chromium: Chromium) -> None:
+    """What the page said while no message got through to the blocked kernel, it says again once one does."""
+    patient = SETUP + "from locus_nb._ask.questions import QUESTIONS\nQUESTIONS.patience._usual = 100"
+    with lab.open(chromium, "early.ipynb", [patient, BLOCKED, ANSWERED]) as notebook:
+        notebook.page.evaluate(NO_SUBSHELLS)
+        notebook.run(0)
+        notebook.start(1)
+        wait_for_asks(notebook, 1)
+        notebook.page.click(".lo-ask .lo-option:has-text('yes')")
+        notebook.page.evaluate(NO_SUBSHELLS.replace("disabled", "perCommTarget"))
+        notebook.finish()
+        assert said(notebook, 2) == "(['yes by view'], 'yes')"
+
+
 def test_without_subshells_input_answers(lab: JupyterLab, chromium: Chromium) -> None:
     """Where no message gets through to the blocked kernel the cell asks in its own box."""
     with lab.open(chromium, "input.ipynb", [SETUP, BLOCKED, ANSWERED]) as notebook:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.bus_kit import GRACE_S
 from tests.page_kit import HOSTILE, LiveView, row, tally
 
 if TYPE_CHECKING:
@@ -163,12 +165,38 @@ def test_a_page_without_an_output_does_not_say_that_it_shows_it(chromium_page: T
     assert sent(view, "asked") == [{"ids": ["q1"]}]
 
 
-def test_an_answer_that_is_not_heard_may_be_sent_again(view: LiveView) -> None:
-    """If the question is still open after 3 s the form says so, and can be used again."""
+def test_an_answer_that_is_not_heard_is_sent_again(view: LiveView) -> None:
+    """If the question is still open after 3 s the answer is sent again, the form says so, and can be used again."""
     ask(view, question())
     view.tab.click(".lo-option")
+    view.tab.wait("() => widget.model.sent.filter(({ kind }) => kind === 'answer').length > 1")
     view.tab.wait("() => !document.querySelector('.lo-option').disabled")
-    assert view.texts("heard") == ["The kernel has not taken the answer yet."]
+    assert view.texts("heard") == ["The kernel has not taken the answer yet; it is sent again."]
+    assert sent(view, "answer")[:2] == [{"id": "q1", "option": 0}] * 2
+
+
+def test_an_answer_is_not_sent_again_while_another_is_typed(view: LiveView) -> None:
+    """Who begins to type takes back what was sent: the form waits for what comes."""
+    ask(view, question())
+    view.tab.click(".lo-option")
+    view.tab.wait("() => !document.querySelector('.lo-answer').disabled")
+    view.tab.call(lambda page: page.type(".lo-answer", "no"))
+    before = sent(view, "answer")
+    view.tab.wait("() => document.querySelector('.lo-heard').textContent === ''")
+    ask(view, question(), question("q2"))
+    assert sent(view, "answer") == before
+
+
+def test_that_a_question_is_shown_is_said_until_it_is_heard(view: LiveView) -> None:
+    """What Python has not heard of the page's showing a question is said again, at most once a second."""
+    deadline = time.monotonic() + GRACE_S
+    while len(said := sent(view, "asked")) < 2:
+        assert time.monotonic() < deadline
+        ask(view, question(heard=False))
+    assert said == [{"ids": ["q1"]}] * 2
+    ask(view, question())
+    ask(view, question())
+    assert sent(view, "asked") == said
 
 
 def test_it_says_where_else_it_is_asked(view: LiveView) -> None:

@@ -3,6 +3,7 @@
 /** @import { Link } from "./link.js" */
 /** @import { View } from "./view.js" */
 /** @import { Question } from "./wire.js" */
+/** @typedef {{ option: number } | { text: string }} Answer */
 
 import { element, setText } from "./dom.js";
 import { firstSeen, NAMELESS, visible } from "./times.js";
@@ -20,8 +21,11 @@ class Ask {
   #note = element("span", "count lo-heard", { role: "status" });
   #input = element("textarea", "answer", { rows: "1", "aria-label": "Answer", maxlength: "10000" });
   #isOver = false;
-  /** When the answer was sent, by `performance.now()`. */
+  /** @type {Answer | null} what was sent, and is sent again until it is heard or somebody changes it */
+  #answer = null;
+  /** When it was sent first, and last, by `performance.now()`. */
   #sentAt = Number.NEGATIVE_INFINITY;
+  #againAt = 0;
 
   /**
    * @param {Question} question
@@ -42,6 +46,7 @@ class Ask {
     const send = element("button", "send", { type: "button" }, "Send");
     this.#listen(send, () => this.#sendText());
     this.#input.addEventListener("keydown", (event) => this.#keyed(event), { signal: view.signal });
+    this.#input.addEventListener("input", () => this.#takeBack(), { signal: view.signal });
     this.node = element(
       "div",
       "bar lo-ask",
@@ -86,11 +91,28 @@ class Ask {
     else this.#input.focus();
   }
 
-  /** @param {{ option: number } | { text: string }} answer */
+  /** @param {Answer} answer */
   #send(answer) {
+    this.#answer = answer;
     this.#sentAt = performance.now();
+    this.#sendAgain();
     this.draw(this.#question);
-    this.#view.link.send({ kind: "answer", id: this.#question.id, ...answer });
+  }
+
+  /** Sends the answer no more, because another one is on its way. */
+  #takeBack() {
+    this.#answer = null;
+    this.#sentAt = Number.NEGATIVE_INFINITY;
+  }
+
+  /** Sends the answer again if it seems to be lost: before JupyterLab has a subshell it waits for the cell's end. */
+  remind() {
+    if (this.#answer && performance.now() - this.#againAt >= HEARD_MS) this.#sendAgain();
+  }
+
+  #sendAgain() {
+    this.#againAt = performance.now();
+    this.#view.link.send({ kind: "answer", id: this.#question.id, ...this.#answer });
   }
 
   /** @param {Question} question as it is now */
@@ -106,12 +128,11 @@ class Ask {
     const otherwise =
       fallback === null || options.includes(fallback) ? "" : `, else “${firstSeen(fallback)}”`;
     setText(this.#left, `${time} left${otherwise}`);
-    const since = performance.now() - this.#sentAt;
-    const isSent = since < HEARD_MS;
+    const isSent = performance.now() - this.#sentAt < HEARD_MS;
     const isDeaf = keyboard && !heard;
     const inputs = this.node.querySelectorAll("button, textarea");
     for (const node of inputs) node.toggleAttribute("disabled", isSent || isDeaf);
-    const late = Number.isFinite(since) ? "The kernel has not taken the answer yet." : "";
+    const late = this.#answer ? "The kernel has not taken the answer yet; it is sent again." : "";
     const quiet = link.isQuiet ? "Nothing is heard from the kernel." : late;
     const elsewhere = keyboard ? "The cell asks for it in a box of its own, too." : quiet;
     const there = "Answer in the box of the cell: no click gets through to the kernel while it waits there.";
@@ -128,7 +149,7 @@ class Ask {
   end(cut) {
     if (this.#isOver) return true;
     // What was sent was taken, unless it may not have come through.
-    const isTaken = Number.isFinite(this.#sentAt) && !cut;
+    const isTaken = this.#answer && !cut;
     if (isTaken || !this.#input.value.trim()) return false;
     this.#isOver = true;
     this.node.dataset["state"] = "over";
@@ -200,6 +221,7 @@ export class Asks {
     const before = this.#asks.get(question.id);
     const ask = before && !before.isOver ? before : this.#add(question);
     ask.draw(question);
+    ask.remind();
     // Cut off meanwhile.
     if (before?.isOver) ask.replace(before);
   }

@@ -16,6 +16,7 @@ const KNOCK_MS = 30_000;
 const RESYNC_MS = 1_000;
 const RESYNC_TRIES = 6;
 const MAX_TALLIES = 2_000;
+const SHOWN_MS = 1_000;
 
 /** What a widget has heard from Python, and what it says back. Ends with `stop`, which may be called twice. */
 export class Link extends Line {
@@ -30,8 +31,9 @@ export class Link extends Line {
     this.wishes = [];
     /** @type {Question[]} those that are open, the oldest first */
     this.questions = [];
-    /** @type {string[]} those of them of which Python knows that they are shown */
+    /** @type {string[]} those of them of which Python was told that they are shown */
     this.asked = [];
+    this.askedAt = 0;
     /** The kernel's time when the last message left, in Unix milliseconds. */
     this.toldAt = 0;
     /** The newest wish that a view has fulfilled. */
@@ -107,10 +109,14 @@ export class Link extends Line {
     this.questions = questions;
     // At once, also where no frame is drawn because nobody looks: Python asks elsewhere otherwise.
     if (this.views.size === 0) return;
-    const ids = questions.map(({ id }) => id);
-    const news = ids.filter((id) => !this.asked.includes(id));
-    this.asked = ids;
-    if (news.length > 0) this.send({ kind: "asked", ids: news });
+    const now = performance.now();
+    // Before JupyterLab has made a subshell what is sent waits until the cell is over; so it is said again.
+    const again = now - this.askedAt >= SHOWN_MS;
+    const news = questions.filter(({ id, heard }) => !this.asked.includes(id) || (again && !heard));
+    this.asked = questions.map(({ id }) => id);
+    if (news.length === 0) return;
+    this.askedAt = now;
+    this.send({ kind: "asked", ids: news.map(({ id }) => id) });
   }
 
   /** @param {Tally} tally */
