@@ -80,7 +80,7 @@ def obey():
         for order in sorted(Path().glob("order-*")):
             exec(order.read_text(), globals())
             order.unlink()
-        # Orders come as files from another process, of which no event tells; so does the end of the cell below.
+        # Orders come as files from another process, of which no event tells.
         time.sleep(0.01)
 
 said = []
@@ -91,6 +91,7 @@ view
 """
 BOARD = 'board = dashboard("report")\nboard'
 LEAVING = 'leaving = [watch("report"), watch("report")]\ndisplay(*leaving)'
+# Its gate is a file of another process, of which no event tells.
 BLOCK = 'while not Path("gate").exists():\n    time.sleep(0.01)'
 CELLS = [SETUP, BOARD, LEAVING, BLOCK]
 
@@ -117,6 +118,7 @@ class Blocked(CellViews):
     def ask(self, value: str, *, once: str = "True") -> Any:
         """The value of an expression in the kernel, `once` another one is true."""
         path = self.folder / f"answer-{self._orders}.json"
+        # What is waited for is any state of the kernel's views, of which no event tells.
         self.order(
             f"while not ({once}):\n    time.sleep(0.01)\nanswer(Path({path.name!r}), {value})",
         )

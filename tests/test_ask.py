@@ -1136,6 +1136,7 @@ with run("parent") as parent, watch(parent) as view:
 """
 
 
+# As with the terminals below, nothing of it is skipped where the gate runs, which is Linux.
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
 def test_a_forked_child_asks_nobody_of_the_parent() -> None:
     """In a child that a tool forks no main thread waits, no page shows and no question is open of the parent's."""
