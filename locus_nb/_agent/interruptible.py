@@ -13,10 +13,15 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
 
+def is_main() -> bool:
+    """Whether this is the main thread."""
+    return threading.current_thread() is threading.main_thread()
+
+
 @contextmanager
 def interruptible() -> Generator[None]:
     """Have Ctrl-C raise KeyboardInterrupt also while a loop runs in this thread, which stands still for it."""
-    if threading.current_thread() is not threading.main_thread() or running_loop() is None:
+    if not is_main() or running_loop() is None:
         yield
         return
     before = signal.getsignal(signal.SIGINT)

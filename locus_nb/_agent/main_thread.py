@@ -17,7 +17,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from locus_nb._agent.alarm import alarm
-from locus_nb._agent.interruptible import interruptible
+from locus_nb._agent.interruptible import interruptible, is_main
 from locus_nb._readers import running_loop
 
 if TYPE_CHECKING:
@@ -128,11 +128,6 @@ _lock = threading.RLock()
 _takers: list[Callable[[Errand], bool]] = []
 # Those of the loops among them.
 _queues: dict[asyncio.AbstractEventLoop, _LoopQueue] = {}
-
-
-def is_main() -> bool:
-    """Whether this is the main thread."""
-    return threading.current_thread() is threading.main_thread()
 
 
 def hand(errand: Errand) -> bool:
